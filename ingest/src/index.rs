@@ -1,0 +1,3 @@
+//! The disposable index: one document an event.
+
+pub mod schema;

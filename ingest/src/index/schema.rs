@@ -1,0 +1,174 @@
+//! What an event's document holds: the keys that filters name and the columns that a row shows.
+//!
+//! There is no stored document: rows are read from fast fields, whole events from the ledger.
+//! Strings are whole terms (never tokenised) but for `text`. Several values stand side by side in a
+//! field marked "many". A field without a value is absent, never "".
+
+use tantivy::schema::{
+    FAST, Field, INDEXED, IndexRecordOption, IpAddrOptions, NumericOptions, Schema, TextFieldIndexing, TextOptions,
+};
+
+/// Declares the fields once: the struct, its construction and the schema.
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident: $make:expr,)+) => {
+        /// The fields of the index, by name.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Fields { $($(#[$doc])* pub $name: Field,)+ }
+
+        impl Fields {
+            /// Returns the schema and its fields.
+            pub fn schema() -> (Schema, Fields) {
+                let mut builder = Schema::builder();
+                let fields = Fields { $($name: $make(&mut builder, stringify!($name)),)+ };
+                (builder.build(), fields)
+            }
+        }
+    };
+}
+
+type Builder = tantivy::schema::SchemaBuilder;
+
+fn term(builder: &mut Builder, name: &str) -> Field {
+    let indexing = TextFieldIndexing::default().set_tokenizer("raw").set_index_option(IndexRecordOption::Basic);
+    builder.add_text_field(name, TextOptions::default().set_indexing_options(indexing.set_fieldnorms(false)).set_fast(None))
+}
+
+fn term_only(builder: &mut Builder, name: &str) -> Field {
+    let indexing = TextFieldIndexing::default().set_tokenizer("raw").set_index_option(IndexRecordOption::Basic);
+    builder.add_text_field(name, TextOptions::default().set_indexing_options(indexing.set_fieldnorms(false)))
+}
+
+fn words(builder: &mut Builder, name: &str) -> Field {
+    let indexing = TextFieldIndexing::default()
+        .set_tokenizer("default")
+        .set_index_option(IndexRecordOption::WithFreqsAndPositions)
+        .set_fieldnorms(false);
+    builder.add_text_field(name, TextOptions::default().set_indexing_options(indexing))
+}
+
+fn signed(builder: &mut Builder, name: &str) -> Field {
+    builder.add_i64_field(name, NumericOptions::from(FAST | INDEXED))
+}
+
+fn number(builder: &mut Builder, name: &str) -> Field {
+    builder.add_u64_field(name, NumericOptions::from(FAST | INDEXED))
+}
+
+fn column(builder: &mut Builder, name: &str) -> Field {
+    builder.add_u64_field(name, NumericOptions::from(FAST))
+}
+
+fn address(builder: &mut Builder, name: &str) -> Field {
+    builder.add_ip_addr_field(name, IpAddrOptions::from(FAST | INDEXED))
+}
+
+fields! {
+    /// `event`, or `undecodable` for a leaf (or a torn piece of one) that holds no entry.
+    doc: term,
+    /// 32 hex digits.
+    uid: term_only,
+    /// Nanoseconds since 1970; absent if no line had a readable time.
+    time: signed,
+    /// Time of the response line, in nanoseconds.
+    completed: signed,
+    /// Response time less request time, in microseconds.
+    latency_us: signed,
+    /// The leaf that issued the event.
+    issued_leaf: number,
+    /// Which of that leaf's events this is.
+    issued_ordinal: column,
+    /// The request line.
+    leaf_request: number,
+    /// The response line; of an undecodable document, the leaf.
+    leaf_response: number,
+    /// The identity's key.
+    identity_key: term,
+    /// The name to show.
+    identity_name: term,
+    /// Many: key, names, entity; what `identity:` matches.
+    identity: term,
+    /// The server's entity.
+    entity: term,
+    /// human, workload …
+    kind: term,
+    /// The login role.
+    role: term,
+    /// The auth method's type.
+    method: term,
+    /// The auth method's mount.
+    auth: term,
+    /// As written by the server.
+    display_name: term,
+    /// Who a failed login said it was.
+    claimed: term,
+    /// Many: policies held.
+    held: term,
+    /// Many: granting policies.
+    policy: term,
+    /// The server's operation.
+    op: term,
+    /// Our word.
+    action: term,
+    /// Relative to the namespace.
+    path: term,
+    /// Within the mount.
+    object: term,
+    /// The mount.
+    mount: term,
+    /// The mount's type.
+    engine: term,
+    /// The namespace; absent for the root.
+    ns: term,
+    /// allowed, denied, unknown.
+    decision: term,
+    /// Why.
+    reason: term,
+    /// What came of it.
+    outcome: term,
+    /// The server's error text.
+    error: term,
+    /// The client's address as written.
+    ip: term,
+    /// The same as a number, IPv4 mapped into IPv6, for CIDR.
+    ip_addr: address,
+    /// The client's port.
+    port: column,
+    /// Accessor hash.
+    accessor: term,
+    /// Token hash.
+    token: term,
+    /// Lease id.
+    lease: term,
+    /// Lease id without its last part.
+    lease_prefix: term,
+    /// Request id.
+    request: term,
+    /// Many: every hash in the event, token and accessor included. Not a column: nobody counts by it.
+    hash: term_only,
+    /// Many: `name` and `name=value` of audited headers.
+    header: term,
+    /// cluster/node/device.
+    source: term,
+    /// Cluster.
+    cluster: term,
+    /// Node.
+    node: term,
+    /// Audit device.
+    device: term,
+    /// Lifetime given to the token, in seconds.
+    ttl: number,
+    /// Age of the token at the request, in seconds.
+    token_age: signed,
+    /// Many: keys of request and response data.
+    data_key: term,
+    /// Many: flags; also `root`, `forwarded`, `pending`, `unanswered`.
+    is: term,
+    /// Many: error, lease, wrap.
+    has: term,
+    /// Many: `hash\u{1f}text`, a hash whose text one line shows; a set applied when reading.
+    learned: term_only,
+    /// `token hash\u{1f}name`: who holds a token; a set applied when reading.
+    token_name: term_only,
+    /// Path, names, policies and error, as words with positions.
+    text: words,
+}

@@ -1,0 +1,7 @@
+//! From the bytes of an audit file to the index. Knows nothing of HTTP or reports.
+//!
+//! Modules stand in the order in which one line passes through them.
+
+pub mod source;
+pub mod event;
+pub mod index;
