@@ -2,6 +2,6 @@
 //!
 //! Modules stand in the order in which one line passes through them.
 
-pub mod source;
 pub mod event;
 pub mod index;
+pub mod source;

@@ -48,14 +48,21 @@ impl SourceId {
     /// A name that is empty, holds `/` or a control character, is longer than 200 bytes or is `keytrail`.
     pub fn new(cluster: &str, node: &str, device: &str) -> Result<SourceId, SourceIdError> {
         for (part, value) in [("cluster", cluster), ("node", node), ("device", device)] {
-            if value.is_empty() || value.len() > 200 || value.chars().any(|c| c == '/' || c.is_control()) {
+            if value.is_empty()
+                || value.len() > 200
+                || value.chars().any(|c| c == '/' || c.is_control())
+            {
                 return Err(SourceIdError::Part { part, value: value.to_owned() });
             }
             if value == "keytrail" {
                 return Err(SourceIdError::Reserved { part });
             }
         }
-        Ok(SourceId { cluster: cluster.to_owned(), node: node.to_owned(), device: device.to_owned() })
+        Ok(SourceId {
+            cluster: cluster.to_owned(),
+            node: node.to_owned(),
+            device: device.to_owned(),
+        })
     }
 }
 
@@ -175,8 +182,14 @@ mod tests {
         assert_eq!("prod/bao-0/file".parse::<SourceId>().unwrap().to_string(), "prod/bao-0/file");
         for (text, message) in [
             ("prod/bao-0", "\"prod/bao-0\" is not of the form cluster/node/device"),
-            ("prod//file", "node \"\" must have 1 to 200 bytes, and neither slash nor control character"),
-            ("keytrail/a/b", "cluster may not be called \"keytrail\": that is the name of keytrail's own lines"),
+            (
+                "prod//file",
+                "node \"\" must have 1 to 200 bytes, and neither slash nor control character",
+            ),
+            (
+                "keytrail/a/b",
+                "cluster may not be called \"keytrail\": that is the name of keytrail's own lines",
+            ),
         ] {
             assert_eq!(text.parse::<SourceId>().unwrap_err().to_string(), message);
         }

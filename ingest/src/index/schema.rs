@@ -5,7 +5,8 @@
 //! field marked "many". A field without a value is absent, never "".
 
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, IpAddrOptions, NumericOptions, Schema, TextFieldIndexing, TextOptions,
+    FAST, Field, INDEXED, IndexRecordOption, IpAddrOptions, NumericOptions, Schema,
+    TextFieldIndexing, TextOptions,
 };
 
 /// Declares the fields once: the struct, its construction and the schema.
@@ -29,13 +30,23 @@ macro_rules! fields {
 type Builder = tantivy::schema::SchemaBuilder;
 
 fn term(builder: &mut Builder, name: &str) -> Field {
-    let indexing = TextFieldIndexing::default().set_tokenizer("raw").set_index_option(IndexRecordOption::Basic);
-    builder.add_text_field(name, TextOptions::default().set_indexing_options(indexing.set_fieldnorms(false)).set_fast(None))
+    let indexing = TextFieldIndexing::default()
+        .set_tokenizer("raw")
+        .set_index_option(IndexRecordOption::Basic);
+    builder.add_text_field(
+        name,
+        TextOptions::default().set_indexing_options(indexing.set_fieldnorms(false)).set_fast("raw"),
+    )
 }
 
 fn term_only(builder: &mut Builder, name: &str) -> Field {
-    let indexing = TextFieldIndexing::default().set_tokenizer("raw").set_index_option(IndexRecordOption::Basic);
-    builder.add_text_field(name, TextOptions::default().set_indexing_options(indexing.set_fieldnorms(false)))
+    let indexing = TextFieldIndexing::default()
+        .set_tokenizer("raw")
+        .set_index_option(IndexRecordOption::Basic);
+    builder.add_text_field(
+        name,
+        TextOptions::default().set_indexing_options(indexing.set_fieldnorms(false)),
+    )
 }
 
 fn words(builder: &mut Builder, name: &str) -> Field {
