@@ -1,1 +1,52 @@
-fn main() {}
+//! keytrail turns the audit log of a secrets server into evidence.
+//!
+//! This crate is the program only: arguments, configuration, wiring, the demo. It is the one place
+//! that reads environment and configuration files.
+
+mod args;
+mod commands;
+mod config;
+mod data_folder;
+mod demo;
+mod failure;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_env("KEYTRAIL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,keytrail=info,ingest=info,query=info,web=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        // A reader that has gone (`| head`) is no failure of ours.
+        Err(Failure::Other(error)) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    match args.command {
+        Command::Run(run) => commands::run::run(run),
+        Command::Import(import) => commands::import::run(import),
+        Command::Search(search) => commands::search::run(search),
+        Command::Count(count) => commands::count::run(count),
+        Command::Report(report) => commands::report::run(report),
+        Command::Verify(verify) => commands::verify::run(verify),
+        Command::Cat(cat) => commands::cat::run(cat),
+        Command::Rebuild(rebuild) => commands::rebuild::run(rebuild),
+        Command::Status(status) => commands::status::run(status),
+        Command::CheckConfig(check) => commands::check_config::run(check),
+        Command::Demo(demo) => commands::demo::run(demo),
+    }
+}

@@ -1,0 +1,306 @@
+//! From ledger to index: a follower that reads the ledger at its own pace.
+//!
+//! Live, import and rebuild are this one loop; they differ in who waits for whom. What it needs to go
+//! on after a stop is in the index: the pairing's clocks in the commit's payload, the pending requests
+//! as documents. So index and state are committed together, or neither.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::decode::{self, Peeked};
+use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter};
+use crate::ledger::{LedgerError, LedgerReader, ReadBatch, Stream};
+use crate::normalise::{self, Parts, Rules};
+use crate::own::{Fact, OWN_SOURCE, OwnLine, TICKED};
+use crate::pairing::{Clocks, Issue, Pairing};
+use crate::source::{LeafIndex, Reader, SourceId, SourceIdError};
+
+/// Events between two commits of a long run: smaller commits cost more merging than they save.
+const EVENTS_PER_COMMIT: u64 = 100_000;
+
+/// Lines kept in memory so that a response finds its request without a read. Responses follow within
+/// a few hundred lines; what is further back is read from the ledger.
+const RECENT_BYTES: usize = 16 << 20;
+
+/// Why indexing stopped.
+#[derive(Debug, Error)]
+pub enum IndexerError {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The index cannot be written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The ledger names a source that is none.
+    #[error("leaf {leaf}: {error}")]
+    Source {
+        /// The batch.
+        leaf: LeafIndex,
+        /// What is wrong with the name.
+        error: SourceIdError,
+    },
+}
+
+/// The one writer of the index.
+pub struct Indexer {
+    ledger: LedgerReader,
+    index: IndexWriter,
+    pairing: Pairing,
+    sources: Sources,
+    recent: Recent,
+    rules: Rules,
+    origin: String,
+    /// The next leaf to read.
+    next: u64,
+    uncommitted: u64,
+    issues: Vec<Issue>,
+}
+
+impl Indexer {
+    /// Opens the index in `index_dir` to go on where its last commit stopped; an index made by other
+    /// rules, or by another ledger, is begun anew.
+    ///
+    /// # Errors
+    /// The index or the ledger cannot be opened.
+    pub fn open(index_dir: &Path, ledger: LedgerReader, rules: Rules) -> Result<Indexer, IndexerError> {
+        let origin = ledger.origin().to_owned();
+        let index = IndexWriter::open(index_dir, rules.version(), &origin)?;
+        let mut sources = Sources::default();
+        let (next, pairing) = restore(&index, index_dir, &mut sources)?;
+        Ok(Indexer { ledger, index, pairing, sources, recent: Recent::default(), rules, origin, next, uncommitted: 0, issues: Vec::new() })
+    }
+
+    /// Returns the next leaf to read: everything below is in the index or in the next commit.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Tells whether something waits for a commit.
+    pub fn has_uncommitted(&self) -> bool {
+        self.uncommitted > 0
+    }
+
+    /// Indexes what the ledger holds now. `progress` is called after each batch with the leaves read so
+    /// far; when it returns false, reading ends early. Commits each 100,000 events, not at the end.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or the index not written.
+    pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64) -> bool) -> Result<(), IndexerError> {
+        for batch in self.ledger.clone().batches(LeafIndex(self.next)) {
+            let batch = batch?;
+            let end = batch.header.first_leaf.0 + 1 + batch.lines.len() as u64;
+            match batch.header.stream {
+                Stream::Lines => self.lines(batch)?,
+                Stream::Own => self.own(&batch)?,
+            }
+            self.next = end;
+            if self.uncommitted >= EVENTS_PER_COMMIT {
+                self.commit()?;
+            }
+            if !progress(end) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything read so far visible and durable.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn commit(&mut self) -> Result<(), IndexerError> {
+        let mut issues = std::mem::take(&mut self.issues);
+        self.pairing.document_pending(&mut issues);
+        self.write(&mut issues)?;
+        self.issues = issues;
+        let state = State { sources: self.sources.names.iter().map(ToString::to_string).collect(), clocks: self.pairing.clocks() };
+        self.index.commit(CommitPayload {
+            covered: self.next,
+            rules: self.rules.version().to_owned(),
+            origin: self.origin.clone(),
+            state: serde_json::to_value(state).expect("clocks are plain data"),
+        })?;
+        self.uncommitted = 0;
+        Ok(())
+    }
+
+    /// Waits for merges and closes the index; what was not committed is read again next time.
+    ///
+    /// # Errors
+    /// A merge failed.
+    pub fn finish(self) -> Result<(), IndexerError> {
+        Ok(self.index.finish()?)
+    }
+
+    /// Returns the followed sources that have been silent for `idle_ns` long enough that a pending
+    /// request of theirs is to be closed as unanswered: each wants a tick in the ledger.
+    pub fn due_ticks(&self, idle_ns: i64) -> Vec<Fact> {
+        let due = |source: &usize| self.pairing.closes_at(*source as u32, TICKED).is_some_and(|after| idle_ns >= after);
+        let tick = |source: usize| Fact::Tick { source: self.sources.names[source].to_string(), idle_ns };
+        (0..self.sources.names.len()).filter(due).map(tick).collect()
+    }
+
+    fn lines(&mut self, batch: ReadBatch) -> Result<(), IndexerError> {
+        let source = self.sources.number(&batch.header.source, batch.header.first_leaf)?;
+        let batch = Arc::new(batch);
+        self.recent.push(Arc::clone(&batch));
+        let mut issues = std::mem::take(&mut self.issues);
+        for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter()) {
+            match decode::peek(line) {
+                Peeked::Entry(peek) => self.pairing.line(source, batch.header.reader, leaf, &peek, &mut issues),
+                Peeked::Undecodable(why) => {
+                    self.index.add_undecodable(&self.sources.names[source as usize], leaf, &why)?;
+                    self.uncommitted += 1;
+                }
+            }
+            if issues.len() >= 1_000 {
+                self.write(&mut issues)?;
+            }
+        }
+        self.write(&mut issues)?;
+        self.issues = issues;
+        Ok(())
+    }
+
+    fn own(&mut self, batch: &ReadBatch) -> Result<(), IndexerError> {
+        for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter()) {
+            let Some(own) = OwnLine::parse(line) else { continue };
+            match own.fact {
+                Fact::Tick { source, idle_ns } => {
+                    let source = self.sources.number(&source, leaf)?;
+                    let mut issues = std::mem::take(&mut self.issues);
+                    self.pairing.tick(source, TICKED, leaf, idle_ns, &mut issues);
+                    self.write(&mut issues)?;
+                    self.issues = issues;
+                }
+                Fact::Gap { source, why, .. } => self.index.add_gap(&source, leaf, &why)?,
+                Fact::Trouble { .. }
+                | Fact::Imported { .. }
+                | Fact::RefusedRaw { .. }
+                | Fact::Started { .. }
+                | Fact::Stopped
+                | Fact::Unknown => {}
+            }
+            self.uncommitted += 1;
+        }
+        Ok(())
+    }
+
+    /// Normalises and adds what pairing issued, and leaves `issues` empty.
+    fn write(&mut self, issues: &mut Vec<Issue>) -> Result<(), IndexerError> {
+        for issue in issues.drain(..) {
+            let request = issue.request.map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line))).transpose()?;
+            let response = issue.response.map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line))).transpose()?;
+            let normalised = normalise::event(
+                &Parts {
+                    source: &self.sources.names[issue.source as usize],
+                    origin: &self.origin,
+                    request: request.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
+                    response: response.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
+                    state: issue.state,
+                    issued: issue.issued,
+                },
+                &self.rules,
+            );
+            self.index.add(&normalised, issue.replaces)?;
+            self.uncommitted += 1;
+        }
+        Ok(())
+    }
+}
+
+/// What the indexer keeps in the commit's payload.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct State {
+    sources: Vec<String>,
+    clocks: Clocks,
+}
+
+/// Takes up the state of the last commit: where to read on, and who pends.
+fn restore(index: &IndexWriter, index_dir: &Path, sources: &mut Sources) -> Result<(u64, Pairing), IndexerError> {
+    let payload = index.payload();
+    let Ok(state) = serde_json::from_value::<State>(payload.state.clone()) else {
+        // A new index: nothing is covered.
+        return Ok((0, Pairing::new()));
+    };
+    for name in &state.sources {
+        sources.number(name, LeafIndex(payload.covered))?;
+    }
+    let open = EventIndex::open(index_dir)?.open_requests()?;
+    let mut numbered = |open: Vec<crate::index::OpenRequest>| -> Result<Vec<_>, IndexerError> {
+        open.into_iter().map(|open| Ok((sources.number(&open.source, open.leaf)?, open))).collect()
+    };
+    let pending = numbered(open.pending)?;
+    let response_only = numbered(open.response_only)?;
+    Ok((payload.covered, Pairing::restore(state.clocks, pending, response_only)))
+}
+
+/// Sources by number, in the order in which the ledger first names them.
+#[derive(Default)]
+struct Sources {
+    names: Vec<SourceId>,
+    numbers: HashMap<String, u32>,
+}
+
+impl Sources {
+    fn number(&mut self, name: &str, leaf: LeafIndex) -> Result<u32, IndexerError> {
+        debug_assert_ne!(name, OWN_SOURCE, "our own lines have no requests");
+        if let Some(&number) = self.numbers.get(name) {
+            return Ok(number);
+        }
+        let source = name.parse().map_err(|error| IndexerError::Source { leaf, error })?;
+        let number = u32::try_from(self.names.len()).expect("far fewer sources than that");
+        self.names.push(source);
+        self.numbers.insert(name.to_owned(), number);
+        Ok(number)
+    }
+}
+
+/// The last few megabytes of lines.
+#[derive(Default)]
+struct Recent {
+    batches: VecDeque<Arc<ReadBatch>>,
+    bytes: usize,
+}
+
+/// A line that is needed again: in memory, or read back.
+enum Line {
+    Recent { batch: Arc<ReadBatch>, from: usize, to: usize },
+    Stored(Vec<u8>),
+}
+
+impl Line {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Line::Recent { batch, from, to } => &batch.lines.bytes[*from..*to],
+            Line::Stored(bytes) => bytes,
+        }
+    }
+}
+
+impl Recent {
+    fn push(&mut self, batch: Arc<ReadBatch>) {
+        self.bytes += batch.lines.bytes.len();
+        self.batches.push_back(batch);
+        while self.bytes > RECENT_BYTES && self.batches.len() > 1 {
+            let oldest = self.batches.pop_front().expect("more than one");
+            self.bytes -= oldest.lines.bytes.len();
+        }
+    }
+
+    fn line(&self, ledger: &LedgerReader, leaf: LeafIndex) -> Result<Line, LedgerError> {
+        let after = self.batches.partition_point(|batch| batch.header.first_leaf < leaf);
+        let batch = after.checked_sub(1).map(|at| &self.batches[at]);
+        if let Some(batch) = batch {
+            let number = (leaf.0 - batch.header.first_leaf.0 - 1) as usize;
+            if let Some(&length) = batch.lines.lengths.get(number) {
+                let from: usize = batch.lines.lengths[..number].iter().map(|&length| length as usize).sum();
+                return Ok(Line::Recent { batch: Arc::clone(batch), from, to: from + length as usize });
+            }
+        }
+        Ok(Line::Stored(ledger.line(leaf)?.bytes.to_vec()))
+    }
+}

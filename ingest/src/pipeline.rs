@@ -1,0 +1,317 @@
+//! The straight line as threads: tail -> (8 batches) -> ledger -> (how far) -> indexer.
+//!
+//! The only queue is the one between tail and ledger; it is bounded, and a full one makes the tail
+//! wait: the audit file is the buffer. The indexer gets no data but the durable size of the ledger, so
+//! it can hold nobody up.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use crate::indexer::{Indexer, IndexerError};
+use crate::known::KnownFromLedger;
+use crate::ledger::{Ledger, LedgerError, LedgerReader};
+use crate::normalise::Rules;
+use crate::own::{Fact, OwnLine};
+use crate::record::{RecordError, RecordOptions, Recorded, ToLedger, now_unix_ns, record};
+use crate::source::{Reader, SourceId};
+use crate::tail::{FollowOptions, Input, StopSignal, Tail, TailError, import as read_whole};
+
+/// Batches between tail and ledger; a batch is about 1 MiB.
+const QUEUE_BATCHES: usize = 8;
+
+/// While following, what was read becomes searchable this long after the first of it.
+const COMMIT_AFTER: Duration = Duration::from_secs(1);
+
+/// Why the line stopped.
+#[derive(Debug, Error)]
+pub enum PipelineError {
+    /// The files cannot be read.
+    #[error(transparent)]
+    Tail(#[from] TailError),
+    /// Lines cannot be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Events cannot be indexed.
+    #[error(transparent)]
+    Indexer(#[from] IndexerError),
+    /// A thread cannot be started, or ended in a panic, which its own message explains.
+    #[error("thread {0} failed")]
+    Thread(&'static str),
+}
+
+impl From<LedgerError> for PipelineError {
+    fn from(error: LedgerError) -> PipelineError {
+        PipelineError::Record(RecordError::Ledger(error))
+    }
+}
+
+/// Returns where the index of this data folder stands.
+pub fn index_dir(data: &Path) -> PathBuf {
+    data.join("index")
+}
+
+/// How far the ledger is durable, for whoever follows it.
+#[derive(Default)]
+struct Durable {
+    size: Mutex<(u64, bool)>,
+    changed: Condvar,
+}
+
+impl Durable {
+    fn set(&self, size: u64) {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner).0 = size;
+        self.changed.notify_all();
+    }
+
+    fn close(&self) {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until more than `seen` leaves are durable, no more will be, or the time is over; tells
+    /// the size and whether it is final.
+    fn wait(&self, seen: u64, at_most: Duration) -> (u64, bool) {
+        let guard = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(guard, at_most, |(size, closed)| *size <= seen && !*closed);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// What to follow, and where to.
+pub struct FollowSettings {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The cluster whose ledger it holds.
+    pub cluster: String,
+    /// The files.
+    pub tail: FollowOptions,
+    /// Sources that may log tokens in clear.
+    pub allow_raw: Vec<SourceId>,
+}
+
+/// A running line: files are followed until [`Following::stop`].
+pub struct Following {
+    stop: StopSignal,
+    to_ledger: SyncSender<ToLedger>,
+    threads: Vec<(&'static str, JoinHandle<()>)>,
+    failures: Receiver<PipelineError>,
+}
+
+impl Following {
+    /// Waits at most so long for a failure that ends the line.
+    pub fn failure(&self, at_most: Duration) -> Option<PipelineError> {
+        self.failures.recv_timeout(at_most).ok()
+    }
+
+    /// Stops reading, records and indexes what was read, and closes everything.
+    ///
+    /// # Errors
+    /// What failed while it ran or while it was closed.
+    pub fn stop(self) -> Result<(), PipelineError> {
+        self.stop.stop();
+        let _ = self.to_ledger.send(ToLedger::Own(OwnLine::now(Fact::Stopped)));
+        let _ = self.to_ledger.send(ToLedger::Stop);
+        for (name, thread) in self.threads {
+            thread.join().map_err(|_| PipelineError::Thread(name))?;
+        }
+        self.failures.try_recv().map_or(Ok(()), Err)
+    }
+}
+
+/// Follows files into ledger and index, on threads of its own, until stopped.
+///
+/// # Errors
+/// Another process writes this data folder; ledger, index or a glob cannot be opened.
+pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
+    let FollowSettings { data, cluster, tail, allow_raw } = settings;
+    let mut ledger = Ledger::open(&data, &cluster)?;
+    let reader = ledger.reader();
+    let mut indexer = Indexer::open(&index_dir(&data), reader.clone(), Rules::builtin())?;
+    let (to_ledger, items) = sync_channel(QUEUE_BATCHES);
+    let (fail, failures) = sync_channel(3);
+    let stop = StopSignal::default();
+    let sources = tail.sources.iter().map(|followed| followed.source.to_string()).collect();
+    let tail = Tail::new(tail, Box::new(KnownFromLedger::new(reader, to_ledger.clone())))?;
+    let durable = Arc::new(Durable::default());
+    durable.set(ledger.size());
+    let quiet_since = Arc::new(AtomicI64::new(0));
+    let mut threads = Vec::new();
+    let mut spawn = |name: &'static str, work: Box<dyn FnOnce() -> Result<(), PipelineError> + Send>| {
+        let fail = fail.clone();
+        let body = move || work().unwrap_or_else(|error| drop(fail.try_send(error)));
+        threads.push((name, std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|_| PipelineError::Thread(name))?));
+        Ok::<(), PipelineError>(())
+    };
+
+    spawn("ledger", {
+        let (durable, quiet_since) = (Arc::clone(&durable), Arc::clone(&quiet_since));
+        let options = RecordOptions { reader: Reader::Live, allow_raw, clear_tokens_are_fatal: false };
+        Box::new(move || {
+            let caught_up = |caught_up| quiet_since.store(if caught_up { now_unix_ns() } else { 0 }, Ordering::Relaxed);
+            let result = record(&mut ledger, &items, &options, &|size| durable.set(size), &caught_up);
+            durable.close();
+            result.map(drop).map_err(PipelineError::from)
+        })
+    })?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let _ = to_ledger.send(ToLedger::Own(OwnLine::now(Fact::Started { version, sources })));
+    spawn("indexer", {
+        let to_ledger = to_ledger.clone();
+        Box::new(move || {
+            index_live(&mut indexer, &durable, &quiet_since, &to_ledger)?;
+            Ok(indexer.finish()?)
+        })
+    })?;
+    spawn("tail", {
+        let (to_ledger, stop) = (to_ledger.clone(), stop.clone());
+        Box::new(move || {
+            tail.run(&mut |item| to_ledger.send(ToLedger::Tail(item)).is_ok(), &stop);
+            Ok(())
+        })
+    })?;
+    Ok(Following { stop, to_ledger, threads, failures })
+}
+
+fn index_live(indexer: &mut Indexer, durable: &Durable, quiet_since: &AtomicI64, to_ledger: &SyncSender<ToLedger>) -> Result<(), IndexerError> {
+    let mut commit_at: Option<Instant> = None;
+    let mut ticked_until = 0;
+    loop {
+        let wait = commit_at.map_or(Duration::from_secs(1), |at| at.saturating_duration_since(Instant::now()));
+        let (size, last) = durable.wait(indexer.next(), wait);
+        if size > indexer.next() {
+            indexer.catch_up(&mut |_| commit_at.is_none_or(|at| Instant::now() < at))?;
+            if indexer.has_uncommitted() {
+                commit_at.get_or_insert_with(|| Instant::now() + COMMIT_AFTER);
+            }
+        }
+        let caught_up = indexer.next() >= size;
+        if commit_at.is_some_and(|at| Instant::now() >= at) || (last && caught_up) {
+            indexer.commit()?;
+            commit_at = None;
+        }
+        if last && caught_up {
+            return Ok(());
+        }
+        // Idle time counts from when everything that stood in the files had been read.
+        let since = quiet_since.load(Ordering::Relaxed);
+        if caught_up && since != 0 && ticked_until < indexer.next() {
+            let due = indexer.due_ticks(now_unix_ns() - since);
+            if !due.is_empty() {
+                // A tick is read back as a leaf; until then none is sent again.
+                ticked_until = indexer.next() + 1;
+            }
+            for fact in due {
+                let _ = to_ledger.try_send(ToLedger::Own(OwnLine::now(fact)));
+            }
+        }
+    }
+}
+
+/// How far a long job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Bytes of the given files (as they lie on disk) read into the ledger.
+    Reading(u64),
+    /// Leaves indexed, of so many.
+    Indexing(u64, u64),
+}
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// What was new.
+    pub recorded: Recorded,
+    /// The ledger's size after it.
+    pub leaves: u64,
+}
+
+/// Brings whole files into ledger and index; what is there already adds nothing.
+///
+/// # Errors
+/// A file cannot be read (what stands before the damage is kept); another process writes this data
+/// folder; the source logs tokens in clear and `allow_raw` is false.
+pub fn import(
+    data: &Path,
+    source: &SourceId,
+    inputs: &[Input],
+    allow_raw: bool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Imported, PipelineError> {
+    let mut ledger = Ledger::open(data, &source.cluster)?;
+    let reader = ledger.reader();
+    let mut indexer = Indexer::open(&index_dir(data), reader.clone(), Rules::builtin())?;
+    let durable = Durable::default();
+    durable.set(ledger.size());
+    let (to_ledger, items) = sync_channel(QUEUE_BATCHES);
+    let allow_raw = if allow_raw { vec![source.clone()] } else { Vec::new() };
+    let options = RecordOptions { reader: Reader::Import, allow_raw, clear_tokens_are_fatal: true };
+
+    let (read, recorded, indexed) = std::thread::scope(|scope| {
+        let recording = scope.spawn(|| {
+            // The receiver goes when recording ends, so that a reader whose ledger failed stops too.
+            let items = items;
+            let result = record(&mut ledger, &items, &options, &|size| durable.set(size), &|_| ());
+            durable.close();
+            (result, ledger.size())
+        });
+        let indexing = scope.spawn(|| index_import(&mut indexer, &durable, progress));
+        let known = KnownFromLedger::new(reader, to_ledger.clone());
+        let read = read_whole(source.clone(), inputs, &known, &|bytes| progress(Progress::Reading(bytes)), &mut |item| {
+            to_ledger.send(ToLedger::Tail(item)).is_ok()
+        });
+        drop(known);
+        let files = inputs.iter().map(ToString::to_string).collect();
+        if let Ok(summary) = &read && summary.lines > 0 {
+            let fact = Fact::Imported { source: source.to_string(), files, lines: summary.lines, bytes: summary.bytes };
+            let _ = to_ledger.send(ToLedger::Own(OwnLine::now(fact)));
+        }
+        let _ = to_ledger.send(ToLedger::Stop);
+        (read, recording.join(), indexing.join())
+    });
+    let (recorded, leaves) = recorded.map_err(|_| PipelineError::Thread("ledger"))?;
+    let recorded = recorded?;
+    indexed.map_err(|_| PipelineError::Thread("indexer"))??;
+    indexer.finish()?;
+    read?;
+    Ok(Imported { recorded, leaves })
+}
+
+fn index_import(indexer: &mut Indexer, durable: &Durable, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), IndexerError> {
+    loop {
+        let (size, last) = durable.wait(indexer.next(), Duration::from_secs(1));
+        indexer.catch_up(&mut |done| {
+            progress(Progress::Indexing(done, size.max(done)));
+            true
+        })?;
+        if last && indexer.next() >= size {
+            return indexer.commit();
+        }
+    }
+}
+
+/// Throws the index away and makes it anew from the ledger.
+///
+/// # Errors
+/// There is no ledger; another process writes this data folder; the index cannot be written.
+pub fn rebuild(data: &Path, progress: &dyn Fn(Progress)) -> Result<u64, PipelineError> {
+    let cluster = LedgerReader::open(data)?.cluster().to_owned();
+    let ledger = Ledger::open(data, &cluster)?;
+    let index_dir = index_dir(data);
+    crate::index::remove(&index_dir).map_err(IndexerError::from)?;
+    let mut indexer = Indexer::open(&index_dir, ledger.reader(), Rules::builtin())?;
+    let size = ledger.size();
+    indexer.catch_up(&mut |done| {
+        progress(Progress::Indexing(done, size));
+        true
+    })?;
+    indexer.commit()?;
+    let leaves = indexer.next();
+    indexer.finish()?;
+    Ok(leaves)
+}

@@ -1,0 +1,167 @@
+//! The configuration file: as typed, then as meant.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ingest::source::SourceId;
+use ingest::tail::{FollowOptions, FollowedSource};
+use serde::Deserialize;
+
+use crate::data_folder::{default_folder, host_name};
+use crate::failure::Failure;
+
+/// The dashboard's address when nobody says.
+pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8088);
+
+/// Keys that DESIGN names and a later version brings; refused with that word, since a setting that is
+/// read and does nothing would deceive.
+const NOT_YET: &[&str] = &["cluster", "server", "sink", "alert"];
+
+/// The file as typed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    #[serde(default)]
+    source: Vec<FileSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSource {
+    path: String,
+    cluster: Option<String>,
+    node: Option<String>,
+    device: Option<String>,
+    #[serde(default)]
+    allow_raw: bool,
+}
+
+/// What `run` does, as meant.
+#[derive(Debug)]
+pub struct Config {
+    /// The data folder, if the file names one.
+    pub data: Option<PathBuf>,
+    /// Address of the dashboard, if the file names one.
+    pub listen: Option<SocketAddr>,
+    /// The one cluster of all sources.
+    pub cluster: String,
+    /// The files to follow.
+    pub tail: FollowOptions,
+    /// Sources that may log tokens in clear.
+    pub allow_raw: Vec<SourceId>,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<Config, Failure> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::Usage(format!("{}: {}", path.display(), ingest::tail::unreadable(path, &error))))?;
+        let file = toml::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {}", path.display(), explain(&error.to_string()))))?;
+        Config::mean(file).map_err(|message| Failure::Usage(format!("{}: {message}", path.display())))
+    }
+
+    /// Returns the configuration of one local file.
+    pub fn one_file(path: &Path, cluster: Option<&str>, node: Option<&str>, device: Option<&str>, allow_raw: bool) -> Result<Config, Failure> {
+        // A path given as such is no pattern, whatever characters it has.
+        let pattern = glob::Pattern::escape(&path.display().to_string());
+        let source = FileSource {
+            path: pattern,
+            cluster: cluster.map(str::to_owned),
+            node: node.map(str::to_owned),
+            device: device.map(str::to_owned),
+            allow_raw,
+        };
+        Config::mean(File { data: None, listen: None, source: vec![source] }).map_err(Failure::Usage)
+    }
+
+    fn mean(file: File) -> Result<Config, String> {
+        let mut sources = Vec::new();
+        let mut allow_raw = Vec::new();
+        for (number, typed) in (1..).zip(&file.source) {
+            let node = typed.node.clone().unwrap_or_else(host_name);
+            let cluster = typed.cluster.as_deref().unwrap_or("default");
+            let device = typed.device.as_deref().unwrap_or("file");
+            let source = SourceId::new(cluster, &node, device).map_err(|error| format!("[[source]] number {number}: {error}"))?;
+            if typed.allow_raw {
+                allow_raw.push(source.clone());
+            }
+            sources.push(FollowedSource { source, pattern: typed.path.clone() });
+        }
+        let Some(first) = sources.first() else {
+            return Err("no [[source]]: name at least one audit file, as path = \"/openbao/audit/audit.log\"".to_owned());
+        };
+        let cluster = first.source.cluster.clone();
+        if let Some(other) = sources.iter().find(|followed| followed.source.cluster != cluster) {
+            return Err(format!(
+                "sources of two clusters, {cluster:?} and {:?}: a data folder holds the ledger of one cluster; run one keytrail for each",
+                other.source.cluster
+            ));
+        }
+        if let Some(listen) = file.listen {
+            check_listen(listen)?;
+        }
+        let tail = FollowOptions { sources, ..FollowOptions::default() };
+        Ok(Config { data: file.data, listen: file.listen, cluster, tail, allow_raw })
+    }
+
+    /// Returns the data folder: the flag's, else the file's, else the default.
+    pub fn data(&self, flag: Option<PathBuf>) -> PathBuf {
+        flag.or_else(|| self.data.clone()).unwrap_or_else(default_folder)
+    }
+}
+
+/// Refuses an address that others can reach: there is no sign-in yet.
+pub fn check_listen(listen: SocketAddr) -> Result<(), String> {
+    if listen.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(format!(
+        "listen = \"{listen}\": keytrail has no sign-in yet, so it serves this machine only; \
+         use 127.0.0.1:{} and reach it through `ssh -L` or `kubectl port-forward`",
+        listen.port()
+    ))
+}
+
+/// Adds to the TOML reader's message what the key may have been meant to be.
+fn explain(message: &str) -> String {
+    let Some(unknown) = message.split("unknown field `").nth(1).and_then(|rest| rest.split('`').next()) else {
+        return message.to_owned();
+    };
+    if NOT_YET.contains(&unknown) {
+        return format!("{message}\n`{unknown}` is not available yet in this version: take it out");
+    }
+    let keys = ["data", "listen", "source", "path", "cluster", "node", "device", "allow_raw"];
+    let nearest = keys.into_iter().map(|key| (strsim::jaro_winkler(unknown, key), key)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest {
+        Some((likeness, key)) if likeness > 0.7 => format!("{message}\ndid you mean `{key}`?"),
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> String {
+        let read = toml::from_str(text).map_err(|error| explain(&error.to_string())).and_then(Config::mean);
+        match read {
+            Ok(config) => config.tail.sources.iter().map(|followed| format!("{} {}", followed.source, followed.pattern)).collect::<Vec<_>>().join("\n"),
+            Err(message) => message,
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_as_meant_or_refused_with_the_remedy() {
+        let two = "[[source]]\npath = \"/a\"\nnode = \"n1\"\n[[source]]\npath = \"/b/*.log\"\nnode = \"n2\"\ndevice = \"two\"";
+        assert_eq!(check(two), "default/n1/file /a\ndefault/n2/two /b/*.log");
+        assert!(check("").starts_with("no [[source]]"), "{}", check(""));
+        assert!(check("lisen = \"127.0.0.1:1\"").ends_with("did you mean `listen`?"), "{}", check("lisen = 1"));
+        assert!(check("[[sink]]\nname = \"x\"").ends_with("`sink` is not available yet in this version: take it out"));
+        let clusters = "[[source]]\npath = \"/a\"\ncluster = \"a\"\n[[source]]\npath = \"/b\"\ncluster = \"b\"";
+        assert!(check(clusters).starts_with("sources of two clusters"), "{}", check(clusters));
+        let open = "listen = \"0.0.0.0:80\"\n[[source]]\npath = \"/a\"";
+        assert!(check(open).contains("no sign-in yet"), "{}", check(open));
+    }
+}
