@@ -5,3 +5,4 @@
 pub mod event;
 pub mod index;
 pub mod source;
+pub mod tail;

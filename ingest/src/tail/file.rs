@@ -1,0 +1,307 @@
+//! One followed file: its descriptor, what it is known to be, and how far it has been read.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::OFlags;
+
+use super::compressed::{Compression, MAGIC_BYTES, Uncompressed};
+use super::identity::{LeafHash, leaf_hash};
+use super::item::FileId;
+use super::lines::LeafStream;
+use crate::source::{Generation, Position, SourceId};
+
+/// Bytes before the reading place that must still stand there, or the file has been written anew. A
+/// truncated file that has grown past that place since the last look is told by nothing else.
+const ANCHOR_BYTES: usize = 1024;
+
+/// Bytes read at once to see a file's first line.
+const FIRST_LINE_CHUNK: usize = 1 << 14;
+
+/// A file as the system knows it, while it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FileKey {
+    device: u64,
+    inode: u64,
+}
+
+impl FileKey {
+    pub(super) fn of(metadata: &Metadata) -> FileKey {
+        FileKey { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+/// What tells that a file has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size: u64,
+    pub(super) modified: (i64, i64),
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Stamp {
+        Stamp { size: metadata.size(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
+    }
+}
+
+/// What is known of a file's content.
+pub(super) enum State {
+    /// Not recognised: empty, without a whole line, or waiting for what another file has under way.
+    Waiting,
+    /// All of it is known, or another file is reading the same content; compared again when it changes
+    /// or when the other one is done.
+    Shadow { id: FileId, position: Position, held_by: Option<FileKey> },
+    /// Being read.
+    Reading { id: FileId, stream: LeafStream<Content> },
+}
+
+/// A followed file.
+pub(super) struct FollowedFile {
+    pub(super) key: FileKey,
+    pub(super) source: Arc<SourceId>,
+    pub(super) path: PathBuf,
+    pub(super) state: State,
+    /// The descriptor outlives names: a renamed or deleted file is still read through it.
+    handle: Arc<File>,
+    pub(super) stamp: Stamp,
+    /// Bytes of it that no name leads to any more are freed when it is closed.
+    pub(super) deleted: bool,
+    pub(super) changed: Instant,
+    /// When its path was first seen to name another file, or a younger sibling to stand beside it.
+    pub(super) replaced: Option<Instant>,
+    /// That it was renamed or deleted has been told.
+    pub(super) told: bool,
+    /// How often it was taken up again after it had been finished.
+    pub(super) returns: u32,
+    /// What it looked like when it was last compared in vain.
+    pub(super) compared: Option<Stamp>,
+    /// It gives nothing before the ledger has what another file has sent.
+    pub(super) waits_for_ledger: bool,
+    /// Hash of its first leaf, once recognised.
+    pub(super) first: Option<LeafHash>,
+    /// The generation that it goes on with, if that is known.
+    pub(super) generation: Option<Generation>,
+    /// The last leaf sent: the place after it, and its hash.
+    pub(super) sent: Option<(u64, LeafHash)>,
+}
+
+impl FollowedFile {
+    /// Opens a file, if it is a regular one.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is a folder, a pipe or the like.
+    pub(super) fn open(
+        path: &Path,
+        source: Arc<SourceId>,
+        now: Instant,
+    ) -> io::Result<FollowedFile> {
+        let (handle, metadata) = open_regular(path)?;
+        // A file that has been still for an hour need not be watched for two seconds more.
+        let still = metadata
+            .modified()
+            .ok()
+            .and_then(|modified| SystemTime::now().duration_since(modified).ok());
+        Ok(FollowedFile {
+            key: FileKey::of(&metadata),
+            source,
+            path: path.to_owned(),
+            state: State::Waiting,
+            handle: Arc::new(handle),
+            stamp: Stamp::of(&metadata),
+            deleted: false,
+            changed: still.and_then(|still| now.checked_sub(still)).unwrap_or(now),
+            replaced: None,
+            told: false,
+            returns: 0,
+            compared: None,
+            waits_for_ledger: false,
+            first: None,
+            generation: None,
+            sent: None,
+        })
+    }
+
+    /// Looks at the file; tells whether it has changed since the last look.
+    ///
+    /// # Errors
+    /// The system cannot tell.
+    pub(super) fn look(&mut self, now: Instant) -> io::Result<bool> {
+        let metadata = self.handle.metadata()?;
+        let stamp = Stamp::of(&metadata);
+        let changed = stamp != self.stamp;
+        if changed {
+            self.stamp = stamp;
+            self.changed = now;
+        }
+        self.deleted = metadata.nlink() == 0;
+        Ok(changed)
+    }
+
+    /// Returns how far the content had been read if it no longer stands: the file is shorter than that,
+    /// or other bytes are in its place.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn ended_at(&mut self, changed: bool) -> io::Result<Option<u64>> {
+        match (&mut self.state, self.compared) {
+            (State::Waiting, _) => Ok(None),
+            (State::Shadow { .. }, compared) => {
+                Ok(compared.map(|compared| compared.size).filter(|&size| self.stamp.size < size))
+            }
+            (State::Reading { stream, .. }, _) => {
+                let read_to = stream.read_to();
+                Ok(match stream.input() {
+                    // Its own size says nothing of the content's.
+                    Content::Compressed(_) => None,
+                    Content::Growing(_) if self.stamp.size < read_to => Some(read_to),
+                    Content::Growing(input) if changed && !input.stands()? => Some(read_to),
+                    Content::Growing(_) => None,
+                })
+            }
+        }
+    }
+
+    /// Tells whether the file has not changed for so long.
+    pub(super) fn is_quiet(&self, now: Instant, quiet: Duration) -> bool {
+        now.saturating_duration_since(self.changed) >= quiet
+    }
+
+    /// Tells whether the file is compressed, and so read as a whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn is_compressed(&self) -> io::Result<bool> {
+        let mut head = Vec::with_capacity(MAGIC_BYTES);
+        ReadAt::new(&self.handle).take(MAGIC_BYTES as u64).read_to_end(&mut head)?;
+        Ok(Compression::of(&head) != Compression::None)
+    }
+
+    /// Returns the file's leaves from its first byte on.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn leaves(&self, chunk_bytes: usize) -> io::Result<LeafStream<Content>> {
+        let content = match self.is_compressed()? {
+            true => Content::Compressed(Uncompressed::new(ReadAt::new(&self.handle))?),
+            false => Content::Growing(ReadAt::new(&self.handle)),
+        };
+        Ok(LeafStream::new(content, chunk_bytes))
+    }
+
+    /// Returns the file's number, if it has been recognised.
+    pub(super) fn id(&self) -> Option<FileId> {
+        match self.state {
+            State::Waiting => None,
+            State::Shadow { id, .. } | State::Reading { id, .. } => Some(id),
+        }
+    }
+
+    /// Returns how many bytes of the content are dealt with.
+    pub(super) fn read_to(&self) -> u64 {
+        match &self.state {
+            State::Waiting => 0,
+            State::Shadow { position, .. } => position.offset,
+            State::Reading { stream, .. } => stream.read_to(),
+        }
+    }
+
+    /// Tells whether something must happen before it gives what it holds.
+    pub(super) fn waits(&self) -> bool {
+        self.waits_for_ledger || matches!(self.state, State::Shadow { held_by: Some(_), .. })
+    }
+
+    /// Forgets what the content is known to be.
+    pub(super) fn forget(&mut self) {
+        self.state = State::Waiting;
+        self.compared = None;
+        self.waits_for_ledger = false;
+        self.first = None;
+        self.generation = None;
+        self.sent = None;
+    }
+}
+
+/// Opens a regular file for reading and never waits, not even for the writer of a pipe that somebody
+/// put in its place.
+///
+/// # Errors
+/// It cannot be opened, or is a folder, a pipe or the like.
+pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag of the system");
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok((file, metadata)),
+        kind if kind.is_dir() => {
+            Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a folder, not a file"))
+        }
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "this is not a regular file")),
+    }
+}
+
+/// Returns the hash of the first whole leaf in the file at `path`, if it has one.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn first_leaf(path: &Path) -> io::Result<Option<LeafHash>> {
+    let (file, _) = open_regular(path)?;
+    let mut leaves = LeafStream::new(Uncompressed::new(file)?, FIRST_LINE_CHUNK);
+    Ok(leaves.next().and_then(|batch| batch.lines.iter().next().map(leaf_hash)))
+}
+
+/// A followed file's content.
+pub(super) enum Content {
+    /// Read to its end again and again.
+    Growing(ReadAt),
+    /// Read once.
+    Compressed(Uncompressed<ReadAt>),
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Content::Growing(input) => input.read(buffer),
+            Content::Compressed(input) => input.read(buffer),
+        }
+    }
+}
+
+/// Reads a file at a place of its own.
+pub(super) struct ReadAt {
+    file: Arc<File>,
+    offset: u64,
+    /// The bytes before `offset`, at most [`ANCHOR_BYTES`].
+    anchor: Vec<u8>,
+}
+
+impl ReadAt {
+    fn new(file: &Arc<File>) -> ReadAt {
+        ReadAt { file: Arc::clone(file), offset: 0, anchor: Vec::new() }
+    }
+
+    /// Tells whether the bytes read last still stand in the file.
+    fn stands(&self) -> io::Result<bool> {
+        let mut now = vec![0; self.anchor.len()];
+        match self.file.read_exact_at(&mut now, self.offset - self.anchor.len() as u64) {
+            Ok(()) => Ok(now == self.anchor),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Read for ReadAt {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read_at(buffer, self.offset)?;
+        self.offset += length as u64;
+        let new = &buffer[length.saturating_sub(ANCHOR_BYTES)..length];
+        let kept = self.anchor.len().min(ANCHOR_BYTES - new.len());
+        self.anchor.drain(..self.anchor.len() - kept);
+        self.anchor.extend_from_slice(new);
+        Ok(length)
+    }
+}

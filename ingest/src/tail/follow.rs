@@ -1,0 +1,441 @@
+//! Follows files: one round after the other looks at names, then at contents, and sends what is new.
+//!
+//! A file is its open descriptor; names only lead to it. So a renamed or deleted file is read on until
+//! another stands in its place *and* it has been quiet, since servers write to the old one for a while.
+//! What a content is, [`super::recognise`] tells. Files of a source are read oldest first, and a younger
+//! one waits while an older one has a backlog.
+//!
+//! ```text
+//!            first whole line,        all read, replaced
+//!            nothing under way        and quiet
+//!   Waiting -----------------> Reading ----------> Finished
+//!      ^  \                     ^   |
+//!      |   \ all is known       |   | the file shrank, or other bytes stand in it
+//!      |    `-----> Shadow -----'   |
+//!      `----------------------------'
+//! ```
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::TailError;
+use super::discover::{Pattern, Seen};
+use super::file::{FileKey, FollowedFile, Stamp, State};
+use super::identity::{End, KnownContent, LeafHash, leaf_hash};
+use super::item::{FileId, Notice, TailItem};
+use super::lines::Batch;
+use super::siblings::rotated_from;
+use super::troubles::Troubles;
+use super::unreadable::explain;
+use crate::source::SourceId;
+
+/// A source and where its files are.
+#[derive(Clone, Debug)]
+pub struct FollowedSource {
+    /// Whose lines they are.
+    pub source: SourceId,
+    /// A path, or a glob.
+    pub pattern: String,
+}
+
+/// What to follow, and how.
+#[derive(Clone, Debug)]
+pub struct FollowOptions {
+    /// The sources. A file that two of them match belongs to the first.
+    pub sources: Vec<FollowedSource>,
+    /// How often to look when the system tells of no change; 250 ms.
+    pub poll: Duration,
+    /// How long a replaced file must be still before it is finished; 2 s.
+    pub quiet: Duration,
+    /// About how many bytes of lines one item holds; 1 MiB. A longer line is an item of its own.
+    pub batch_bytes: usize,
+}
+
+impl FollowOptions {
+    /// Returns the usual options for these sources.
+    pub fn new(sources: Vec<FollowedSource>) -> FollowOptions {
+        FollowOptions {
+            sources,
+            poll: Duration::from_millis(250),
+            quiet: Duration::from_secs(2),
+            batch_bytes: 1 << 20,
+        }
+    }
+}
+
+/// What came of one round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// More could be read at once: the round ended to look at the names again.
+    pub more: bool,
+    /// The receiver wants nothing more. The tail is of no use after that.
+    pub stopped: bool,
+}
+
+/// Reads the followed files.
+pub struct Tail {
+    pub(super) options: FollowOptions,
+    pub(super) known: Box<dyn KnownContent + Send>,
+    pub(super) patterns: Vec<Pattern>,
+    /// Open files, in the order in which those of one source are read.
+    pub(super) files: Vec<FollowedFile>,
+    /// Finished files that a pattern still matches.
+    pub(super) finished: HashMap<FileKey, Returned>,
+    /// Contents read to their end, until the ledger has them.
+    pub(super) departed: VecDeque<Departed>,
+    troubles: Troubles,
+    /// Something has been sent since the last [`TailItem::CaughtUp`].
+    behind: bool,
+}
+
+/// What a finished file looked like.
+#[derive(Clone, Copy)]
+pub(super) struct Returned {
+    pub(super) stamp: Stamp,
+    pub(super) times: u32,
+}
+
+/// A content that is closed: its first leaf, and the last one sent.
+pub(super) struct Departed {
+    pub(super) source: Arc<SourceId>,
+    pub(super) first: LeafHash,
+    pub(super) sent: (u64, LeafHash),
+}
+
+/// Goes on, or ends because the receiver wants nothing more.
+pub(super) type Flow<T> = ControlFlow<(), T>;
+
+/// Receives items; says whether it wants more.
+pub(super) type Out<'a> = &'a mut dyn FnMut(TailItem) -> bool;
+
+/// Items of one file in one round, so that a backlog does not hide what happens to the names.
+const ROUND_BATCHES: usize = 16;
+/// Open files; a process has 1,024 descriptors by default.
+pub(super) const FILES_MAX: usize = 512;
+/// Closed contents that are remembered until the ledger has them; one a rotation.
+const DEPARTED_MAX: usize = 256;
+
+enum Step {
+    /// Everything has been sent.
+    Done,
+    /// Something must happen first: the ledger must have what is under way, a file must be quiet.
+    Waits,
+    /// More can be read at once.
+    More,
+    /// The file is finished and no longer in the list.
+    Gone,
+}
+
+impl Tail {
+    /// Returns a tail that has read nothing yet.
+    ///
+    /// # Errors
+    /// A pattern is not one.
+    pub fn new(
+        options: FollowOptions,
+        known: Box<dyn KnownContent + Send>,
+    ) -> Result<Tail, TailError> {
+        let patterns = options.sources.iter().map(Pattern::new).collect::<Result<_, _>>()?;
+        Ok(Tail {
+            options,
+            known,
+            patterns,
+            files: Vec::new(),
+            finished: HashMap::new(),
+            departed: VecDeque::new(),
+            troubles: Troubles::default(),
+            behind: true,
+        })
+    }
+
+    /// Does one round: looks at every file once and sends what is new.
+    pub fn poll_once(&mut self, out: Out<'_>) -> Round {
+        self.poll_at(Instant::now(), out)
+    }
+
+    /// Does one round at a given time, which must not go back.
+    pub fn poll_at(&mut self, now: Instant, out: Out<'_>) -> Round {
+        match self.round(now, out) {
+            ControlFlow::Continue(more) => Round { more, stopped: false },
+            ControlFlow::Break(()) => Round { more: false, stopped: true },
+        }
+    }
+
+    fn round(&mut self, now: Instant, out: Out<'_>) -> Flow<bool> {
+        let seen = self.discover(now, out)?;
+        let mut backlog: HashSet<Arc<SourceId>> = HashSet::new();
+        let (mut caught_up, mut more) = (true, false);
+        let mut index = 0;
+        while index < self.files.len() {
+            let source = Arc::clone(&self.files[index].source);
+            let step = match backlog.contains(&source) {
+                true => Step::More,
+                false => self.advance(index, &seen, now, out)?,
+            };
+            caught_up &= matches!(step, Step::Done | Step::Gone);
+            match step {
+                Step::Gone => continue,
+                Step::More => {
+                    more = true;
+                    backlog.insert(source);
+                }
+                Step::Done | Step::Waits => {}
+            }
+            index += 1;
+        }
+        self.troubles.tell(&seen, out)?;
+        if caught_up && self.behind {
+            self.behind = false;
+            emit(out, TailItem::CaughtUp)?;
+        }
+        ControlFlow::Continue(more)
+    }
+
+    /// Takes one file as far as it goes now.
+    fn advance(&mut self, index: usize, seen: &[Seen], now: Instant, out: Out<'_>) -> Flow<Step> {
+        let changed = match self.files[index]
+            .look(now)
+            .and_then(|changed| self.files[index].ended_at(changed))
+        {
+            Ok(ended_at) => ended_at,
+            Err(error) => return self.trouble(index, &error),
+        };
+        if let Some(read_to) = changed {
+            self.truncated(index, read_to, out)?;
+        }
+        let present = self.place(index, seen, now, out)?;
+        let compressed = match self.files[index].is_compressed() {
+            Ok(compressed) => compressed,
+            Err(error) => return self.trouble(index, &error),
+        };
+        // Whoever compresses a file is not done before it is quiet.
+        if compressed && !self.files[index].is_quiet(now, self.options.quiet) {
+            return ControlFlow::Continue(Step::Waits);
+        }
+        let end = if compressed { End::Closed } else { End::Open };
+        if let Err(error) = self.recognise(index, end, now, out)? {
+            return self.trouble(index, &error);
+        }
+        if !self.read(index, out)? {
+            return ControlFlow::Continue(Step::More);
+        }
+        let file = &self.files[index];
+        if file.waits() {
+            return ControlFlow::Continue(Step::Waits);
+        }
+        if compressed || self.is_over(index, present, now) {
+            return self.finish(index, present, end, now, out);
+        }
+        ControlFlow::Continue(Step::Done)
+    }
+
+    /// Compares the file's path with the names, tells if they parted, and says whether a pattern still
+    /// leads to the file.
+    fn place(&mut self, index: usize, seen: &[Seen], now: Instant, out: Out<'_>) -> Flow<bool> {
+        let (file, after) = self.files[index..].split_first_mut().expect("an index of the list");
+        let names: Vec<&Path> =
+            seen.iter().filter(|seen| seen.key == file.key).map(|seen| &*seen.path).collect();
+        let taken = |path: &Path| seen.iter().any(|seen| seen.path == path && seen.key != file.key);
+        let (replaced, told) = match names.first() {
+            Some(_) if names.contains(&&*file.path) => (is_rotated(&file.path, seen), None),
+            Some(&name) => (is_rotated(name, seen), Some(name.to_owned())),
+            // The path cannot be looked at, so what it names is not known.
+            None if !taken(&file.path) && self.troubles.covers(&file.path) => {
+                return ControlFlow::Continue(true);
+            }
+            None => (
+                taken(&file.path) || after.iter().any(|younger| younger.source == file.source),
+                None,
+            ),
+        };
+        file.replaced = if replaced { file.replaced.or(Some(now)) } else { None };
+        let present = !names.is_empty();
+        if let (Some(id), true) = (file.id(), told.is_some() || (!present && !file.told)) {
+            let (path, source, read_to) =
+                (file.path.clone(), SourceId::clone(&file.source), file.read_to());
+            let notice = match file.deleted {
+                true => Notice::Deleted { file: id, path, source, read_to },
+                false => Notice::Rotated { file: id, path, now: told.clone(), source, read_to },
+            };
+            emit(out, TailItem::Notice(notice))?;
+        }
+        file.told = !present;
+        file.path = told.unwrap_or_else(|| std::mem::take(&mut file.path));
+        ControlFlow::Continue(present)
+    }
+
+    /// Tells whether a file that has been read to its end will not grow any more.
+    fn is_over(&self, index: usize, present: bool, now: Instant) -> bool {
+        let file = &self.files[index];
+        // One that grew after it had been finished costs a comparison each time, so it is given longer.
+        let quiet = match present {
+            true => self.options.quiet * (1 << file.returns.min(12)),
+            false => self.options.quiet,
+        };
+        let since = file.replaced.map(|replaced| now.saturating_duration_since(replaced));
+        since.is_some_and(|since| since >= quiet) && file.is_quiet(now, quiet)
+    }
+
+    /// Ends a content whose bytes are no longer those that were read.
+    fn truncated(&mut self, index: usize, read_to: u64, out: Out<'_>) -> Flow<()> {
+        self.send_rest(index, out)?;
+        let file = &mut self.files[index];
+        let (path, source, size_now) =
+            (file.path.clone(), SourceId::clone(&file.source), file.stamp.size);
+        if let Some(id) = file.id() {
+            emit(
+                out,
+                TailItem::Notice(Notice::Truncated { file: id, path, source, read_to, size_now }),
+            )?;
+        }
+        self.close(index, out)
+    }
+
+    /// Ends a file that will not grow any more, and takes it out of the list.
+    fn finish(
+        &mut self,
+        index: usize,
+        present: bool,
+        end: End,
+        now: Instant,
+        out: Out<'_>,
+    ) -> Flow<Step> {
+        // What did not look like a line yet is one now; a compressed file was read so from the start.
+        if end == End::Open && !matches!(self.files[index].state, State::Reading { .. }) {
+            self.files[index].compared = None;
+            if let Err(error) = self.recognise(index, End::Closed, now, out)? {
+                return self.trouble(index, &error);
+            }
+            if self.files[index].waits() {
+                return ControlFlow::Continue(Step::Waits);
+            }
+            if !self.read(index, out)? {
+                return ControlFlow::Continue(Step::More);
+            }
+        }
+        self.send_rest(index, out)?;
+        self.close(index, out)?;
+        let file = self.files.remove(index);
+        if present {
+            self.finished.insert(file.key, Returned { stamp: file.stamp, times: file.returns });
+        }
+        ControlFlow::Continue(Step::Gone)
+    }
+
+    /// Says that the content gives nothing more, and forgets what it was.
+    fn close(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
+        let file = &mut self.files[index];
+        if let (Some(first), Some(sent)) = (file.first, file.sent) {
+            self.departed.push_back(Departed { source: Arc::clone(&file.source), first, sent });
+            if self.departed.len() > DEPARTED_MAX {
+                self.departed.pop_front();
+            }
+        }
+        let id = file.id();
+        file.forget();
+        match id {
+            Some(file) => emit(out, TailItem::Finished { file }),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Sends whole lines; says whether the end has been reached.
+    fn read(&mut self, index: usize, out: Out<'_>) -> Flow<bool> {
+        for _ in 0..ROUND_BATCHES {
+            let State::Reading { stream, .. } = &mut self.files[index].state else { break };
+            match stream.next() {
+                Some(batch) => self.send(index, batch, out)?,
+                None => {
+                    let offset = stream.read_to();
+                    if let Some(error) = stream.failure() {
+                        self.reading_failed(index, offset, &error, out)?;
+                    }
+                    return ControlFlow::Continue(true);
+                }
+            }
+        }
+        ControlFlow::Continue(!matches!(self.files[index].state, State::Reading { .. }))
+    }
+
+    /// Tells of an input that ended early: what was read before counts, and a file that is not compressed
+    /// is tried again in the next round.
+    pub(super) fn reading_failed(
+        &mut self,
+        index: usize,
+        offset: u64,
+        error: &io::Error,
+        out: Out<'_>,
+    ) -> Flow<()> {
+        let file = &self.files[index];
+        let (path, source) = (file.path.clone(), SourceId::clone(&file.source));
+        match file.is_compressed() {
+            Ok(true) => emit(
+                out,
+                TailItem::Notice(Notice::Damaged {
+                    path,
+                    source,
+                    offset,
+                    reason: error.to_string(),
+                }),
+            ),
+            Ok(false) | Err(_) => {
+                let reason = explain(&path, error);
+                self.troubles.add(path, &source, reason);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// Sends the bytes after the last line.
+    fn send_rest(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
+        let State::Reading { stream, .. } = &mut self.files[index].state else {
+            return ControlFlow::Continue(());
+        };
+        match stream.finish() {
+            Some(batch) => self.send(index, batch, out),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn send(&mut self, index: usize, batch: Batch, out: Out<'_>) -> Flow<()> {
+        let file = &mut self.files[index];
+        let id = file.id().expect("only what has been opened is sent");
+        file.sent = Some((batch.end(), leaf_hash(batch.last())));
+        self.behind = true;
+        let Batch { offset, lines, continued, unterminated } = batch;
+        emit(out, TailItem::Lines { file: id, offset, lines, continued, unterminated })
+    }
+
+    /// Remembers that a file cannot be read now; the next round tries again.
+    fn trouble(&mut self, index: usize, error: &io::Error) -> Flow<Step> {
+        let file = &self.files[index];
+        self.troubles.add(file.path.clone(), &file.source, explain(&file.path, error));
+        ControlFlow::Continue(Step::Waits)
+    }
+
+    pub(super) fn troubles(&mut self) -> &mut Troubles {
+        &mut self.troubles
+    }
+
+    pub(super) fn new_file(&mut self) -> FileId {
+        self.behind = true;
+        FileId::next()
+    }
+}
+
+/// Tells whether a name is a rotation's, and the name that it had before is taken again.
+fn is_rotated(path: &Path, seen: &[Seen]) -> bool {
+    rotated_from(path).is_some_and(|base| seen.iter().any(|seen| seen.path == base))
+}
+
+/// Sends one item.
+pub(super) fn emit(out: Out<'_>, item: TailItem) -> Flow<()> {
+    match out(item) {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    }
+}

@@ -1,0 +1,9 @@
+//! The tail over real files. Scenarios are text, see [`bench::check`].
+
+mod bench;
+mod following;
+mod importing;
+mod model;
+mod random;
+mod rotation;
+mod running;
