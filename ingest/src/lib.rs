@@ -3,6 +3,9 @@
 //! Modules stand in the order in which one line passes through them.
 
 pub mod event;
+pub mod decode;
+pub mod pairing;
+pub mod normalise;
 pub mod index;
 pub mod source;
 pub mod tail;
