@@ -76,8 +76,15 @@ fn address(builder: &mut Builder, name: &str) -> Field {
 fields! {
     /// `event`, or `undecodable` for a leaf (or a torn piece of one) that holds no entry.
     doc: term,
-    /// 32 hex digits.
+    /// 32 hex digits, for look-ups. The two numbers below are the column of it.
     uid: term_only,
+    /// The uid's first eight bytes, big endian: a dictionary of unique strings would cost four times that.
+    uid_high: column,
+    /// The uid's last eight bytes.
+    uid_low: column,
+    /// How pairing closed the event: answered, pending, unanswered, late, response_only, alone. Not told
+    /// by the reason: a request refused by a policy says `policy` while it still waits for its response.
+    state: term,
     /// Nanoseconds since 1970; absent if no line had a readable time.
     time: signed,
     /// Time of the response line, in nanoseconds.
@@ -104,6 +111,8 @@ fields! {
     kind: term,
     /// The login role.
     role: term,
+    /// Hash of `request.role`, the role that a login named; `role:` finds it by its learned text.
+    role_hash: term_only,
     /// The auth method's type.
     method: term,
     /// The auth method's mount.
@@ -172,12 +181,14 @@ fields! {
     token_age: signed,
     /// Many: keys of request and response data.
     data_key: term,
-    /// Many: flags; also `root`, `forwarded`, `pending`, `unanswered`.
+    /// Many: flags; also `root`, `forwarded`, `system`, `pending`, `unanswered`.
     is: term,
     /// Many: error, lease, wrap.
     has: term,
     /// Many: `hash\u{1f}text`, a hash whose text one line shows; a set applied when reading.
     learned: term_only,
+    /// Many: the same turned round, `text\u{1f}hash`, so that both ways are one look-up.
+    learned_text: term_only,
     /// `token hash\u{1f}name`: who holds a token; a set applied when reading.
     token_name: term_only,
     /// Path, names, policies and error, as words with positions.

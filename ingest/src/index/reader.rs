@@ -1,0 +1,277 @@
+//! Reading the index while another process writes it.
+//!
+//! A reader works on a [`Snapshot`]: the segments of one commit and the payload that belongs to them.
+//! The engine loads the two by separate reads of `meta.json`, between which a commit may fall; so the
+//! payload is read again until its segments are those that were opened.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tantivy::columnar::StrColumn;
+use tantivy::directory::MmapDirectory;
+use tantivy::query::{EnableScoring, Query, TermQuery};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, SegmentReader, TantivyError, Term};
+
+use super::document::state_word;
+use super::schema::Fields;
+use super::{CommitPayload, IndexError};
+use crate::pairing::State;
+use crate::source::LeafIndex;
+
+/// An opened index. Cheap to ask for its newest [`Snapshot`]; safe to share.
+pub struct EventIndex {
+    dir: PathBuf,
+    fields: Fields,
+    loaded: RwLock<Loaded>,
+}
+
+struct Loaded {
+    /// The folder itself, since a rebuilt index is another folder under the same name.
+    inode: u64,
+    index: Index,
+    reader: IndexReader,
+    snapshot: Arc<Snapshot>,
+}
+
+/// One commit of the index: its segments and what they cover.
+pub struct Snapshot {
+    /// Where the index is, for messages.
+    dir: PathBuf,
+    /// The segments.
+    pub searcher: Searcher,
+    /// Their fields.
+    pub fields: Fields,
+    /// What the commit says of itself.
+    pub payload: CommitPayload,
+}
+
+/// A line that a restarted pairing has to know again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenLine {
+    /// cluster/node/device.
+    pub source: String,
+    /// The server's id of the request.
+    pub request_id: String,
+    /// The line.
+    pub leaf: LeafIndex,
+    /// Its time, in nanoseconds.
+    pub time_unix_ns: Option<i64>,
+}
+
+impl EventIndex {
+    /// Opens the index in `dir`.
+    ///
+    /// # Errors
+    /// There is none, another version of keytrail made it, or it is damaged.
+    pub fn open(dir: &Path) -> Result<EventIndex, IndexError> {
+        let (_, fields) = Fields::schema();
+        let loaded = RwLock::new(load(dir, fields)?);
+        Ok(EventIndex { dir: dir.to_owned(), fields, loaded })
+    }
+
+    /// Takes up what was committed since. Costs one `stat` and one small read if nothing was.
+    ///
+    /// # Errors
+    /// As [`EventIndex::open`]; the earlier snapshot stays.
+    pub fn refresh(&self) -> Result<(), IndexError> {
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        if inode(&self.dir)? != loaded.inode {
+            *loaded = load(&self.dir, self.fields)?;
+            return Ok(());
+        }
+        let metas = loaded.index.load_metas().map_err(|source| engine(&self.dir, source))?;
+        if belongs(&metas, &loaded.snapshot.searcher)
+            && payload(&self.dir, &metas)? == loaded.snapshot.payload
+        {
+            return Ok(());
+        }
+        let snapshot = settle(&self.dir, self.fields, &loaded.index, &loaded.reader)?;
+        loaded.snapshot = Arc::new(snapshot);
+        Ok(())
+    }
+
+    /// Returns the newest commit that [`EventIndex::refresh`] took up.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).snapshot.clone()
+    }
+
+    /// Returns the searcher of the newest snapshot.
+    pub fn searcher(&self) -> Searcher {
+        self.snapshot().searcher.clone()
+    }
+
+    /// Returns the fields.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Returns what the newest snapshot covers.
+    pub fn payload(&self) -> CommitPayload {
+        self.snapshot().payload.clone()
+    }
+}
+
+impl Snapshot {
+    /// Returns the requests that wait for their response, in the order of their lines.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn pending(&self) -> Result<Vec<OpenLine>, IndexError> {
+        self.open_lines(State::Pending, "leaf_request", usize::MAX)
+    }
+
+    /// Returns the requests that were closed as unanswered, whose response would be late, in the order of
+    /// their lines; of each source the newest `keep`.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn unanswered(&self, keep: usize) -> Result<Vec<OpenLine>, IndexError> {
+        self.open_lines(State::Unanswered, "leaf_request", keep)
+    }
+
+    /// Returns the responses whose request was not seen, in the order of their lines; of each source the
+    /// newest `keep`.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn response_only(&self, keep: usize) -> Result<Vec<OpenLine>, IndexError> {
+        self.open_lines(State::ResponseOnly, "leaf_response", keep)
+    }
+
+    fn open_lines(
+        &self,
+        state: State,
+        leaf_column: &'static str,
+        keep: usize,
+    ) -> Result<Vec<OpenLine>, IndexError> {
+        let term = Term::from_field_text(self.fields.state, state_word(state));
+        let query = TermQuery::new(term, IndexRecordOption::Basic);
+        let mut by_source: BTreeMap<String, BTreeMap<LeafIndex, OpenLine>> = BTreeMap::new();
+        let mut read = || -> tantivy::Result<()> {
+            let weight = query.weight(EnableScoring::disabled_from_searcher(&self.searcher))?;
+            for segment in self.searcher.segment_readers() {
+                let mut documents = Vec::new();
+                weight.for_each_no_score(segment, &mut |found| documents.extend_from_slice(found))?;
+                documents.retain(|&document| !segment.is_deleted(document));
+                for line in lines(segment, &documents, leaf_column)? {
+                    let of_source = by_source.entry(line.source.clone()).or_default();
+                    of_source.insert(line.leaf, line);
+                    if of_source.len() > keep {
+                        of_source.pop_first();
+                    }
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|source| engine(&self.dir, source))?;
+        let mut all: Vec<OpenLine> = by_source.into_values().flat_map(BTreeMap::into_values).collect();
+        all.sort_by_key(|line| line.leaf);
+        Ok(all)
+    }
+}
+
+/// Reads open lines; a document without a request id is none that pairing could ever close.
+fn lines(
+    segment: &SegmentReader,
+    documents: &[u32],
+    leaf_column: &str,
+) -> tantivy::Result<Vec<OpenLine>> {
+    let columns = segment.fast_fields();
+    let (source, request) = (columns.str("source")?, columns.str("request")?);
+    let (leaf, time) = (columns.column_opt::<u64>(leaf_column)?, columns.column_opt::<i64>("time")?);
+    let mut all = Vec::new();
+    for &document in documents {
+        let leaf = leaf.as_ref().and_then(|column| column.first(document));
+        let (source, request) = (text(&source, document)?, text(&request, document)?);
+        if let (Some(source), Some(request_id), Some(leaf)) = (source, request, leaf) {
+            let time_unix_ns = time.as_ref().and_then(|column| column.first(document));
+            all.push(OpenLine { source, request_id, leaf: LeafIndex(leaf), time_unix_ns });
+        }
+    }
+    Ok(all)
+}
+
+fn text(column: &Option<StrColumn>, document: u32) -> tantivy::Result<Option<String>> {
+    let Some(column) = column else { return Ok(None) };
+    let Some(ordinal) = column.term_ords(document).next() else { return Ok(None) };
+    let mut text = String::new();
+    column.ord_to_str(ordinal, &mut text)?;
+    Ok(Some(text))
+}
+
+fn load(dir: &Path, fields: Fields) -> Result<Loaded, IndexError> {
+    if !dir.join("meta.json").exists() {
+        return Err(IndexError::Missing(dir.to_owned()));
+    }
+    let inode = inode(dir)?;
+    let index = MmapDirectory::open(dir)
+        .map_err(TantivyError::from)
+        .and_then(Index::open)
+        .map_err(|source| engine(dir, source))?;
+    if index.schema() != Fields::schema().0 {
+        return Err(IndexError::OtherSchema(dir.to_owned()));
+    }
+    let reader = index
+        .reader_builder()
+        .reload_policy(ReloadPolicy::Manual)
+        .try_into()
+        .map_err(|source| engine(dir, source))?;
+    let snapshot = Arc::new(settle(dir, fields, &index, &reader)?);
+    Ok(Loaded { inode, index, reader, snapshot })
+}
+
+/// Loads segments and payload of one and the same commit.
+fn settle(
+    dir: &Path,
+    fields: Fields,
+    index: &Index,
+    reader: &IndexReader,
+) -> Result<Snapshot, IndexError> {
+    // A commit takes tens of milliseconds at least; a hundred turns mean something else is wrong.
+    for _ in 0..100 {
+        reader.reload().map_err(|source| engine(dir, source))?;
+        let searcher = reader.searcher();
+        let metas = index.load_metas().map_err(|source| engine(dir, source))?;
+        // A later commit with the same segments covers more leaves and adds no document: as good.
+        if belongs(&metas, &searcher) {
+            let payload = payload(dir, &metas)?;
+            return Ok(Snapshot { dir: dir.to_owned(), searcher, fields, payload });
+        }
+    }
+    Err(IndexError::Unsettled(dir.to_owned()))
+}
+
+fn belongs(metas: &tantivy::IndexMeta, searcher: &Searcher) -> bool {
+    let of_metas: BTreeMap<_, _> =
+        metas.segments.iter().map(|segment| (segment.id(), segment.delete_opstamp())).collect();
+    &of_metas == searcher.generation().segments()
+}
+
+fn payload(dir: &Path, metas: &tantivy::IndexMeta) -> Result<CommitPayload, IndexError> {
+    match &metas.payload {
+        // Created by the writer an instant ago, before its first commit.
+        None => Ok(CommitPayload::default()),
+        Some(text) => CommitPayload::from_text(text)
+            .ok_or_else(|| IndexError::OtherSchema(dir.to_owned())),
+    }
+}
+
+fn inode(dir: &Path) -> Result<u64, IndexError> {
+    match fs::metadata(dir) {
+        Ok(metadata) => Ok(metadata.ino()),
+        Err(_) => Err(IndexError::Missing(dir.to_owned())),
+    }
+}
+
+fn engine(dir: &Path, source: TantivyError) -> IndexError {
+    match source {
+        TantivyError::DataCorruption(problem) => {
+            IndexError::Damaged { dir: dir.to_owned(), problem: format!("{problem:?}") }
+        }
+        source => IndexError::Engine { dir: dir.to_owned(), source },
+    }
+}

@@ -1,0 +1,307 @@
+//! The one writer of the index.
+//!
+//! An index that other rules or another version of keytrail made is not thrown away at once: the new one
+//! grows beside it in `<dir>.new`, and [`IndexWriter::swap`] puts it in place once it has caught up. Until
+//! then readers go on with the old answers. An index of another ledger, and one that cannot be opened,
+//! answers nothing right; it goes at once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tantivy::directory::MmapDirectory;
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::{Index, TantivyError, Term};
+use tracing::{info, warn};
+
+use super::document::{HALF, document, undecodable, value};
+use super::schema::Fields;
+use super::{CommitPayload, IndexError};
+use crate::event::AuditEvent;
+use crate::pairing::State;
+use crate::source::{LeafIndex, SourceId};
+
+/// Documents in memory before they become a segment. Larger gains little (100 MB against 400 MB cost 8 %),
+/// and tailing has to stay below 256 MB in all.
+const MEMORY_BYTES: usize = 64 << 20;
+
+/// Segments of one size before they are merged. Levels are a factor of eight apart and begin at 1,000
+/// documents, so with a commit each second a document is rewritten about seven times on its way to ten
+/// million, and there are never more than a few dozen segments.
+const SEGMENTS_OF_A_LEVEL: usize = 8;
+
+/// Writes documents and commits them together with what they cover.
+pub struct IndexWriter {
+    /// Where the index belongs; it may still be growing beside.
+    dir: PathBuf,
+    beside: bool,
+    writer: tantivy::IndexWriter,
+    fields: Fields,
+    payload: CommitPayload,
+}
+
+impl IndexWriter {
+    /// Opens the index in `dir`, or begins one. Unless the index there is of these rules, this schema and
+    /// this origin, the writer begins anew: [`IndexWriter::payload`] then says that nothing is covered.
+    ///
+    /// # Errors
+    /// Another process writes it, or the file system refuses.
+    pub fn open(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, IndexError> {
+        let beside = beside(dir);
+        match look(dir, rules, origin)? {
+            Found::Ours(index, payload) => {
+                remove(&beside)?;
+                return start(dir, false, index, payload);
+            }
+            Found::Nothing => {
+                remove(&beside)?;
+                return create(dir, dir, CommitPayload::nothing(rules, origin));
+            }
+            Found::OtherOrigin(other) => {
+                warn!(dir = %dir.display(), "the index belongs to {other}, not to {origin}: building it anew");
+                return IndexWriter::begin_anew(dir, rules, origin);
+            }
+            Found::Damaged(problem) => {
+                warn!(dir = %dir.display(), "the index cannot be opened: {problem}: building it anew");
+                return IndexWriter::begin_anew(dir, rules, origin);
+            }
+            Found::OtherRules => {}
+        }
+        match look(&beside, rules, origin)? {
+            Found::Ours(index, payload) => start(dir, true, index, payload),
+            Found::Nothing | Found::OtherRules | Found::OtherOrigin(_) | Found::Damaged(_) => {
+                info!(dir = %dir.display(), "the index was made by other rules: building rules {rules} beside it");
+                remove(&beside)?;
+                create(dir, &beside, CommitPayload::nothing(rules, origin))
+            }
+        }
+    }
+
+    /// Throws away whatever index is in `dir` or beside it, and begins one.
+    ///
+    /// # Errors
+    /// As [`IndexWriter::open`].
+    pub fn begin_anew(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, IndexError> {
+        if let Ok(directory) = MmapDirectory::open(dir)
+            && let Ok(index) = Index::open(directory)
+        {
+            // Another process that writes it must not lose its files under its feet.
+            drop(engine_writer(dir, &index)?);
+        }
+        remove(&beside(dir))?;
+        remove(dir)?;
+        create(dir, dir, CommitPayload::nothing(rules, origin))
+    }
+
+    /// Returns what the last commit covers.
+    pub fn payload(&self) -> &CommitPayload {
+        &self.payload
+    }
+
+    /// Tells whether this index still grows beside the one that readers see; see [`IndexWriter::swap`].
+    pub fn is_beside(&self) -> bool {
+        self.beside
+    }
+
+    /// Returns how many segments readers of the last commit open.
+    ///
+    /// # Errors
+    /// The commit cannot be read.
+    pub fn segments(&self) -> Result<usize, IndexError> {
+        let ids = self.writer.index().searchable_segment_ids();
+        Ok(ids.map_err(|source| self.engine(source))?.len())
+    }
+
+    /// Adds an event. `learned` are hashes with their texts, `token_name` a token's hash and its holder.
+    /// With `replaces`, a document of the same uid goes first.
+    ///
+    /// # Errors
+    /// An indexing thread died, mostly of a full disk; the writer is then of no more use.
+    pub fn add(
+        &mut self,
+        event: &AuditEvent,
+        state: State,
+        learned: &[(String, String)],
+        token_name: Option<(&str, &str)>,
+        replaces: bool,
+    ) -> Result<(), IndexError> {
+        if replaces {
+            self.writer.delete_term(Term::from_field_text(self.fields.uid, &event.uid.to_string()));
+        }
+        let mut document = document(&self.fields, event, state);
+        for (hash, text) in learned {
+            let text = value(text);
+            document.add_text(self.fields.learned, format!("{hash}{HALF}{text}"));
+            document.add_text(self.fields.learned_text, format!("{text}{HALF}{hash}"));
+        }
+        if let Some((token, name)) = token_name {
+            let name = value(name);
+            document.add_text(self.fields.token_name, format!("{token}{HALF}{name}"));
+        }
+        self.writer.add_document(document).map_err(|source| self.engine(source))?;
+        Ok(())
+    }
+
+    /// Adds a leaf, or a torn piece of one, that holds no entry, and why it does not.
+    ///
+    /// # Errors
+    /// As [`IndexWriter::add`].
+    pub fn add_undecodable(
+        &mut self,
+        source: &SourceId,
+        leaf: LeafIndex,
+        why: &str,
+    ) -> Result<(), IndexError> {
+        let document = undecodable(&self.fields, source, leaf, why);
+        self.writer.add_document(document).map_err(|source| self.engine(source))?;
+        Ok(())
+    }
+
+    /// Makes everything added so far visible, together with what it covers.
+    ///
+    /// # Errors
+    /// As [`IndexWriter::add`]; the last commit then still holds.
+    pub fn commit(&mut self, payload: CommitPayload) -> Result<(), IndexError> {
+        let dir = place(&self.dir, self.beside);
+        commit(&mut self.writer, &payload).map_err(|source| IndexError::Engine { dir, source })?;
+        self.payload = payload;
+        Ok(())
+    }
+
+    /// Puts an index that grew beside into its place; does nothing to one that is there. What was added
+    /// since the last commit is lost: commit first.
+    ///
+    /// # Errors
+    /// The file system refuses. The old index may then be gone, and the next start builds it again.
+    pub fn swap(self) -> Result<IndexWriter, IndexError> {
+        if !self.beside {
+            return Ok(self);
+        }
+        let (dir, rules, origin) =
+            (self.dir.clone(), self.payload.rules.clone(), self.payload.origin.clone());
+        self.finish()?;
+        remove(&dir)?;
+        let source = beside(&dir);
+        fs::rename(&source, &dir).map_err(|error| io_error("rename", &source, error))?;
+        IndexWriter::open(&dir, &rules, &origin)
+    }
+
+    /// Waits for merges to end. What was added since the last commit is lost.
+    ///
+    /// # Errors
+    /// A merge failed.
+    pub fn finish(self) -> Result<(), IndexError> {
+        let dir = place(&self.dir, self.beside);
+        self.writer
+            .wait_merging_threads()
+            .map_err(|source| IndexError::Engine { dir, source })
+    }
+
+    fn engine(&self, source: TantivyError) -> IndexError {
+        IndexError::Engine { dir: place(&self.dir, self.beside), source }
+    }
+}
+
+enum Found {
+    Nothing,
+    Ours(Index, CommitPayload),
+    /// Of other rules, another schema or another format.
+    OtherRules,
+    OtherOrigin(String),
+    Damaged(String),
+}
+
+fn look(dir: &Path, rules: &str, origin: &str) -> Result<Found, IndexError> {
+    if !dir.join("meta.json").exists() {
+        return Ok(Found::Nothing);
+    }
+    let opened = MmapDirectory::open(dir)
+        .map_err(TantivyError::from)
+        .and_then(Index::open)
+        .and_then(|index| index.load_metas().map(|metas| (index, metas)));
+    let (index, metas) = match opened {
+        Ok(opened) => opened,
+        Err(problem) => return Ok(Found::Damaged(problem.to_string())),
+    };
+    let payload = metas.payload.as_deref().and_then(CommitPayload::from_text);
+    Ok(match payload {
+        Some(payload) if payload.origin != origin => Found::OtherOrigin(payload.origin),
+        Some(payload) if payload.rules == rules && metas.schema == Fields::schema().0 => {
+            // A missing file is found here, not in the middle of a merge.
+            match index.reader() {
+                Ok(_) => Found::Ours(index, payload),
+                Err(problem) => Found::Damaged(problem.to_string()),
+            }
+        }
+        _ => Found::OtherRules,
+    })
+}
+
+/// Begins an index that belongs in `dir` in the folder `place`. Its first commit comes at once, so that
+/// a reader never sees an index that does not say what it is.
+fn create(dir: &Path, place: &Path, payload: CommitPayload) -> Result<IndexWriter, IndexError> {
+    fs::create_dir_all(place).map_err(|error| io_error("create", place, error))?;
+    let index = Index::create_in_dir(place, Fields::schema().0)
+        .map_err(|source| IndexError::Engine { dir: place.to_owned(), source })?;
+    let mut begun = start(dir, place != dir, index, payload.clone())?;
+    begun.commit(payload)?;
+    Ok(begun)
+}
+
+fn start(
+    dir: &Path,
+    beside: bool,
+    index: Index,
+    payload: CommitPayload,
+) -> Result<IndexWriter, IndexError> {
+    let writer = engine_writer(&place(dir, beside), &index)?;
+    let mut policy = LogMergePolicy::default();
+    policy.set_min_num_segments(SEGMENTS_OF_A_LEVEL);
+    policy.set_min_layer_size(1_000);
+    policy.set_level_log_size((SEGMENTS_OF_A_LEVEL as f64).log2());
+    policy.set_del_docs_ratio_before_merge(0.5);
+    writer.set_merge_policy(Box::new(policy));
+    let (_, fields) = Fields::schema();
+    Ok(IndexWriter { dir: dir.to_owned(), beside, writer, fields, payload })
+}
+
+fn engine_writer(dir: &Path, index: &Index) -> Result<tantivy::IndexWriter, IndexError> {
+    let options = IndexWriterOptions::builder()
+        .num_worker_threads(1)
+        .memory_budget_per_thread(MEMORY_BYTES)
+        .num_merge_threads(1)
+        .build();
+    index.writer_with_options(options).map_err(|source| match source {
+        TantivyError::LockFailure(..) => IndexError::Locked(dir.to_owned()),
+        source => IndexError::Engine { dir: dir.to_owned(), source },
+    })
+}
+
+fn commit(writer: &mut tantivy::IndexWriter, payload: &CommitPayload) -> tantivy::Result<()> {
+    let mut prepared = writer.prepare_commit()?;
+    prepared.set_payload(&payload.to_text());
+    prepared.commit()?;
+    Ok(())
+}
+
+fn beside(dir: &Path) -> PathBuf {
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    dir.with_file_name(name)
+}
+
+fn place(dir: &Path, is_beside: bool) -> PathBuf {
+    if is_beside { beside(dir) } else { dir.to_owned() }
+}
+
+fn remove(dir: &Path) -> Result<(), IndexError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io_error("remove", dir, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn io_error(action: &'static str, path: &Path, source: std::io::Error) -> IndexError {
+    IndexError::Io { action, path: path.to_owned(), source }
+}
