@@ -104,6 +104,8 @@ fields! {
     kind: term,
     /// The login role.
     role: term,
+    /// Hash of `request.role`, the role that a login named; `role:` finds it by its learned text.
+    role_hash: term_only,
     /// The auth method's type.
     method: term,
     /// The auth method's mount.
