@@ -1,1 +1,6 @@
-//! query
+//! Questions to the trail: the filter grammar, search, counts, reports. Knows nothing of HTTP.
+
+pub mod filter;
+pub mod period;
+pub mod report;
+pub mod table;

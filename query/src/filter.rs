@@ -1,0 +1,159 @@
+//! The filter: keytrail's one language for asking which events are meant.
+//!
+//! The same text serves pages, API, command line, sinks, report scopes and controls:
+//!
+//! ```text
+//! decision:denied path:secret/data/prod/** -identity:ci-* after:-7d
+//! ```
+//!
+//! - Terms side by side must all hold; `OR`, `( )`, and `-` or `NOT` before what is excluded. The
+//!   same key twice is two terms: both must hold.
+//! - `word` and `"some words"` look into path, names, policies and error, whatever the case.
+//! - `key:value`; `key:a,b` for either; `*` within a path segment, `**` across; `key:*` for any
+//!   value at all, so that `-ns:*` is the root namespace. A quoted value is meant literally.
+//! - `ip:` takes addresses and networks; `ttl:` and `token_age:` take `30s`, `5m`, `1h`, `30d`, `4w`,
+//!   with `>`, `>=`, `<`, `<=` or `1h..24h`, both ends included.
+//! - `after:` includes its time, `before:` does not; `on:` takes a day, month, quarter or year, or
+//!   `first..last`. Times are RFC 3339, `2026-10-12`, `2026-10`, `2026-Q3`, `2026`, `-24h`; dates are
+//!   UTC.
+//! - `mount:secret` is `mount:secret/`, `auth:kubernetes` is `auth:auth/kubernetes/`; `op:write` is
+//!   create, update, patch and delete.
+//!
+//! A filter has two readings, over the index ([`Filter::query`]) and over the stream
+//! ([`Filter::matches`]); a property test holds them equal. What is misspelt is an error at its
+//! place with a suggestion, never an answer of no rows.
+
+use std::fmt;
+
+use ingest::event::{AuditEvent, Uid};
+use ingest::index::schema::Fields;
+use jiff::Timestamp;
+use tantivy::query::Query;
+
+mod error;
+mod field;
+mod glob;
+mod index;
+mod key;
+mod lex;
+mod node;
+mod parse;
+mod stream;
+mod value;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::error::FilterError;
+pub use self::field::CountField;
+pub use self::glob::Glob;
+pub use self::words::values as text_values;
+
+pub(crate) use self::index::{all, any, not};
+
+use self::key::Key;
+use self::node::Node;
+use self::value::Value;
+
+/// The longest filter, in bytes.
+pub const FILTER_BYTES_MAX: usize = 8 << 10;
+/// The deepest nesting of parentheses and exclusions.
+pub const DEPTH_MAX: usize = 64;
+/// The most words and values in one filter.
+pub const TERMS_MAX: usize = 1_000;
+
+/// A question to the trail. Its text form is canonical: parsed again, it is the same filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    node: Node,
+}
+
+/// What a filter needs to know of the trail's history; applied when reading, since an event does
+/// not change by what came after it.
+pub trait Sets {
+    /// Returns the hashes under which the role's name stands in the log.
+    fn role_hashes(&self, role: &str) -> Vec<String>;
+
+    /// Returns the hashes under which the names of such roles stand in the log.
+    fn role_hashes_like(&self, roles: &Glob) -> Vec<String>;
+
+    /// Returns the forwarded events of which no other node made an event.
+    fn no_twin(&self) -> Vec<Uid>;
+}
+
+/// A trail without history.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSets;
+
+impl Sets for NoSets {
+    fn role_hashes(&self, _role: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn role_hashes_like(&self, _roles: &Glob) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn no_twin(&self) -> Vec<Uid> {
+        Vec::new()
+    }
+}
+
+impl Filter {
+    /// Returns the empty filter: everything.
+    pub fn everything() -> Filter {
+        Filter { node: Node::All }
+    }
+
+    /// Reads a filter; `-24h` is meant before `now`.
+    ///
+    /// # Errors
+    /// The first mistake, with its place and, for a typo, a suggestion.
+    pub fn parse(text: &str, now: Timestamp) -> Result<Filter, FilterError> {
+        let node = parse::parse(text, now).map_err(|wrong| wrong.of(text))?;
+        Ok(Filter { node })
+    }
+
+    /// Returns the query for the events that pass. It says nothing of documents that are no events
+    /// (undecodable lines); whoever runs it asks for `doc:event` beside it.
+    pub fn query(&self, fields: &Fields, sets: &dyn Sets) -> Box<dyn Query> {
+        index::query(&self.node, fields, sets)
+    }
+
+    /// Tells whether the event passes.
+    pub fn matches(&self, event: &AuditEvent, sets: &dyn Sets) -> bool {
+        stream::matches(&self.node, event, sets)
+    }
+
+    /// Tells whether the filter is the empty one.
+    pub fn is_everything(&self) -> bool {
+        self.node == Node::All
+    }
+
+    /// Tells whether the filter names, and does not exclude, what counts leave out under this word
+    /// (`forwarded`, `late`, `system`); counts then do not leave it out.
+    pub fn asks_for(&self, word: &str) -> bool {
+        self.node.names(&|key, value| match (key, value) {
+            // An event without a twin is a forwarded one.
+            (Key::Is, Value::Text(named)) if named == "no_twin" => word == "forwarded",
+            (Key::Is | Key::Reason | Key::Outcome, Value::Text(named)) => named == word,
+            _ => false,
+        })
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.node.fmt(f)
+    }
+}
+
+/// Returns the hashes that a value of `role:` stands for.
+fn role_hashes(value: &Value, sets: &dyn Sets) -> Vec<String> {
+    match value {
+        Value::Text(role) => sets.role_hashes(role),
+        Value::Glob(roles) => sets.role_hashes_like(roles),
+        Value::Any | Value::Network { .. } | Value::Time { .. } | Value::Seconds { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,44 @@
+//! CSV after RFC 4180: a header, CRLF, quotes where needed.
+//!
+//! Spreadsheets run a cell that begins with `=`, `+`, `-` or `@` as a formula, also behind a tab or a
+//! carriage return, and a path or a user name in the log may be anything. Such a text gets a `'` in
+//! front, which spreadsheets take for "this is text"; who reads the file by program takes one `'` off
+//! again where one of these signs follows. Numbers and times are never touched.
+//!
+//! A list stands in one cell, its values parted by `; `. JSON and Arrow keep lists apart exactly.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use csv::{Terminator, Writer, WriterBuilder};
+
+use super::{Cell, Column};
+use crate::period::rfc3339;
+
+pub(super) fn begin<W: Write>(columns: &[Column], out: W) -> io::Result<Writer<W>> {
+    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
+    writer.write_record(columns.iter().map(|column| column.name))?;
+    Ok(writer)
+}
+
+pub(super) fn row<W: Write>(row: &[Cell], writer: &mut Writer<W>) -> io::Result<()> {
+    for cell in row {
+        let field = match cell {
+            Cell::Absent => Cow::Borrowed(""),
+            Cell::Text(text) => defused(Cow::Borrowed(text)),
+            Cell::Number(number) => number.to_string().into(),
+            Cell::Time(time) => rfc3339(*time).into(),
+            Cell::List(texts) => defused(texts.join("; ").into()),
+        };
+        writer.write_field(field.as_bytes())?;
+    }
+    writer.write_record(None::<&[u8]>)?;
+    Ok(())
+}
+
+fn defused(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+        true => format!("'{text}").into(),
+        false => text,
+    }
+}
