@@ -31,7 +31,7 @@ fn a_new_line_is_searchable_at_once() {
         })
         .collect();
     times.sort();
-    println!("from the file to the answer of a command: median {:?} of {times:?}", times[3]);
+    eprintln!("from the file to the answer of a command: median {:?} of {times:?}", times[3]);
     drop(server);
 }
 
