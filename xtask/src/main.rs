@@ -1,1 +1,64 @@
-fn main() {}
+//! The project's own tasks: `cargo xtask test` is the one command for all checks, here and in CI;
+//! `cargo xtask bench` measures.
+//!
+//! A task needs nothing but cargo and a network for the first run: what else it needs it installs, below
+//! `target/` where that is possible.
+
+mod bench;
+mod measure;
+mod step;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "keytrail's own tasks")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Set up what the tests need and run every check.
+    Test {
+        /// Also what starts a real OpenBao, and licences and advisories of the dependencies.
+        #[arg(long)]
+        full: bool,
+    },
+    /// Measure.
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// CPU, memory and disk of an import, beside `zstd -3 | sha256sum` of the same file in the same run.
+    Ingest {
+        /// Lines of the generated log.
+        #[arg(long, default_value_t = 1_000_000)]
+        lines: u64,
+        /// How often each of the two is run, turn by turn.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test { full } => test::run(full),
+        Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

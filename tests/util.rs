@@ -1,0 +1,18 @@
+//! What the tests share: the program run as a command and as a server, data folders, recordings.
+
+mod command;
+mod entry;
+mod fixture;
+mod http;
+mod server;
+mod wait;
+
+pub(crate) use command::{Data, Run, keytrail};
+pub(crate) use entry::{login_response, pair, request, response, with_error};
+pub(crate) use fixture::{
+    clear_strings, fixture, fixture_text, generated, json_lines, main_recording, missing_tool,
+    python,
+};
+pub(crate) use http::{get, get_with_host, visible_text};
+pub(crate) use server::Server;
+pub(crate) use wait::{DEADLINE, until};

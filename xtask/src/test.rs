@@ -1,0 +1,42 @@
+//! `cargo xtask test`: every check, in the order in which a mistake is cheapest to find.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::step::{cargo, step};
+use crate::tools;
+
+/// Runs the checks; `full` adds what needs a real OpenBao or asks the network about dependencies.
+///
+/// # Errors
+/// The first check that fails.
+pub(crate) fn run(full: bool) -> Result<()> {
+    let start = Instant::now();
+    tools::components()?;
+    tools::programs(full)?;
+    let python = tools::python(full)?;
+
+    step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    let mut tests = cargo(&["test", "--workspace"]);
+    tests.env("KEYTRAIL_TOOLS", "required").env("KEYTRAIL_PYTHON", python.program());
+    if full {
+        // `bao` of the environment comes first on the path.
+        tests.env("KEYTRAIL_FULL", "1").env("PATH", python.path());
+    }
+    step("tests", &mut tests)?;
+    let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    step("documentation", documentation.env("RUSTDOCFLAGS", "-D warnings"))?;
+    let mut scripts = python.command();
+    step(
+        "Python scripts",
+        scripts.args(["-W", "error", "-m", "compileall", "-q", "-f", "docs", "fixtures/tools"]),
+    )?;
+    if full {
+        tools::cargo_deny()?;
+        step("licences, bans and advisories", &mut cargo(&["deny", "check"]))?;
+    }
+    eprintln!("\nxtask: all checks passed in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}

