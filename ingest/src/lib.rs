@@ -4,4 +4,5 @@
 
 pub mod event;
 pub mod index;
+pub mod ledger;
 pub mod source;
