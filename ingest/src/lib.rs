@@ -7,5 +7,6 @@ pub mod decode;
 pub mod pairing;
 pub mod normalise;
 pub mod index;
+pub mod ledger;
 pub mod source;
 pub mod tail;

@@ -1,0 +1,212 @@
+//! The data folder: what belongs to whom, the lock of the one writer, and files that are replaced whole.
+//!
+//! ```text
+//!   format                "format 1", and whose ledger this is; written last, when all else stands
+//!   lock                  locked by the one writer; holds its process id
+//!   keys/signing.key      secret: whoever has it can sign another history
+//!   keys/verifier.key     public
+//!   ledger/lines/ ledger/own/     segments
+//!   ledger/tiles/                 hashes: can be made again from the segments
+//!   ledger/checkpoint             signed size and root
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::Stream;
+use super::error::{At, Holder, LedgerError};
+use super::note::{Checkpoint, NOTE_BYTES_MAX, NoteSigner, VerifierKey, origin};
+use super::segment::{list_segments, stream_folder};
+
+const FORMAT: &str = "format 1";
+
+/// A data folder whose format is known.
+pub(super) struct Folder {
+    pub(super) data: PathBuf,
+    pub(super) ledger: PathBuf,
+    pub(super) cluster: String,
+}
+
+impl Folder {
+    /// Opens a folder for reading.
+    pub(super) fn open(data: &Path) -> Result<Folder, LedgerError> {
+        let path = data.join("format");
+        match fs::read_to_string(&path) {
+            Ok(text) => Folder::parse(data, &path, &text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(LedgerError::Missing { data: data.to_owned() }),
+            Err(error) => Err(error).at("read", &path),
+        }
+    }
+
+    fn parse(data: &Path, path: &Path, text: &str) -> Result<Folder, LedgerError> {
+        let wrong = |problem: String| LedgerError::Format { path: path.to_owned(), problem };
+        let mut lines = text.lines();
+        match (lines.next(), lines.next().and_then(|line| line.strip_prefix("cluster "))) {
+            (Some(FORMAT), Some(cluster)) => {
+                Ok(Folder { data: data.to_owned(), ledger: data.join("ledger"), cluster: cluster.to_owned() })
+            }
+            (Some(FORMAT), None) => Err(wrong("it does not name a cluster".into())),
+            (first, _) => Err(wrong(format!("it begins with {:?}", first.unwrap_or_default()))),
+        }
+    }
+
+    /// Opens a folder for writing, makes it where there is none, and takes the lock.
+    pub(super) fn open_or_create(data: &Path, cluster: &str) -> Result<(Folder, NoteSigner, Lock), LedgerError> {
+        make_folder(data)?;
+        let lock = Lock::take(data)?;
+        let folder = match Folder::open(data) {
+            Ok(folder) if folder.cluster == cluster => folder,
+            Ok(Folder { cluster: found, .. }) => {
+                return Err(LedgerError::OtherCluster { data: data.to_owned(), found, asked: cluster.to_owned() });
+            }
+            Err(LedgerError::Missing { .. }) => Folder::create(data, cluster)?,
+            Err(error) => return Err(error),
+        };
+        for stream in Stream::ALL {
+            make_folder(&stream_folder(&folder.ledger, stream))?;
+        }
+        let path = folder.data.join("keys/signing.key");
+        let text = read_small(&path)?.ok_or_else(|| key_error(&path, "the signing key is missing"))?;
+        let signer = NoteSigner::parse(&text).map_err(|problem| key_error(&path, problem))?;
+        if signer.verifier().name() != folder.origin() {
+            return Err(key_error(&path, "this is the key of another ledger"));
+        }
+        Ok((folder, signer, lock))
+    }
+
+    fn create(data: &Path, cluster: &str) -> Result<Folder, LedgerError> {
+        let format = data.join("format");
+        let ledger = data.join("ledger");
+        for stream in Stream::ALL {
+            make_folder(&stream_folder(&ledger, stream))?;
+            if !list_segments(&ledger, stream)?.is_empty() {
+                return Err(LedgerError::Format { path: format, problem: "it is missing, though there is a ledger".into() });
+            }
+        }
+        let keys = data.join("keys");
+        make_folder(&keys)?;
+        let path = keys.join("signing.key");
+        // Keys without a format file are those of a folder whose making was cut short: they signed nothing.
+        let signer = match read_small(&path)?.map(|text| NoteSigner::parse(&text)) {
+            Some(Ok(signer)) if signer.verifier().name() == origin(cluster) => signer,
+            _ => {
+                let mut seed = [0; 32];
+                getrandom::fill(&mut seed).map_err(io::Error::other).at("make a key for", &path)?;
+                NoteSigner::new(&origin(cluster), &seed)
+            }
+        };
+        replace_synced(&path, format!("{}\n", signer.to_text()).as_bytes())?;
+        replace_synced(&keys.join("verifier.key"), format!("{}\n", signer.verifier()).as_bytes())?;
+        replace_synced(&format, format!("{FORMAT}\ncluster {cluster}\n").as_bytes())?;
+        sync_folder(data)?;
+        Folder::open(data)
+    }
+
+    pub(super) fn origin(&self) -> String {
+        origin(&self.cluster)
+    }
+
+    pub(super) fn checkpoint_path(&self) -> PathBuf {
+        self.ledger.join("checkpoint")
+    }
+
+    /// Reads the checkpoint; `None` if there is none.
+    pub(super) fn checkpoint(&self) -> Result<Option<Checkpoint>, LedgerError> {
+        let path = self.checkpoint_path();
+        let Some(note) = read_small(&path)? else { return Ok(None) };
+        let corrupt = |problem: &str| LedgerError::Corrupt { path: path.clone(), offset: 0, problem: problem.to_owned() };
+        let checkpoint = Checkpoint::parse(&note).map_err(corrupt)?;
+        if checkpoint.origin != self.origin() {
+            return Err(corrupt("this is the checkpoint of another ledger"));
+        }
+        Ok(Some(checkpoint))
+    }
+}
+
+fn key_error(path: &Path, problem: &str) -> LedgerError {
+    LedgerError::Key { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+impl VerifierKey {
+    /// Reads the public key that a data folder holds. It proves nothing to somebody who did not have its
+    /// fingerprint beforehand.
+    ///
+    /// # Errors
+    /// The file is missing, unreadable or no key.
+    pub fn of_folder(data: &Path) -> Result<VerifierKey, LedgerError> {
+        let path = data.join("keys/verifier.key");
+        let text = read_small(&path)?.ok_or_else(|| key_error(&path, "the verifier key is missing"))?;
+        text.parse().map_err(|problem| key_error(&path, problem))
+    }
+}
+
+/// The lock of the one writer, held as long as this lives and never longer than the process.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    fn take(data: &Path) -> Result<Lock, LedgerError> {
+        let path = data.join("lock");
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).at("open", &path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut pid = String::new();
+                let _ = (&file).take(20).read_to_string(&mut pid).at("read", &path)?;
+                let holder = Holder { pid: pid.trim().parse().ok() };
+                return Err(LedgerError::Locked { data: data.to_owned(), holder });
+            }
+            Err(error) => return Err(io::Error::from(error)).at("lock", &path),
+        }
+        file.set_len(0).at("write", &path)?;
+        writeln!(file, "{}", std::process::id()).at("write", &path)?;
+        Ok(Lock { _file: file })
+    }
+}
+
+/// Makes a folder and those above it, for the owner alone.
+pub(super) fn make_folder(path: &Path) -> Result<(), LedgerError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).at("make the folder", path)
+}
+
+/// Makes the entries of a folder durable.
+pub(super) fn sync_folder(path: &Path) -> Result<(), LedgerError> {
+    File::open(path).and_then(|folder| folder.sync_all()).at("fsync", path)
+}
+
+/// Replaces a file such that readers see the old or the new content, and a crash leaves one of them.
+pub(super) fn replace_synced(path: &Path, content: &[u8]) -> Result<(), LedgerError> {
+    replace(path, content, true)?;
+    sync_folder(path.parent().expect("a file stands in a folder"))
+}
+
+/// Replaces a file such that readers see the old or the new content; with `sync` the content is durable.
+pub(super) fn replace(path: &Path, content: &[u8], sync: bool) -> Result<(), LedgerError> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".tmp");
+    let unfinished = PathBuf::from(unfinished);
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished).at("make", &unfinished)?;
+    file.write_all(content).at("write", &unfinished)?;
+    if sync {
+        file.sync_all().at("fsync", &unfinished)?;
+    }
+    fs::rename(&unfinished, path).at("replace", path)
+}
+
+/// Reads a small text file; `None` if there is none.
+fn read_small(path: &Path) -> Result<Option<String>, LedgerError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.at("open", path)?,
+    };
+    let mut text = String::new();
+    file.take(NOTE_BYTES_MAX).read_to_string(&mut text).at("read", path)?;
+    Ok(Some(text))
+}

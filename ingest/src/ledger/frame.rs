@@ -1,0 +1,278 @@
+//! A frame: a table of batch headers and, compressed, the lines of these batches.
+//!
+//! ```text
+//!   zstd skippable frame                                     zstd frame
+//!  ┌──────────┬─────────┬───────────────────────────────────┬─────────────────────────────┐
+//!  │ magic  4 │ size  4 │ table: CRC, sizes, batch headers  │ the lines, batch after batch │
+//!  └──────────┴─────────┴───────────────────────────────────┴─────────────────────────────┘
+//! ```
+//!
+//! A zstd program passes over the table, so `zstd -dc` of a segment gives the lines alone. The table comes
+//! first and tells length and CRC of what follows: a torn write is known without decompressing anything.
+//! Skippable frames with another magic (there are sixteen) hold nothing of the ledger and are passed over.
+//!
+//! A frame of a batch just appended has one header. A sealed one, made of many small ones, has many;
+//! their leaves need not be consecutive, since batches of the other stream may stand between.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::batch::{BATCH_BYTES_MAX, BatchHeader, Sources};
+use super::error::LedgerError;
+
+/// The magic of our skippable frames, of the sixteen that zstd leaves to its users.
+pub(super) const TABLE_MAGIC: u32 = 0x184D_2A5B;
+const SKIPPABLE: std::ops::RangeInclusive<u32> = 0x184D_2A50..=0x184D_2A5F;
+const VERSION: u8 = 1;
+/// Bytes of a table before its headers.
+const FIXED_BYTES: usize = 28;
+/// No table is longer: 4 Mi lines with lengths of 4 bytes, and room for names.
+const TABLE_BYTES_MAX: u32 = 32 << 20;
+/// The level for frames that are written as lines arrive.
+const LEVEL: i32 = 3;
+
+/// What a frame's table says.
+#[derive(Debug)]
+pub(super) struct FrameTable {
+    /// Never empty.
+    pub(super) headers: Vec<BatchHeader>,
+    /// Bytes of the skippable frame as a whole.
+    pub(super) table_bytes: u64,
+    /// Bytes of the zstd frame after it.
+    pub(super) data_bytes: u32,
+    data_crc: u32,
+    content_bytes: u32,
+}
+
+/// What is wrong with a frame.
+#[derive(Debug, Error)]
+pub(super) enum FrameFault {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The file ends within the frame, as after a write that was cut short. `table` tells whether the
+    /// table is whole; if it is, nothing can follow.
+    #[error("the file ends within a frame")]
+    Torn { table: bool },
+    /// Something else than what was written stands here.
+    #[error("{0}")]
+    Bad(String),
+}
+
+impl FrameFault {
+    /// Turns a fault in a place that must be whole into an error.
+    pub(super) fn at(self, path: PathBuf, offset: u64) -> LedgerError {
+        match self {
+            FrameFault::Io(source) => LedgerError::Io { action: "read", path, source },
+            FrameFault::Torn { .. } | FrameFault::Bad(_) => LedgerError::Corrupt { path, offset, problem: self.to_string() },
+        }
+    }
+}
+
+fn bad(problem: impl Into<String>) -> FrameFault {
+    FrameFault::Bad(problem.into())
+}
+
+/// Makes frames. Keeps its memory from frame to frame.
+pub(super) struct FrameEncoder {
+    zstd: zstd::bulk::Compressor<'static>,
+    headers: Vec<u8>,
+    data: Vec<u8>,
+}
+
+impl FrameEncoder {
+    pub(super) fn new() -> io::Result<FrameEncoder> {
+        Ok(FrameEncoder { zstd: zstd::bulk::Compressor::new(LEVEL)?, headers: Vec::new(), data: Vec::new() })
+    }
+
+    /// Replaces `frame` by the frame of these batches; `content` is their lines back to back.
+    pub(super) fn encode(&mut self, headers: &[BatchHeader], content: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
+        self.headers.clear();
+        for header in headers {
+            let start = self.headers.len();
+            self.headers.extend([0; 4]);
+            header.encode(&mut self.headers);
+            let length = u32_of(self.headers.len() - start - 4);
+            self.headers[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        }
+        self.data.clear();
+        self.data.reserve(zstd::zstd_safe::compress_bound(content.len()));
+        self.zstd.compress_to_buffer(content, &mut self.data)?;
+        write_frame(headers.len(), &self.headers, 0, self.headers.len(), &self.data, content.len(), frame);
+        Ok(())
+    }
+}
+
+/// Lays out a frame from its parts; `coding` 1 means that `headers` are a zstd frame of `headers_bytes`.
+fn write_frame(
+    count: usize,
+    headers: &[u8],
+    coding: u8,
+    headers_bytes: usize,
+    data: &[u8],
+    content_bytes: usize,
+    frame: &mut Vec<u8>,
+) {
+    frame.clear();
+    frame.extend(TABLE_MAGIC.to_le_bytes());
+    frame.extend(u32_of(FIXED_BYTES + headers.len()).to_le_bytes());
+    frame.extend([0; 4]);
+    frame.extend([VERSION, coding, 0, 0]);
+    for number in [u32_of(count), u32_of(headers_bytes), u32_of(data.len()), crc32fast::hash(data), u32_of(content_bytes)] {
+        frame.extend(number.to_le_bytes());
+    }
+    frame.extend(headers);
+    let crc = crc32fast::hash(&frame[12..]);
+    frame[8..12].copy_from_slice(&crc.to_le_bytes());
+    frame.extend(data);
+}
+
+fn u32_of(number: usize) -> u32 {
+    u32::try_from(number).expect("a batch is bounded")
+}
+
+/// Reads a table; `remaining` is how many bytes the file has from here on. Skippable frames that are not
+/// ours are passed over; `passed` grows by their bytes. `None` at the end of the file.
+pub(super) fn read_table(
+    file: &mut (impl Read + io::Seek),
+    mut remaining: u64,
+    passed: &mut u64,
+    sources: &mut Sources,
+) -> Result<Option<FrameTable>, FrameFault> {
+    let size = loop {
+        if remaining == 0 {
+            return Ok(None);
+        }
+        if remaining < 8 {
+            return Err(FrameFault::Torn { table: false });
+        }
+        let magic = read_u32(file)?;
+        let size = read_u32(file)?;
+        match magic {
+            TABLE_MAGIC => break size,
+            magic if !SKIPPABLE.contains(&magic) => return Err(bad("no frame begins here")),
+            _ if u64::from(size) + 8 > remaining => return Err(FrameFault::Torn { table: false }),
+            _ => {
+                file.seek_relative(i64::from(size))?;
+                remaining -= u64::from(size) + 8;
+                *passed += u64::from(size) + 8;
+            }
+        }
+    };
+    if size < FIXED_BYTES as u32 || size > TABLE_BYTES_MAX {
+        return Err(bad("a table of impossible length"));
+    }
+    let table_bytes = u64::from(size) + 8;
+    if table_bytes > remaining {
+        return Err(FrameFault::Torn { table: false });
+    }
+    let mut payload = vec![0; size as usize];
+    file.read_exact(&mut payload)?;
+    let table = decode_table(&payload, sources).map_err(bad)?;
+    if table_bytes + u64::from(table.data_bytes) > remaining {
+        return Err(FrameFault::Torn { table: true });
+    }
+    Ok(Some(table))
+}
+
+fn decode_table(payload: &[u8], sources: &mut Sources) -> Result<FrameTable, String> {
+    let number = |at: usize| u32::from_le_bytes([payload[at], payload[at + 1], payload[at + 2], payload[at + 3]]);
+    if crc32fast::hash(&payload[4..]) != number(0) {
+        return Err("a table whose checksum is wrong".into());
+    }
+    if payload[4] != VERSION {
+        return Err(format!("a table of version {}, which this keytrail does not know", payload[4]));
+    }
+    let (count, headers_bytes, data_bytes, data_crc, content_bytes) =
+        (number(8), number(12), number(16), number(20), number(24));
+    if headers_bytes > TABLE_BYTES_MAX || content_bytes as usize > BATCH_BYTES_MAX {
+        return Err("a table with impossible lengths".into());
+    }
+    let unpacked;
+    let mut rest = match payload[5] {
+        0 => &payload[FIXED_BYTES..],
+        1 => {
+            unpacked = zstd::bulk::decompress(&payload[FIXED_BYTES..], headers_bytes as usize)
+                .map_err(|error| format!("a table that does not decompress: {error}"))?;
+            &unpacked[..]
+        }
+        other => return Err(format!("a table in coding {other}, which this keytrail does not know")),
+    };
+    if rest.len() != headers_bytes as usize {
+        return Err("a table with impossible lengths".into());
+    }
+    let mut headers = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (encoded, after) = after
+            .split_at_checked(u32::from_le_bytes(*length) as usize)
+            .ok_or("a table whose headers end early")?;
+        headers.push(BatchHeader::decode(encoded, sources)?);
+        rest = after;
+    }
+    let ascending = headers.windows(2).all(|pair| pair[0].end() <= pair[1].first_leaf.0);
+    let bytes: u64 = headers.iter().map(BatchHeader::bytes).sum();
+    if !rest.is_empty() || headers.is_empty() || headers.len() != count as usize || !ascending || bytes != u64::from(content_bytes)
+    {
+        return Err("a table that contradicts itself".into());
+    }
+    let table_bytes = payload.len() as u64 + 8;
+    Ok(FrameTable { headers, table_bytes, data_bytes, data_crc, content_bytes })
+}
+
+fn read_u32(file: &mut impl Read) -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    file.read_exact(&mut bytes)?;
+    Ok(u32::from_le_bytes(bytes))
+}
+
+/// Reads the lines of frames. Keeps its memory from frame to frame.
+#[derive(Default)]
+pub(super) struct FrameDecoder {
+    zstd: zstd::bulk::Decompressor<'static>,
+    data: Vec<u8>,
+}
+
+impl FrameDecoder {
+    /// Reads the zstd frame after a table and returns its content, checked against the table.
+    pub(super) fn content(&mut self, file: &mut impl Read, table: &FrameTable) -> Result<Vec<u8>, FrameFault> {
+        self.data.resize(table.data_bytes as usize, 0);
+        file.read_exact(&mut self.data)?;
+        if crc32fast::hash(&self.data) != table.data_crc {
+            return Err(bad("lines whose checksum is wrong"));
+        }
+        self.unpack(table).map_err(bad)
+    }
+
+    /// Returns the content of a frame whose checksum is wrong, as far as it makes sense: which of its lines
+    /// changed is then told by their hashes.
+    pub(super) fn salvage(&mut self, table: &FrameTable) -> Option<Vec<u8>> {
+        self.unpack(table).ok()
+    }
+
+    fn unpack(&mut self, table: &FrameTable) -> Result<Vec<u8>, String> {
+        let mut content = Vec::with_capacity(table.content_bytes as usize);
+        match self.zstd.decompress_to_buffer(&self.data, &mut content) {
+            Ok(bytes) if bytes == table.content_bytes as usize => Ok(content),
+            Ok(_) => Err("lines of another length than their table says".into()),
+            Err(error) => Err(format!("lines that do not decompress: {error}")),
+        }
+    }
+}
+
+/// Makes frames as sealing will: many headers, compressed. No writer does so yet, every reader must know it.
+#[cfg(test)]
+pub(super) fn sealed_frame(headers: &[BatchHeader], content: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    for header in headers {
+        let mut encoded = Vec::new();
+        header.encode(&mut encoded);
+        plain.extend(u32_of(encoded.len()).to_le_bytes());
+        plain.extend(encoded);
+    }
+    let packed = zstd::bulk::compress(&plain, 19).expect("memory to memory");
+    let data = zstd::bulk::compress(content, 19).expect("memory to memory");
+    let mut frame = Vec::new();
+    write_frame(headers.len(), &packed, 1, plain.len(), &data, content.len(), &mut frame);
+    frame
+}

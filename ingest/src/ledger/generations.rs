@@ -1,0 +1,90 @@
+//! What is known of each generation, added up from the batch headers in the order of their leaves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::batch::BatchHeader;
+use crate::source::{Generation, LeafIndex, Reader};
+
+/// One content of a source's file, as far as it is in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenerationInfo {
+    /// Its number: the leaf of its first header.
+    pub generation: Generation,
+    /// Whose file.
+    pub source: Arc<str>,
+    /// The older content with which it shares the bytes before `start`.
+    pub parent: Option<Generation>,
+    /// Who brought its last batch: a file that was followed may be completed by an import.
+    pub reader: Reader,
+    /// Offset of its first byte in the ledger.
+    pub start: u64,
+    /// Offset after its last byte in the ledger.
+    pub end: u64,
+    /// Its first line.
+    pub first_line: LeafIndex,
+    /// How many lines (leaves) it has.
+    pub lines: u64,
+    /// Its last line has no `\n`: the file was finished.
+    pub unterminated: bool,
+    /// When its last batch arrived, in nanoseconds since 1970.
+    pub last_arrived_unix_ns: i64,
+}
+
+/// All generations, by number.
+#[derive(Clone, Default)]
+pub(super) struct Generations(BTreeMap<u64, GenerationInfo>);
+
+impl Generations {
+    /// Adds a batch, unless it contradicts the ones before: then tells how.
+    pub(super) fn add(&mut self, header: &BatchHeader) -> Result<(), String> {
+        let number = header.generation.0;
+        if let Some(info) = self.0.get_mut(&number) {
+            if info.source != header.source || info.parent != header.parent {
+                return Err(format!("generation {number} is of {}, with another parent or source here", info.source));
+            }
+            if info.end != header.offset {
+                return Err(format!("generation {number} ends at byte {}, the batch begins at {}", info.end, header.offset));
+            }
+            info.reader = header.reader;
+            info.end = header.end_offset();
+            info.lines += header.lengths.len() as u64;
+            info.unterminated = header.unterminated;
+            info.last_arrived_unix_ns = header.arrived_unix_ns;
+            return Ok(());
+        }
+        if number != header.first_leaf.0 {
+            return Err(format!("there is no generation {number}"));
+        }
+        if let Some(parent) = header.parent {
+            let known = self.0.get(&parent.0).filter(|parent| parent.source == header.source);
+            if known.is_none_or(|parent| parent.end < header.offset) {
+                return Err(format!("generation {} is no parent that reaches to byte {}", parent.0, header.offset));
+            }
+        }
+        self.0.insert(
+            number,
+            GenerationInfo {
+                generation: header.generation,
+                source: header.source.clone(),
+                parent: header.parent,
+                reader: header.reader,
+                start: header.offset,
+                end: header.end_offset(),
+                first_line: LeafIndex(number + 1),
+                lines: header.lengths.len() as u64,
+                unterminated: header.unterminated,
+                last_arrived_unix_ns: header.arrived_unix_ns,
+            },
+        );
+        Ok(())
+    }
+
+    pub(super) fn get(&self, generation: Generation) -> Option<&GenerationInfo> {
+        self.0.get(&generation.0)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &GenerationInfo> {
+        self.0.values()
+    }
+}

@@ -1,0 +1,105 @@
+//! Where a leaf's frame stands. Learned from the tables of the segments that are asked for, and kept.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::Stream;
+use super::error::{At, LedgerError};
+use super::frame::FrameFault;
+use super::segment::{SegmentFile, list_segments, segment_path};
+use super::walk::Cursor;
+
+/// How many segments' tables are kept: at 64 MiB a segment, and 16 bytes for each of at most some
+/// hundred thousand frames, this stays below 100 MB in the worst case and 1 MB in the usual one.
+const SEGMENTS_MAX: usize = 32;
+
+/// The places of one stream's frames.
+pub(super) struct Places {
+    ledger: PathBuf,
+    stream: Stream,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    segments: Vec<u64>,
+    /// Every segment with a leaf below this is in `segments`.
+    listed_to: u64,
+    frames: HashMap<u64, SegmentPlaces>,
+    clock: u64,
+}
+
+#[derive(Default)]
+struct SegmentPlaces {
+    /// Sealing replaces the file by another one of the same name.
+    inode: u64,
+    scanned: u64,
+    /// First leaf and offset of each frame.
+    frames: Vec<(u64, u64)>,
+    last_used: u64,
+}
+
+impl Places {
+    pub(super) fn new(ledger: &Path, stream: Stream) -> Places {
+        Places { ledger: ledger.to_owned(), stream, known: Mutex::default() }
+    }
+
+    /// Returns a cursor at the last frame that begins at or before a leaf, or at the stream's beginning.
+    /// `size` is how many leaves the ledger had when the caller looked.
+    pub(super) fn cursor(&self, leaf: u64, size: u64) -> Result<Cursor, LedgerError> {
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if size > known.listed_to {
+            known.segments = list_segments(&self.ledger, self.stream)?;
+            known.listed_to = size;
+        }
+        let after = known.segments.partition_point(|&first| first <= leaf);
+        let from = after.saturating_sub(1);
+        let start = match known.segments.get(from) {
+            Some(&segment) if after > 0 => self.offset(&mut known, segment, leaf)?,
+            _ => 0,
+        };
+        let segments = known.segments[from.min(known.segments.len())..].to_vec();
+        Ok(Cursor::new(&self.ledger, self.stream, segments, start))
+    }
+
+    fn offset(&self, known: &mut Known, segment: u64, leaf: u64) -> Result<u64, LedgerError> {
+        known.clock += 1;
+        if known.frames.len() >= SEGMENTS_MAX && !known.frames.contains_key(&segment) {
+            let oldest = known.frames.iter().min_by_key(|(_, places)| places.last_used).map(|(&first, _)| first);
+            oldest.map(|oldest| known.frames.remove(&oldest));
+        }
+        let places = known.frames.entry(segment).or_default();
+        places.last_used = known.clock;
+        let path = segment_path(&self.ledger, self.stream, segment);
+        let metadata = fs::metadata(&path).at("read", &path)?;
+        if places.inode != metadata.ino() {
+            *places = SegmentPlaces { inode: metadata.ino(), last_used: known.clock, ..SegmentPlaces::default() };
+        }
+        let may_be_newer = places.frames.last().is_none_or(|&(first, _)| first <= leaf);
+        if may_be_newer && places.scanned < metadata.len() {
+            let file = SegmentFile::open(path.clone(), places.scanned).at("open", &path)?;
+            scan(file, places)?;
+        }
+        let after = places.frames.partition_point(|&(first, _)| first <= leaf);
+        Ok(after.checked_sub(1).map_or(0, |frame| places.frames[frame].1))
+    }
+}
+
+/// Notes the frames from where the last scan ended. A frame that is being written just now, or is damaged,
+/// ends the scan: whoever needs what should stand there will meet the fault.
+fn scan(mut file: SegmentFile, places: &mut SegmentPlaces) -> Result<(), LedgerError> {
+    loop {
+        match file.frame() {
+            Ok(Some(frame)) => {
+                file.skip_content(&frame).at("read", &file.path)?;
+                places.frames.push((frame.table.headers[0].first_leaf.0, frame.offset));
+                places.scanned = frame.end();
+            }
+            Err(FrameFault::Io(error)) => return Err(error).at("read", &file.path),
+            Ok(None) | Err(FrameFault::Torn { .. } | FrameFault::Bad(_)) => return Ok(()),
+        }
+    }
+}

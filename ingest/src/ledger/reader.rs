@@ -1,0 +1,274 @@
+//! Reading the ledger: by number, in order, or by generation. Needs no lock and writes nothing.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::batches::Batches;
+use super::cache::{FrameCache, ReadFrame};
+use super::error::{At, LedgerError};
+use super::folder::Folder;
+use super::generations::{GenerationInfo, Generations};
+use super::hashes::CheckedTiles;
+use super::line_hashes::LineHashes;
+use super::note::Checkpoint;
+use super::places::Places;
+use super::tiles::TileFiles;
+use super::tree::{Hash, leaf_hash};
+use super::walk::{Cursor, Walk};
+use super::{StoredLine, Stream};
+use crate::source::{Generation, LeafIndex};
+
+/// Decompressed frames that a reader keeps.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// Reads a ledger, also while it is being written. Clones share what they have read.
+#[derive(Clone)]
+pub struct LedgerReader {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: Folder,
+    origin: String,
+    /// How many leaves the writer in this process has made durable; absent if it is another process's.
+    durable: Option<Arc<AtomicU64>>,
+    seen: RwLock<Arc<Seen>>,
+    places: [Places; 2],
+    cache: Mutex<FrameCache>,
+    generations: Mutex<KnownGenerations>,
+}
+
+/// The checkpoint read last, and the tiles under it, if they are whole.
+struct Seen {
+    checkpoint: Checkpoint,
+    tiles: Option<CheckedTiles>,
+}
+
+/// Generations of the leaves below `to`.
+#[derive(Default)]
+struct KnownGenerations {
+    to: u64,
+    generations: Generations,
+}
+
+impl LedgerReader {
+    /// Opens the ledger of a data folder as far as its checkpoint.
+    ///
+    /// # Errors
+    /// [`LedgerError::Missing`] if there is none; unreadable or unknown files.
+    pub fn open(data: &Path) -> Result<LedgerReader, LedgerError> {
+        LedgerReader::of_folder(Folder::open(data)?, None)
+    }
+
+    pub(super) fn of_folder(folder: Folder, durable: Option<Arc<AtomicU64>>) -> Result<LedgerReader, LedgerError> {
+        let seen = Seen::read(&folder)?;
+        let places = Stream::ALL.map(|stream| Places::new(&folder.ledger, stream));
+        let inner = Inner {
+            origin: folder.origin(),
+            folder,
+            durable,
+            seen: RwLock::new(Arc::new(seen)),
+            places,
+            cache: Mutex::new(FrameCache::new(CACHE_BYTES)),
+            generations: Mutex::default(),
+        };
+        Ok(LedgerReader { inner: Arc::new(inner) })
+    }
+
+    /// Takes notice of what was written since, and returns how many leaves can be read.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be read.
+    pub fn refresh(&self) -> Result<u64, LedgerError> {
+        let seen = Seen::read(&self.inner.folder)?;
+        *self.inner.seen.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seen);
+        Ok(self.size())
+    }
+
+    /// Returns how many leaves can be read.
+    pub fn size(&self) -> u64 {
+        let durable = self.inner.durable.as_ref().map_or(0, |durable| durable.load(Ordering::Acquire));
+        self.seen().checkpoint.size.max(durable)
+    }
+
+    /// Returns the cluster whose ledger this is.
+    pub fn cluster(&self) -> &str {
+        &self.inner.folder.cluster
+    }
+
+    /// Returns the ledger's name, `keytrail/<cluster>`.
+    pub fn origin(&self) -> &str {
+        &self.inner.origin
+    }
+
+    /// Returns the checkpoint as it stands on disk now.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn checkpoint(&self) -> Result<Checkpoint, LedgerError> {
+        self.inner.folder.checkpoint()?.ok_or_else(|| LedgerError::Missing { data: self.inner.folder.data.clone() })
+    }
+
+    /// Returns a line by its leaf.
+    ///
+    /// # Errors
+    /// The leaf is beyond the end or a header; the ledger is damaged or unreadable.
+    pub fn line(&self, leaf: LeafIndex) -> Result<StoredLine, LedgerError> {
+        let frame = self.frame(leaf)?;
+        let (header, start) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
+        let range = header.line_range(leaf).ok_or(LedgerError::NotALine { leaf })?;
+        Ok(StoredLine {
+            leaf,
+            source: header.source.clone(),
+            generation: header.generation,
+            offset: header.offset + range.start as u64,
+            reader: header.reader,
+            arrived_unix_ns: header.arrived_unix_ns,
+            bytes: frame.content[start..][range].to_vec(),
+        })
+    }
+
+    /// Returns a leaf's hash: from its tile, or from the leaf itself if the tile is missing or wrong.
+    ///
+    /// # Errors
+    /// The leaf is beyond the end; the ledger is damaged or unreadable.
+    pub fn leaf_hash(&self, leaf: LeafIndex) -> Result<Hash, LedgerError> {
+        if let Some(hash) = self.seen().tiles.as_ref().and_then(|tiles| tiles.leaf(leaf.0)) {
+            return Ok(hash);
+        }
+        let frame = self.frame(leaf)?;
+        let (header, start) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
+        Ok(match header.line_range(leaf) {
+            Some(range) => leaf_hash(&frame.content[start..][range]),
+            None => header.leaf_hash(),
+        })
+    }
+
+    /// Returns the batches from the one that holds this leaf on, in the order of their leaves, up to what can
+    /// be read now. The first batch is whole, also if `from` is in its middle.
+    pub fn batches(&self, from: LeafIndex) -> Batches {
+        let size = self.size();
+        Batches::new(self.walk(from.0, size), size)
+    }
+
+    /// Returns what is known of each generation, in the order of their first leaves.
+    ///
+    /// # Errors
+    /// The ledger is damaged or unreadable.
+    pub fn generations(&self) -> Result<Vec<GenerationInfo>, LedgerError> {
+        Ok(self.known_generations()?.generations.iter().cloned().collect())
+    }
+
+    /// Returns the end offset and hash of each line of a generation, from its file's first line on: the
+    /// lines that it shares with its parent come from there. Nothing for an unknown generation.
+    ///
+    /// A file is compared with what is known of it by this; lines are not read.
+    ///
+    /// # Errors
+    /// The ledger is damaged or unreadable; so may each item tell.
+    pub fn line_hashes(&self, generation: Generation) -> Result<LineHashes, LedgerError> {
+        let known = self.known_generations()?;
+        let mut parts = Vec::new();
+        let mut limit = u64::MAX;
+        let mut next = known.generations.get(generation);
+        while let Some(info) = next {
+            parts.push((info.clone(), limit));
+            limit = limit.min(info.start);
+            next = info.parent.and_then(|parent| known.generations.get(parent));
+        }
+        drop(known);
+        Ok(LineHashes::new(self.clone(), parts))
+    }
+
+    fn known_generations(&self) -> Result<MutexGuard<'_, KnownGenerations>, LedgerError> {
+        let size = self.size();
+        let mut known = self.inner.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.to < size {
+            let mut walk = self.walk(known.to, size)?;
+            while known.to < size {
+                let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
+                let (path, offset) = (cursor.path(), cursor.offset());
+                let header = cursor.pass();
+                let added = known.generations.add(&header);
+                added.map_err(|problem| LedgerError::Corrupt { path, offset, problem })?;
+                known.to = header.end();
+                walk.next = header.end();
+            }
+        }
+        Ok(known)
+    }
+
+    fn frame(&self, leaf: LeafIndex) -> Result<Arc<ReadFrame>, LedgerError> {
+        let size = self.size();
+        if leaf.0 >= size {
+            return Err(LedgerError::OutOfRange { leaf, size });
+        }
+        let lock = || self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(frame) = lock().get(leaf.0) {
+            return Ok(frame);
+        }
+        for stream in Stream::ALL {
+            let mut cursor = self.cursor(stream, leaf.0, size)?;
+            if let Some(frame) = cursor.frame_with(leaf.0)? {
+                let frame = Arc::new(frame);
+                lock().put(frame.clone());
+                return Ok(frame);
+            }
+        }
+        Err(self.walk(leaf.0, size)?.stuck())
+    }
+
+    /// Starts at the batch that holds a leaf.
+    pub(super) fn walk(&self, leaf: u64, size: u64) -> Result<Walk, LedgerError> {
+        let [lines, own] = Stream::ALL.map(|stream| self.cursor(stream, leaf, size));
+        Walk::from_leaf([lines?, own?], leaf)
+    }
+
+    /// Starts in one stream at the last frame that begins at or before a leaf.
+    pub(super) fn cursor(&self, stream: Stream, leaf: u64, size: u64) -> Result<Cursor, LedgerError> {
+        self.inner.places[stream as usize].cursor(leaf, size)
+    }
+
+    fn seen(&self) -> Arc<Seen> {
+        self.inner.seen.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Seen {
+    fn read(folder: &Folder) -> Result<Seen, LedgerError> {
+        let checkpoint = folder.checkpoint()?.ok_or_else(|| LedgerError::Missing { data: folder.data.clone() })?;
+        let tiles = CheckedTiles::open(TileFiles::new(&folder.ledger), checkpoint.size, &checkpoint.root);
+        if tiles.is_none() {
+            tracing::warn!(
+                "the tiles of {} do not make the checkpoint's root: reading hashes from the lines instead",
+                folder.ledger.display()
+            );
+        }
+        Ok(Seen { checkpoint, tiles })
+    }
+}
+
+/// Writes all bytes of one source, in the order of the ledger, and returns how many there were.
+///
+/// # Errors
+/// The ledger is damaged or unreadable; `out` cannot be written.
+pub fn cat(reader: &LedgerReader, source: &str, out: &mut dyn std::io::Write) -> Result<u64, LedgerError> {
+    let size = reader.size();
+    let mut walk = reader.walk(0, size)?;
+    let mut written = 0;
+    while walk.next < size {
+        let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
+        let of_source = cursor.peek()?.is_some_and(|header| &*header.source == source);
+        if of_source {
+            let (path, offset) = (cursor.path(), cursor.offset());
+            let lines = cursor
+                .content()
+                .map_err(|fault| fault.at(path, offset))?;
+            out.write_all(lines).at("write lines of", Path::new(source))?;
+            written += lines.len() as u64;
+        }
+        walk.next = cursor.pass().end();
+    }
+    Ok(written)
+}

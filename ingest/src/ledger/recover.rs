@@ -1,0 +1,233 @@
+//! Opening a ledger: what is there, what of it counts, and what a crash left over.
+//!
+//! Up to the checkpoint the tables of the frames are read and the right edge of the tree is taken from the
+//! tiles; whether these make the signed root decides if that is believed, else every line is hashed again.
+//! After the checkpoint every frame is read and hashed. The ledger ends at the first leaf with which no whole
+//! batch begins. What stands after that is cut off if it can be the rest of a write that a crash cut short:
+//!
+//! ```text
+//!   good  good  torn ▒▒▒              cut: the crash hit the last write
+//!   good  good  bad ▒▒▒ good          not cut: a write cut short has nothing after it; this is damage
+//!   good  bad ▒▒ │checkpoint          not cut: it was durable before it was signed
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::Stream;
+use super::batch::{BatchHeader, Sources};
+use super::error::{At, LedgerError};
+use super::folder::{Folder, sync_folder};
+use super::frame::{FrameDecoder, FrameFault, TABLE_MAGIC, read_table};
+use super::generations::Generations;
+use super::note::Checkpoint;
+use super::segment::{list_segments, segment_path, stream_folder};
+use super::tiles::TileFiles;
+use super::tree::{Hash, TILE_WIDTH, Tree, leaf_hash};
+use super::walk::{Cursor, Walk};
+
+/// A ledger as found on disk, with nothing after its end.
+pub(super) struct Recovered {
+    pub(super) tree: Tree,
+    pub(super) generations: Generations,
+    /// Per stream, the first leaf and the bytes of the segment to go on with.
+    pub(super) ends: [Option<(u64, u64)>; 2],
+}
+
+/// Finds the end of the ledger, and cuts off what a crash left after it.
+pub(super) fn recover(folder: &Folder, checkpoint: Option<&Checkpoint>) -> Result<Recovered, LedgerError> {
+    let ledger = &folder.ledger;
+    let [lines, own] = Stream::ALL.map(|stream| list_segments(ledger, stream));
+    let segments = [lines?, own?];
+    let tiles = TileFiles::new(ledger);
+    let believed = checkpoint.filter(|checkpoint| checkpoint.size > 0);
+    if let Some(checkpoint) = believed
+        && let Some(edges) = tiles.read_edges(checkpoint.size, 1)
+        && let Some(pass) = Pass::new(folder, &segments, Some(checkpoint)).run(Some(edges))?
+    {
+        return pass.finish(true);
+    }
+    if checkpoint.is_none() && segments.iter().any(|segments| !segments.is_empty()) {
+        tracing::warn!("{} is missing: hashing the whole ledger again", folder.checkpoint_path().display());
+    } else if believed.is_some() {
+        tracing::warn!("the tiles of {} do not make the checkpoint's root: hashing the whole ledger again", ledger.display());
+    }
+    let pass = Pass::new(folder, &segments, checkpoint).run(None)?;
+    pass.expect("only edges can fail to fit").finish(checkpoint.is_some())
+}
+
+/// One way through the ledger.
+struct Pass<'a> {
+    folder: &'a Folder,
+    tiles: TileFiles,
+    checkpoint: Option<&'a Checkpoint>,
+    walk: Walk,
+    tree: Tree,
+    generations: Generations,
+}
+
+impl<'a> Pass<'a> {
+    fn new(folder: &'a Folder, segments: &[Vec<u64>; 2], checkpoint: Option<&'a Checkpoint>) -> Pass<'a> {
+        Pass {
+            folder,
+            tiles: TileFiles::new(&folder.ledger),
+            checkpoint,
+            walk: Walk::from_start(&folder.ledger, segments.clone()),
+            tree: Tree::default(),
+            generations: Generations::default(),
+        }
+    }
+
+    /// Goes to the end. With `edges` (of level 1 on), hashing begins at the checkpoint; `None` if they do not
+    /// make its root. Without, everything is hashed.
+    fn run(mut self, mut edges: Option<Vec<Vec<Hash>>>) -> Result<Option<Pass<'a>>, LedgerError> {
+        let signed = self.checkpoint.map_or(0, |checkpoint| checkpoint.size);
+        // The unfinished tile of level 0 is not fsynced: it is made again from at most 255 leaves.
+        let edge_from = signed - signed % TILE_WIDTH as u64;
+        let mut edge = Vec::new();
+        loop {
+            let next = self.walk.next;
+            if let Some(checkpoint) = self.checkpoint.filter(|checkpoint| checkpoint.size == next) {
+                if let Some(mut edges) = edges.take() {
+                    edges[0] = std::mem::take(&mut edge);
+                    match Tree::from_edges(signed, edges).filter(|tree| tree.root() == checkpoint.root) {
+                        Some(tree) => self.tree = tree,
+                        None => return Ok(None),
+                    }
+                } else if self.tree.root() != checkpoint.root {
+                    return Err(self.wrong_root());
+                }
+            }
+            let Some(cursor) = self.walk.turn()? else { break };
+            let (path, offset) = (cursor.path(), cursor.offset());
+            let corrupt = |problem: String| LedgerError::Corrupt { path: path.clone(), offset, problem };
+            let end = cursor.peek()?.map_or(next, BatchHeader::end);
+            if next < signed && end > signed {
+                return Err(corrupt(format!("the checkpoint's size {signed} is within this batch")));
+            }
+            let header = if edges.is_none() || end > edge_from {
+                let (header, lines) = match cursor.take() {
+                    Ok(batch) => batch,
+                    Err(fault) if next < signed => return Err(fault.at(path, offset)),
+                    Err(fault) => {
+                        cursor.fault = Some(fault);
+                        break;
+                    }
+                };
+                if edges.is_some() {
+                    edge.extend(leaves(&header, &lines).skip(edge_from.saturating_sub(next) as usize));
+                } else if header.root_before != self.tree.root() {
+                    return Err(corrupt("a leaf before this batch is not the one that was written".into()));
+                } else {
+                    leaves(&header, &lines).for_each(|leaf| self.tree.push(leaf));
+                    for tile in self.tree.take_full() {
+                        self.tiles.write_full(&tile)?;
+                    }
+                }
+                header
+            } else {
+                cursor.pass()
+            };
+            self.generations.add(&header).map_err(corrupt)?;
+            self.walk.next = end;
+        }
+        if self.walk.next < signed { Err(self.walk.stuck()) } else { Ok(Some(self)) }
+    }
+
+    fn wrong_root(&self) -> LedgerError {
+        let problem = "the leaves do not make the root that was signed".to_owned();
+        LedgerError::Corrupt { path: self.folder.checkpoint_path(), offset: 0, problem }
+    }
+
+    /// Cuts off what stands after the end. `signed` tells whether there is a checkpoint: without one, a batch
+    /// missing between others may be anything, and nothing whole is cut.
+    fn finish(self, signed: bool) -> Result<Recovered, LedgerError> {
+        let Pass { folder, walk, tree, generations, .. } = self;
+        let mut ends = [None; 2];
+        for (mut cursor, end) in walk.cursors.into_iter().zip(&mut ends) {
+            *end = cut(&folder.ledger, &mut cursor, walk.next, signed)?;
+        }
+        Ok(Recovered { tree, generations, ends })
+    }
+}
+
+/// Returns the hashes of a batch: its header's, then its lines'.
+pub(super) fn leaves(header: &BatchHeader, lines: &[u8]) -> impl Iterator<Item = Hash> {
+    let mut rest = lines;
+    std::iter::once(header.leaf_hash()).chain(header.lengths.iter().map(move |&length| {
+        let (line, after) = rest.split_at(length as usize);
+        rest = after;
+        leaf_hash(line)
+    }))
+}
+
+/// Cuts one stream where the ledger ends, and returns the segment to go on with.
+fn cut(ledger: &Path, cursor: &mut Cursor, next: u64, signed: bool) -> Result<Option<(u64, u64)>, LedgerError> {
+    let after = cursor.peek()?.map(|header| header.first_leaf.0);
+    let (path, offset) = (cursor.path(), cursor.offset());
+    let corrupt = |problem: String| Err(LedgerError::Corrupt { path: path.clone(), offset, problem });
+    let Some(file) = &mut cursor.file else { return Ok(None) };
+    if let Some(fault) = cursor.fault.take() {
+        if let Some(good) = whole_frame(&file.path, offset)? {
+            return corrupt(format!("{fault}; whole batches follow at byte {good}"));
+        }
+    } else if let Some(first) = after {
+        if first < next || cursor.within_frame() || !signed {
+            return corrupt(format!("a batch of leaf {first}, where leaf {next} should be"));
+        }
+    } else if offset > 0 {
+        return Ok(Some((first_leaf(&path), offset)));
+    }
+    for later in &cursor.segments {
+        let later = segment_path(ledger, cursor.stream, *later);
+        if whole_frame(&later, 0)?.is_some() {
+            return corrupt(format!("the ledger ends here, but {} follows", later.display()));
+        }
+        fs::remove_file(&later).at("remove", &later)?;
+    }
+    let length = fs::metadata(&path).at("read", &path)?.len();
+    if length > offset {
+        tracing::warn!("cut {} bytes off {} that a crash left unfinished", length - offset, path.display());
+    }
+    let file = OpenOptions::new().write(true).open(&path).at("open", &path)?;
+    file.set_len(offset).and_then(|()| file.sync_all()).at("cut", &path)?;
+    if offset == 0 {
+        fs::remove_file(&path).at("remove", &path)?;
+    }
+    sync_folder(&stream_folder(ledger, cursor.stream))?;
+    Ok((offset > 0).then(|| (first_leaf(&path), offset)))
+}
+
+fn first_leaf(path: &Path) -> u64 {
+    let name = path.file_stem().and_then(|name| name.to_str());
+    name.and_then(|digits| digits.parse().ok()).expect("segments are listed by such names")
+}
+
+/// Returns where, from a place on, the first whole frame stands. Within the lines of a frame whose table is
+/// right nothing is sought: lines can hold anything, also what looks like a frame.
+fn whole_frame(path: &Path, from: u64) -> Result<Option<u64>, LedgerError> {
+    let mut rest = Vec::new();
+    let mut file = File::open(path).at("open", path)?;
+    file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut rest)).at("read", path)?;
+    let mut at = 0;
+    while at < rest.len() {
+        let mut bytes = std::io::Cursor::new(&rest[at..]);
+        let (mut passed, mut sources) = (0, Sources::default());
+        match read_table(&mut bytes, (rest.len() - at) as u64, &mut passed, &mut sources) {
+            Ok(Some(table)) => {
+                if FrameDecoder::default().content(&mut bytes, &table).is_ok() {
+                    return Ok(Some(from + at as u64 + passed));
+                }
+                at += (passed + table.table_bytes) as usize + table.data_bytes as usize;
+            }
+            Ok(None) | Err(FrameFault::Torn { table: true }) => return Ok(None),
+            Err(FrameFault::Torn { table: false } | FrameFault::Bad(_) | FrameFault::Io(_)) => {
+                let magic = TABLE_MAGIC.to_le_bytes();
+                let found = rest[at + 1..].windows(4).position(|window| window == magic);
+                at = found.map_or(rest.len(), |found| at + 1 + found);
+            }
+        }
+    }
+    Ok(None)
+}

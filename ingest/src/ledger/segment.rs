@@ -1,0 +1,111 @@
+//! Segments: the files of a stream, each named by its first leaf, and their frames one after the other.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::Stream;
+use super::batch::Sources;
+use super::error::{At, LedgerError};
+use super::frame::{FrameDecoder, FrameFault, FrameTable, read_table};
+
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Returns a stream's folder within the ledger's.
+pub(super) fn stream_folder(ledger: &Path, stream: Stream) -> PathBuf {
+    ledger.join(stream.folder())
+}
+
+/// Returns the file of the segment that begins with this leaf.
+pub(super) fn segment_path(ledger: &Path, stream: Stream, first_leaf: u64) -> PathBuf {
+    stream_folder(ledger, stream).join(format!("{first_leaf:020}.zst"))
+}
+
+/// Returns the first leaves of a stream's segments, ascending. Files with other names are not ours.
+pub(super) fn list_segments(ledger: &Path, stream: Stream) -> Result<Vec<u64>, LedgerError> {
+    let folder = stream_folder(ledger, stream);
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(&folder).at("list", &folder)? {
+        let name = entry.at("list", &folder)?.file_name();
+        let first = name.to_str().and_then(|name| name.strip_suffix(".zst")).filter(|digits| digits.len() == 20);
+        segments.extend(first.and_then(|digits| digits.parse::<u64>().ok()));
+    }
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+/// One segment, read from frame to frame.
+pub(super) struct SegmentFile {
+    pub(super) path: PathBuf,
+    file: BufReader<File>,
+    /// Where the next frame begins.
+    offset: u64,
+    length: u64,
+    sources: Sources,
+    decoder: FrameDecoder,
+}
+
+/// A frame's table, and where the frame begins. Its lines are read by [`SegmentFile::content`] or passed
+/// over by [`SegmentFile::skip_content`], one of the two.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) offset: u64,
+    pub(super) table: FrameTable,
+}
+
+impl SegmentFile {
+    /// Opens a segment at a frame. The file is read as far as it goes now.
+    pub(super) fn open(path: PathBuf, offset: u64) -> io::Result<SegmentFile> {
+        let file = File::open(&path)?;
+        let length = file.metadata()?.len();
+        let mut file = BufReader::with_capacity(BUFFER_BYTES.min(length as usize).max(512), file);
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(SegmentFile { path, file, offset, length, sources: Sources::default(), decoder: FrameDecoder::default() })
+    }
+
+    /// Returns where the next frame begins, or the fault at which reading ended.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Reads the next frame's table; `None` at the end of the file. After a fault the place is not moved.
+    pub(super) fn frame(&mut self) -> Result<Option<Frame>, FrameFault> {
+        let mut passed = 0;
+        let remaining = self.length.saturating_sub(self.offset);
+        let table = read_table(&mut self.file, remaining, &mut passed, &mut self.sources)?;
+        self.offset += passed;
+        let offset = self.offset;
+        Ok(table.map(|table| Frame { offset, table }))
+    }
+
+    /// Reads the lines of the frame whose table was read last.
+    pub(super) fn content(&mut self, frame: &Frame) -> Result<Vec<u8>, FrameFault> {
+        let content = self.decoder.content(&mut self.file, &frame.table)?;
+        self.offset = frame.end();
+        Ok(content)
+    }
+
+    /// Returns what can be had of lines that [`SegmentFile::content`] found damaged.
+    pub(super) fn salvage(&mut self, frame: &Frame) -> Option<Vec<u8>> {
+        self.offset = frame.end();
+        self.decoder.salvage(&frame.table)
+    }
+
+    /// Passes over the lines of the frame whose table was read last.
+    pub(super) fn skip_content(&mut self, frame: &Frame) -> io::Result<()> {
+        self.file.seek_relative(i64::from(frame.table.data_bytes))?;
+        self.offset = frame.end();
+        Ok(())
+    }
+
+    /// Turns a fault in a place that must be whole into an error.
+    pub(super) fn fault(&self, offset: u64, fault: FrameFault) -> LedgerError {
+        fault.at(self.path.clone(), offset)
+    }
+}
+
+impl Frame {
+    pub(super) fn end(&self) -> u64 {
+        self.offset + self.table.table_bytes + u64::from(self.table.data_bytes)
+    }
+}

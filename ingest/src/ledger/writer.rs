@@ -1,0 +1,320 @@
+//! The one writer of a ledger.
+//!
+//! ```text
+//!   append      compress, write, hash           nothing is promised yet
+//!   flush       fsync the segments              everything appended survives a power failure
+//!   checkpoint  flush, tiles, sign, replace     everything appended is provable
+//! ```
+//!
+//! When to call which is the caller's to decide. After a write or fsync that failed, nobody knows what is on
+//! disk (the kernel may have dropped the pages and will say "fine" the next time): the writer stops for
+//! good, and opening again finds out.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
+use super::error::{At, LedgerError};
+use super::folder::{Folder, Lock, replace_synced, sync_folder};
+use super::frame::FrameEncoder;
+use super::generations::{GenerationInfo, Generations};
+use super::mend::mend;
+use super::note::{Checkpoint, NoteSigner, VerifierKey};
+use super::reader::LedgerReader;
+use super::recover::recover;
+use super::segment::{segment_path, stream_folder};
+use super::tiles::{Edge, TileFiles, edges_of};
+use super::tree::{Tree, leaf_hash};
+use super::{Appended, NewBatch, OWN_SOURCE, Stream};
+use crate::source::{Generation, LEAF_BYTES_MAX, LeafIndex};
+
+/// A new segment is begun once one has this many bytes.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// So much is written without an fsync at most, should the caller never ask for one.
+const UNFLUSHED_BYTES_MAX: u64 = 64 << 20;
+
+/// The one writer of a ledger.
+pub struct Ledger {
+    folder: Folder,
+    signer: NoteSigner,
+    _lock: Lock,
+    segment_bytes: u64,
+    tree: Tree,
+    tiles: TileFiles,
+    /// The unfinished tiles on disk.
+    edges_on_disk: Vec<Edge>,
+    generations: Generations,
+    streams: [StreamWriter; 2],
+    encoder: FrameEncoder,
+    frame: Vec<u8>,
+    checkpoint: Option<Checkpoint>,
+    durable: Arc<AtomicU64>,
+    unflushed_bytes: u64,
+    written_bytes: u64,
+    stopped: bool,
+}
+
+impl Ledger {
+    /// Opens the ledger of a data folder for writing, and makes it where there is none.
+    ///
+    /// # Errors
+    /// Another process writes here; the folder is another cluster's; the ledger is damaged; no room, no right.
+    pub fn open(data: &Path, cluster: &str) -> Result<Ledger, LedgerError> {
+        Ledger::open_with(data, cluster, SEGMENT_BYTES)
+    }
+
+    /// Like [`Ledger::open`], with segments of about this many bytes.
+    ///
+    /// # Errors
+    /// See [`Ledger::open`].
+    pub fn open_with(data: &Path, cluster: &str, segment_bytes: u64) -> Result<Ledger, LedgerError> {
+        let (folder, signer, lock) = Folder::open_or_create(data, cluster)?;
+        let checkpoint = folder.checkpoint()?;
+        if checkpoint.as_ref().is_some_and(|checkpoint| !signer.verifier().verifies(&checkpoint.note)) {
+            let problem = "it is not signed by this folder's key".to_owned();
+            return Err(LedgerError::Corrupt { path: folder.checkpoint_path(), offset: 0, problem });
+        }
+        let recovered = recover(&folder, checkpoint.as_ref())?;
+        let mut streams = Stream::ALL.map(StreamWriter::new);
+        for (writer, end) in streams.iter_mut().zip(recovered.ends) {
+            if let Some((first_leaf, bytes)) = end {
+                writer.go_on(&folder.ledger, first_leaf, bytes)?;
+            }
+        }
+        let tiles = TileFiles::new(&folder.ledger);
+        // The checkpoint's own may be lost: they are not all fsynced.
+        tiles.write_edges(&recovered.tree, &mut Vec::new())?;
+        let mut ledger = Ledger {
+            _lock: lock,
+            segment_bytes,
+            tree: recovered.tree,
+            tiles,
+            edges_on_disk: edges_of(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size)),
+            generations: recovered.generations,
+            streams,
+            encoder: FrameEncoder::new().at("start to compress for", data)?,
+            frame: Vec::new(),
+            checkpoint,
+            durable: Arc::new(AtomicU64::new(0)),
+            unflushed_bytes: 0,
+            written_bytes: 0,
+            stopped: false,
+            signer,
+            folder,
+        };
+        ledger.checkpoint()?;
+        mend(&ledger.folder.ledger, &ledger.tiles, ledger.size())?;
+        Ok(ledger)
+    }
+
+    /// Appends a batch. It counts once [`Ledger::flush`] has returned.
+    ///
+    /// # Errors
+    /// [`LedgerError::Refused`] if the batch contradicts itself or its generation, with nothing written; else
+    /// the write failed, and the writer has stopped.
+    pub fn append(&mut self, batch: &NewBatch<'_>) -> Result<Appended, LedgerError> {
+        self.running()?;
+        check(batch)?;
+        let first_leaf = LeafIndex(self.tree.size());
+        let known = batch.generation.and_then(|generation| self.generations.get(generation));
+        let header = BatchHeader {
+            stream: batch.stream,
+            first_leaf,
+            source: known.map_or_else(|| batch.source.into(), |known| known.source.clone()),
+            generation: batch.generation.unwrap_or(Generation(first_leaf.0)),
+            parent: batch.parent.or(known.and_then(|known| known.parent)),
+            offset: batch.offset,
+            reader: batch.reader,
+            arrived_unix_ns: batch.arrived_unix_ns,
+            continued: batch.continued,
+            unterminated: batch.unterminated,
+            root_before: self.tree.root(),
+            lengths: batch.lines.lengths.clone(),
+        };
+        if batch.generation.is_some() && known.is_none_or(|known| &*known.source != batch.source) {
+            return Err(LedgerError::Refused(format!("generation {} is none of {}", header.generation.0, batch.source)));
+        }
+        self.generations.add(&header).map_err(LedgerError::Refused)?;
+        self.stopped = true;
+        self.write(&header, &batch.lines.bytes)?;
+        self.stopped = false;
+        self.tree.push(header.leaf_hash());
+        batch.lines.iter().for_each(|line| self.tree.push(leaf_hash(line)));
+        if self.unflushed_bytes > UNFLUSHED_BYTES_MAX {
+            self.flush()?;
+        }
+        let first_line = LeafIndex(first_leaf.0 + 1);
+        Ok(Appended { header: first_leaf, first_line, generation: header.generation, end: self.tree.size() })
+    }
+
+    fn write(&mut self, header: &BatchHeader, lines: &[u8]) -> Result<(), LedgerError> {
+        let writer = &mut self.streams[header.stream as usize];
+        let encoded = self.encoder.encode(std::slice::from_ref(header), lines, &mut self.frame);
+        encoded.at("compress for", &self.folder.ledger)?;
+        writer.write(&self.folder.ledger, header.first_leaf.0, self.segment_bytes, &self.frame)?;
+        self.unflushed_bytes += self.frame.len() as u64;
+        self.written_bytes += self.frame.len() as u64;
+        Ok(())
+    }
+
+    /// Makes everything appended durable, and returns how many leaves that is.
+    ///
+    /// # Errors
+    /// An fsync failed; the writer has stopped.
+    pub fn flush(&mut self) -> Result<u64, LedgerError> {
+        self.running()?;
+        self.stopped = true;
+        for writer in &mut self.streams {
+            writer.sync(&self.folder.ledger)?;
+        }
+        // Tiles are no part of what is promised; they are written here so that they do not pile up.
+        let full = self.tree.take_full();
+        for tile in &full {
+            self.tiles.write_full(tile)?;
+        }
+        self.stopped = false;
+        self.unflushed_bytes = 0;
+        self.durable.store(self.tree.size(), Ordering::Release);
+        Ok(self.tree.size())
+    }
+
+    /// Makes everything appended durable and signs it. Without anything new, the last checkpoint stands.
+    ///
+    /// # Errors
+    /// A write or fsync failed; the writer has stopped.
+    pub fn checkpoint(&mut self) -> Result<Checkpoint, LedgerError> {
+        let size = self.flush()?;
+        if let Some(checkpoint) = self.checkpoint.as_ref().filter(|checkpoint| checkpoint.size == size) {
+            return Ok(checkpoint.clone());
+        }
+        self.stopped = true;
+        let before = self.edges_on_disk.clone();
+        self.tiles.write_edges(&self.tree, &mut self.edges_on_disk)?;
+        let checkpoint = self.signer.checkpoint(size, &self.tree.root());
+        replace_synced(&self.folder.checkpoint_path(), checkpoint.note.as_bytes())?;
+        self.tiles.remove_replaced(&before, &self.edges_on_disk)?;
+        self.stopped = false;
+        self.checkpoint = Some(checkpoint.clone());
+        Ok(checkpoint)
+    }
+
+    /// Returns the number of leaves, appended ones included.
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Returns what is known of each generation, appended batches included, in the order of their first leaves.
+    pub fn generations(&self) -> impl Iterator<Item = &GenerationInfo> {
+        self.generations.iter()
+    }
+
+    /// Returns a reader that sees what this writer has flushed, before it is signed.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be read.
+    pub fn reader(&self) -> Result<LedgerReader, LedgerError> {
+        LedgerReader::of_folder(Folder::open(&self.folder.data)?, Some(self.durable.clone()))
+    }
+
+    /// Returns the last checkpoint.
+    pub fn last_checkpoint(&self) -> &Checkpoint {
+        self.checkpoint.as_ref().expect("opening makes one")
+    }
+
+    /// Returns the public key of the checkpoints.
+    pub fn verifier_key(&self) -> VerifierKey {
+        self.signer.verifier()
+    }
+
+    /// Returns how many bytes are on disk that are not durable yet.
+    pub fn unflushed_bytes(&self) -> u64 {
+        self.unflushed_bytes
+    }
+
+    /// Returns how many bytes this writer has written to segments.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes
+    }
+
+    fn running(&self) -> Result<(), LedgerError> {
+        if self.stopped { Err(LedgerError::Stopped) } else { Ok(()) }
+    }
+}
+
+/// Refuses a batch that contradicts itself.
+fn check(batch: &NewBatch<'_>) -> Result<(), LedgerError> {
+    let NewBatch { stream, source, lines, .. } = batch;
+    let total: u64 = lines.lengths.iter().map(|&length| u64::from(length)).sum();
+    let problem = if lines.is_empty() || lines.lengths.contains(&0) {
+        "it has no line, or an empty one"
+    } else if total != lines.bytes.len() as u64 {
+        "the lengths of its lines are not those of its bytes"
+    } else if lines.bytes.len() > BATCH_BYTES_MAX || lines.len() > BATCH_LINES_MAX {
+        "it is too large"
+    } else if lines.lengths.iter().any(|&length| length as usize > LEAF_BYTES_MAX) {
+        "a line is longer than 64 MiB"
+    } else if source.is_empty() || u16::try_from(source.len()).is_err() {
+        "its source has no name, or one that is too long"
+    } else if (*source == OWN_SOURCE) != (*stream == Stream::Own) {
+        "keytrail's own lines, and they alone, are of the source \"keytrail\""
+    } else {
+        return Ok(());
+    };
+    Err(LedgerError::Refused(problem.to_owned()))
+}
+
+/// The segment to which a stream is being written.
+struct StreamWriter {
+    stream: Stream,
+    open: Option<(PathBuf, File)>,
+    bytes: u64,
+    unsynced: bool,
+    /// The segment's name is not durable yet.
+    new: bool,
+}
+
+impl StreamWriter {
+    fn new(stream: Stream) -> StreamWriter {
+        StreamWriter { stream, open: None, bytes: 0, unsynced: false, new: false }
+    }
+
+    /// Goes on with a segment that is on disk; what is in it may not be durable.
+    fn go_on(&mut self, ledger: &Path, first_leaf: u64, bytes: u64) -> Result<(), LedgerError> {
+        let path = segment_path(ledger, self.stream, first_leaf);
+        let file = OpenOptions::new().append(true).open(&path).at("open", &path)?;
+        *self = StreamWriter { stream: self.stream, open: Some((path, file)), bytes, unsynced: true, new: true };
+        Ok(())
+    }
+
+    fn write(&mut self, ledger: &Path, first_leaf: u64, bytes_max: u64, frame: &[u8]) -> Result<(), LedgerError> {
+        if self.bytes >= bytes_max {
+            self.sync(ledger)?;
+            self.open = None;
+        }
+        if self.open.is_none() {
+            let path = segment_path(ledger, self.stream, first_leaf);
+            let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path).at("make", &path)?;
+            (self.open, self.bytes, self.new) = (Some((path, file)), 0, true);
+        }
+        let (path, file) = self.open.as_mut().expect("it was just opened");
+        self.unsynced = true;
+        file.write_all(frame).at("write", path)?;
+        self.bytes += frame.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self, ledger: &Path) -> Result<(), LedgerError> {
+        if let Some((path, file)) = self.open.as_ref().filter(|_| self.unsynced) {
+            file.sync_data().at("fsync", path)?;
+        }
+        if self.new {
+            sync_folder(&stream_folder(ledger, self.stream))?;
+        }
+        (self.unsynced, self.new) = (false, false);
+        Ok(())
+    }
+}
