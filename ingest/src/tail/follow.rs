@@ -124,6 +124,9 @@ enum Step {
     Done,
     /// Something must happen first: the ledger must have what is under way, a file must be quiet.
     Waits,
+    /// The same, and younger files wait too. What is known of a younger file proves that an older one has
+    /// been read, which is how [`super::discover`] finds out what a stopped process had missed.
+    Blocks,
     /// More can be read at once.
     More,
     /// The file is finished and no longer in the list.
@@ -173,14 +176,14 @@ impl Tail {
         while index < self.files.len() {
             let source = Arc::clone(&self.files[index].source);
             let step = match backlog.contains(&source) {
-                true => Step::More,
+                true => Step::Waits,
                 false => self.advance(index, &seen, now, out)?,
             };
             caught_up &= matches!(step, Step::Done | Step::Gone);
             match step {
                 Step::Gone => continue,
-                Step::More => {
-                    more = true;
+                Step::More | Step::Blocks => {
+                    more |= matches!(step, Step::More);
                     backlog.insert(source);
                 }
                 Step::Done | Step::Waits => {}
@@ -214,7 +217,7 @@ impl Tail {
         };
         // Whoever compresses a file is not done before it is quiet.
         if compressed && !self.files[index].is_quiet(now, self.options.quiet) {
-            return ControlFlow::Continue(Step::Waits);
+            return ControlFlow::Continue(Step::Blocks);
         }
         let end = if compressed { End::Closed } else { End::Open };
         if let Err(error) = self.recognise(index, end, now, out)? {

@@ -96,7 +96,10 @@ impl Bench {
                 self.lags = false;
                 self.model.commit();
             }
-            "restart" => self.tail = tail(&self.patterns, &self.model),
+            "restart" => {
+                self.model.crash();
+                self.tail = tail(&self.patterns, &self.model);
+            }
             "poll" => return self.poll(),
             _ => panic!("no command {verb:?}"),
         }

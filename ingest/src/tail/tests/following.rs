@@ -8,15 +8,23 @@ fn lines_are_given_when_they_are_whole() {
         "
 audit.log
 poll
+    missing audit.log
+    caught up
 append audit.log
 poll
+    appeared audit.log
 append audit.log a
 poll
 append audit.log ;b;c
 poll
+    1 opened audit.log new
+    1 0 a;b;
+    caught up
 poll
 append audit.log ;
 poll
+    1 4 c;
+    caught up
 ",
     );
 }
@@ -28,13 +36,23 @@ fn a_restart_goes_on_where_the_ledger_ends() {
 audit.log
 append audit.log a;b;c
 poll
+    1 opened audit.log new
+    1 0 a;b;
+    caught up
 restart
 append audit.log d;
 poll
+    2 opened audit.log known 0 to 4
+    2 4 cd;
+    caught up
 restart
 poll
+    3 opened audit.log known 0 to 7
+    caught up
 append audit.log e;
 poll
+    3 7 e;
+    caught up
 ",
     );
 }
@@ -47,17 +65,30 @@ audit.log*
 append audit.log a;b;
 lag
 poll
+    1 opened audit.log new
+    1 0 a;b;
+    caught up
 copy audit.log audit.log.copy
 poll
 commit
 poll
+    2 opened audit.log.copy known 0 to 4
 append audit.log c;
 append audit.log.copy c;d;
 poll
+    1 4 c;
 wait
 poll
+    2 finished
+    3 opened audit.log.copy known 0 to 6
+    3 6 d;
+    caught up
 append audit.log d;e;
 poll
+    1 finished
+    4 opened audit.log known 0 to 8
+    4 8 e;
+    caught up
 wait
 poll
 ",
@@ -71,10 +102,20 @@ fn a_truncated_file_is_another_content() {
 audit.log
 append audit.log a;b;part
 poll
+    1 opened audit.log new
+    1 0 a;b;
+    caught up
 cut audit.log 0
 poll
+    1 4 part end
+    1 truncated, read to 8, size 0
+    1 finished
+    caught up
 append audit.log c;
 poll
+    2 opened audit.log new
+    2 0 c;
+    caught up
 ",
     );
 }
@@ -86,10 +127,20 @@ fn a_file_written_anew_is_seen_even_if_it_is_longer_than_before() {
 audit.log
 append audit.log a;b;
 poll
+    1 opened audit.log new
+    1 0 a;b;
+    caught up
 rewrite audit.log x;y;z;
 poll
+    1 truncated, read to 4, size 6
+    1 finished
+    2 opened audit.log new
+    2 0 x;y;z;
+    caught up
 rewrite audit.log x;y;z;a;
 poll
+    2 6 a;
+    caught up
 ",
     );
 }
@@ -101,12 +152,23 @@ fn a_file_cut_and_written_as_it_was_gives_nothing_twice() {
 audit.log
 append audit.log a;b;c;
 poll
+    1 opened audit.log new
+    1 0 a;b;c;
+    caught up
 cut audit.log 2
 poll
+    1 truncated, read to 6, size 2
+    1 finished
+    2 opened audit.log known 0 to 2
+    caught up
 append audit.log b;
 poll
 append audit.log c;d;
 poll
+    2 finished
+    3 opened audit.log known 0 to 6
+    3 6 d;
+    caught up
 ",
     );
 }
@@ -118,16 +180,28 @@ fn contents_that_start_alike_part() {
 *.log
 append one.log a;b;c;
 poll
+    1 opened one.log new
+    1 0 a;b;c;
+    caught up
 append two.log a;b;x;
 poll
+    2 opened two.log parts from 0 at 4
+    2 4 x;
+    caught up
 append three.log a;b;
 poll
+    3 opened three.log known 0 to 4
+    caught up
 append three.log x;y
 poll
 append three.log ;
 poll
 wait
 poll
+    3 finished
+    4 opened three.log known 1 to 6
+    4 6 y;
+    caught up
 ",
     );
 }
@@ -140,13 +214,22 @@ audit.log
 append real.log a;
 link real.log audit.log
 poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
 append other.log b;
 remove audit.log
 link other.log audit.log
 append real.log c;
 poll
+    1 rotated audit.log -> ? at 2
+    1 2 c;
+    2 opened audit.log new
+    2 0 b;
+    caught up
 wait
 poll
+    1 finished
 ",
     );
 }
@@ -158,11 +241,18 @@ fn what_is_no_file_is_told_once() {
 audit.log
 folder audit.log
 poll
+    unreadable audit.log: this is a folder, not a file
+    caught up
 poll
 rename audit.log elsewhere
 poll
+    missing audit.log
 append audit.log a;
 poll
+    appeared audit.log
+    1 opened audit.log new
+    1 0 a;
+    caught up
 ",
     );
 }
@@ -179,11 +269,20 @@ cut audit.log.2.gz 15
 poll
 wait
 poll
+    1 opened audit.log.2.gz new
+    1 0 a;b;
+    damaged audit.log.2.gz at 4
+    1 finished
+    caught up
 poll
 rename whole audit.log.2.gz
 poll
 wait
 poll
+    2 opened audit.log.2.gz known 0 to 4
+    2 4 c;
+    2 finished
+    caught up
 ",
     );
 }

@@ -46,6 +46,13 @@ impl Model {
         }
     }
 
+    /// Loses what is not known yet, as a killed process does.
+    pub(super) fn crash(&self) {
+        let mut inner = self.lock();
+        inner.under_way.clear();
+        inner.files.clear();
+    }
+
     /// Returns each generation's bytes, what it shares included.
     pub(super) fn contents(&self) -> Vec<Vec<u8>> {
         self.lock().generations.iter().map(|content| content.bytes.clone()).collect()

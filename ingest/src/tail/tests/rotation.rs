@@ -10,21 +10,38 @@ audit.log
 server audit.log
 serve a;
 poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
 rename audit.log audit.log.1
 serve b;
 poll
+    1 rotated audit.log -> ? at 2
+    1 2 b;
+    caught up
 wait
 poll
 append audit.log x;
 serve c;torn
 poll
+    1 4 c;
+    2 opened audit.log new
+    2 0 x;
+    caught up
 serve d;tail
 poll
+    1 6 tornd;
+    caught up
 wait
 poll
+    1 12 tail end
+    1 finished
+    caught up
 serve lost;
 append audit.log y;
 poll
+    2 2 y;
+    caught up
 ",
     );
 }
@@ -37,16 +54,28 @@ audit.log
 server audit.log
 serve a;
 poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
 remove audit.log
 serve b;
 poll
+    1 deleted audit.log at 2
+    1 2 b;
+    caught up
 wait
 serve c;
 poll
+    1 4 c;
+    caught up
 append audit.log x;
 poll
+    2 opened audit.log new
+    2 0 x;
+    caught up
 wait
 poll
+    1 finished
 ",
     );
 }
@@ -59,20 +88,37 @@ audit.log*
 server audit.log
 serve a;
 poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
 rename audit.log audit.log.1
 append audit.log x;
 serve b;
 poll
+    1 rotated audit.log -> audit.log.1 at 2
+    1 2 b;
+    2 opened audit.log new
+    2 0 x;
+    caught up
 wait
 poll
+    1 finished
 serve late;
 poll
+    3 opened audit.log.1 known 0 to 4
+    3 4 late;
+    caught up
 gzip audit.log.1 audit.log.1.gz
 remove audit.log.1
 wait
 poll
+    3 deleted audit.log.1 at 9
+    3 finished
 wait
 poll
+    4 opened audit.log.1.gz known 0 to 9
+    4 finished
+    caught up
 ",
     );
 }
@@ -84,14 +130,26 @@ fn copytruncate_loses_nothing_if_the_copy_is_followed() {
 audit.log*
 append audit.log a;b;
 poll
+    1 opened audit.log new
+    1 0 a;b;
+    caught up
 append audit.log c;
 copy audit.log audit.log.1
 cut audit.log 0
 poll
+    1 truncated, read to 4, size 0
+    1 finished
+    2 opened audit.log.1 known 0 to 4
+    2 4 c;
+    caught up
 append audit.log x;
 poll
+    3 opened audit.log new
+    3 0 x;
+    caught up
 wait
 poll
+    2 finished
 ",
     );
 }
@@ -103,11 +161,19 @@ fn copytruncate_without_the_copy_is_a_gap() {
 audit.log
 append audit.log a;b;
 poll
+    1 opened audit.log new
+    1 0 a;b;
+    caught up
 append audit.log c;
 copy audit.log audit.log.1
 cut audit.log 0
 append audit.log x;
 poll
+    1 truncated, read to 4, size 2
+    1 finished
+    2 opened audit.log new
+    2 0 x;
+    caught up
 ",
     );
 }
@@ -120,6 +186,9 @@ audit.log
 append audit.log.1 a;
 append audit.log b;
 poll
+    1 opened audit.log new
+    1 0 b;
+    caught up
 ",
     );
     check(
@@ -129,6 +198,13 @@ append audit.log c;
 append audit.log.1 b;
 append audit.log.2 a;
 poll
+    1 opened audit.log.2 new
+    1 0 a;
+    2 opened audit.log.1 new
+    2 0 b;
+    3 opened audit.log new
+    3 0 c;
+    caught up
 ",
     );
 }
@@ -141,6 +217,9 @@ audit.log
 append audit.log.4 before;
 append audit.log a;
 poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
 append audit.log b;
 rename audit.log audit.log.3
 append plain c;
@@ -150,8 +229,19 @@ append audit.log e;
 restart
 wait
 poll
+    2 opened audit.log.3 known 0 to 2
+    2 2 b;
 wait
 poll
+    2 finished
+    3 opened audit.log.2.gz new
+    3 0 c;
+    3 finished
+    4 opened audit.log.1 new
+    4 0 d;
+    5 opened audit.log new
+    5 0 e;
+    caught up
 ",
     );
 }
@@ -163,13 +253,25 @@ fn two_rotations_between_two_looks_lose_nothing() {
 audit.log
 append audit.log a;
 poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
 append audit.log b;
 rename audit.log audit.log.2
 append audit.log.1 c;
 append audit.log d;
 poll
+    1 rotated audit.log -> ? at 2
+    1 2 b;
+    2 opened audit.log.1 new
+    2 0 c;
+    3 opened audit.log new
+    3 0 d;
+    caught up
 wait
 poll
+    1 finished
+    2 finished
 ",
     );
 }
@@ -181,15 +283,27 @@ fn a_copy_in_the_making_gives_nothing() {
 audit.log*
 append audit.log a;bb;c;
 poll
+    1 opened audit.log new
+    1 0 a;bb;c;
+    caught up
 append audit.log.1 a;b
 poll
+    2 opened audit.log.1 known 0 to 2
+    caught up
 append audit.log.1 b;c;
 poll
 cut audit.log 0
 append audit.log.1 d;
 poll
+    1 truncated, read to 7, size 0
+    1 finished
+    2 finished
+    3 opened audit.log.1 known 0 to 7
+    3 7 d;
+    caught up
 wait
 poll
+    3 finished
 ",
     );
 }
