@@ -43,7 +43,7 @@ mod value;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::error::FilterError;
 pub use self::field::CountField;

@@ -1,0 +1,117 @@
+//! Over what a report is made, and the queries that follow from it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use ingest::event::{Flag, Reason};
+use ingest::index::schema::Fields;
+use jiff::Timestamp;
+use tantivy::collector::Count;
+use tantivy::query::{ExistsQuery, Query, RangeQuery, TermQuery, TermSetQuery};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{Searcher, Term};
+
+use super::ReportError;
+use crate::filter::{Filter, Sets, all, any, not};
+use crate::period::Period;
+
+/// Over what a report is made.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// Which events.
+    pub filter: &'a Filter,
+    /// When.
+    pub period: &'a Period,
+    /// Whether to count also what is left out unless asked for.
+    pub all: bool,
+    /// What the trail's history adds.
+    pub sets: &'a dyn Sets,
+    /// The ledger.
+    pub origin: &'a str,
+    /// How many of its leaves the index covers.
+    pub leaf: u64,
+    /// When the report is made.
+    pub now: Timestamp,
+}
+
+/// The events of a scope, as queries.
+pub(super) struct Events {
+    /// What fits the filter, whenever.
+    pub(super) any_time: Box<dyn Query>,
+    /// What fits filter and period.
+    pub(super) matched: Box<dyn Query>,
+    /// The same less what is left out.
+    pub(super) counted: Box<dyn Query>,
+    /// What is left out, by word.
+    pub(super) left_out: BTreeMap<&'static str, Box<dyn Query>>,
+}
+
+impl Scope<'_> {
+    pub(super) fn events(&self, fields: &Fields) -> Events {
+        let any_time = all(vec![self.filter.query(fields, self.sets), exact(fields.doc, "event")]);
+        let matched = match within(fields.time, self.period) {
+            None => any_time.box_clone(),
+            Some(within) => all(vec![any_time.box_clone(), within]),
+        };
+        let mut left_out = BTreeMap::new();
+        for (word, query) in left_out_words(fields) {
+            if !self.all && !self.filter.asks_for(word) {
+                left_out.insert(word, all(vec![matched.box_clone(), query]));
+            }
+        }
+        let counted = if left_out.is_empty() {
+            matched.box_clone()
+        } else {
+            let out = left_out.values().map(|query| query.box_clone()).collect();
+            all(vec![matched.box_clone(), not(any(out))])
+        };
+        Events { any_time, matched, counted, left_out }
+    }
+}
+
+/// What counts leave out unless asked, each event under one word: as `AuditEvent::left_out` has it.
+fn left_out_words(fields: &Fields) -> [(&'static str, Box<dyn Query>); 3] {
+    let late = || exact(fields.is, Flag::Late.as_str());
+    let by_reason = |reason: Reason| {
+        (reason.as_str(), all(vec![exact(fields.reason, reason.as_str()), not(late())]))
+    };
+    [(Flag::Late.as_str(), late()), by_reason(Reason::Forwarded), by_reason(Reason::System)]
+}
+
+fn within(time: Field, period: &Period) -> Option<Box<dyn Query>> {
+    let term = |ns: i64| Term::from_field_i64(time, ns);
+    match (period.from, period.to) {
+        (None, None) => None,
+        (from, to) => Some(Box::new(RangeQuery::new(
+            Bound::Included(term(from.unwrap_or(i64::MIN))),
+            to.map_or(Bound::Unbounded, |to| Bound::Excluded(term(to))),
+        ))),
+    }
+}
+
+pub(super) fn exact(field: Field, text: &str) -> Box<dyn Query> {
+    Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic))
+}
+
+/// Counts the documents of a query.
+pub(super) fn count(searcher: &Searcher, query: &dyn Query) -> Result<u64, ReportError> {
+    Ok(searcher.search(query, &Count)? as u64)
+}
+
+/// Counts those of the query's events that no period can hold.
+pub(super) fn without_time(searcher: &Searcher, query: &dyn Query) -> Result<u64, ReportError> {
+    let timed: Box<dyn Query> = Box::new(ExistsQuery::new("time".to_owned(), false));
+    count(searcher, &*all(vec![query.box_clone(), not(timed)]))
+}
+
+/// Counts those of the query's events that are forwarded and have no twin.
+pub(super) fn no_twin(
+    searcher: &Searcher,
+    fields: &Fields,
+    query: &dyn Query,
+    sets: &dyn Sets,
+) -> Result<u64, ReportError> {
+    let uids = sets.no_twin();
+    let terms = uids.iter().map(|uid| Term::from_field_text(fields.uid, &uid.to_string()));
+    count(searcher, &*all(vec![query.box_clone(), Box::new(TermSetQuery::new(terms))]))
+}
