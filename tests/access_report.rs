@@ -203,6 +203,7 @@ fn page_csv_and_json_have_the_same_numbers() {
     assert!(line.split(',').any(|cell| cell == requests), "{line} does not hold {requests}");
     assert!(csv.lines().count() > rows.len(), "fewer lines than rows");
 
+    // The only test that serves the shared folder: a second server would be refused.
     let server = Server::start(data, &[]);
     let text = visible_text(&get(&server.address, "/reports/access?by=path").body);
     for part in ["secret/data/my-app/config", requests.as_str(), "CC6.1"] {
