@@ -85,6 +85,12 @@ fn the_python_reader_gives_the_lines_and_the_root() {
     );
     assert!(read(&["c/one/file"]).stdout == one.as_bytes());
     assert!(read(&["c/two/file"]).stdout == two.as_bytes());
+
+    // It is a check of its own: what was changed on disk does not pass it.
+    let segment = files_below(&data.path().join("ledger/lines")).remove(0);
+    flip(&segment, fs::metadata(&segment).unwrap().len() / 2);
+    let changed = Run::of(python().arg(&reader).arg(data.path()));
+    assert!(changed.code != 0, "the Python reader is content with a changed ledger");
 }
 
 #[test]
