@@ -10,6 +10,7 @@
 mod util;
 
 mod access_report;
+mod answers;
 mod browser;
 mod cli;
 mod fresh_recording;
@@ -21,4 +22,5 @@ mod main_recording;
 mod odd_lines;
 mod same_events;
 mod secrets;
+mod serving;
 mod three_nodes;

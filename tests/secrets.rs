@@ -8,8 +8,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::util::{
-    Data, Run, Server, clear_strings, fixture_text, get, json_lines, keytrail, main_recording,
-    visible_text,
+    Data, Run, Server, clear_strings, files_below, fixture_text, get, json_lines, keytrail,
+    main_recording, visible_text,
 };
 
 const RAW: &str = "openbao-2.7.2/audit-raw.jsonl.gz";
@@ -125,7 +125,7 @@ fn a_raw_device_shows_no_secret() {
         data.run("search", ["", "--all", "--limit", "0", "--format", "csv"]).expect(0).text(),
         "search as CSV",
     );
-    for file in index_files(&data.path().join("index")) {
+    for file in files_below(&data.path().join("index")) {
         let bytes = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
         assert_hidden(&secrets, &bytes, &file.display().to_string());
     }
@@ -197,12 +197,4 @@ fn fixture_file(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("audit.jsonl");
     fs::write(&path, fixture_text("openbao-2.7.2/audit.jsonl.gz")).unwrap();
     path
-}
-
-fn index_files(folder: &Path) -> Vec<std::path::PathBuf> {
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
-        .collect()
 }

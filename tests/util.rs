@@ -10,8 +10,8 @@ mod wait;
 pub(crate) use command::{Data, Run, keytrail};
 pub(crate) use entry::{login_response, pair, request, response, with_error};
 pub(crate) use fixture::{
-    clear_strings, fixture, fixture_text, generated, json_lines, main_recording, missing_tool,
-    python,
+    clear_strings, files_below, fixture, fixture_text, generated, json_lines, main_recording,
+    missing_tool, python,
 };
 pub(crate) use http::{get, get_with_host, visible_text};
 pub(crate) use server::Server;

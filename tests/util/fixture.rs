@@ -109,3 +109,17 @@ pub(crate) fn clear_strings(value: &Value, found: &mut BTreeSet<String>) {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
+
+/// Returns the files below a folder, in order of their names.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files_below(&path)),
+            false => found.push(path),
+        }
+    }
+    found.sort();
+    found
+}

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::step::{cargo, step};
+use crate::step::{cargo, step, target};
 use crate::tools;
 
 /// Runs the checks; `full` adds what needs a real OpenBao or asks the network about dependencies.
@@ -29,8 +29,10 @@ pub(crate) fn run(full: bool) -> Result<()> {
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
     step("documentation", documentation.env("RUSTDOCFLAGS", "-D warnings"))?;
     let mut scripts = python.command();
+    // Compiled code goes where the rest of what is built goes, not beside the scripts.
+    scripts.env("PYTHONPYCACHEPREFIX", target().join("python-cache"));
     step(
-        "Python scripts",
+        "Python scripts compile",
         scripts.args(["-W", "error", "-m", "compileall", "-q", "-f", "docs", "fixtures/tools"]),
     )?;
     if full {
