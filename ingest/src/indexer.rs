@@ -4,19 +4,19 @@
 //! on after a stop is in the index: the pairing's clocks in the commit's payload, the pending requests
 //! as documents. So index and state are committed together, or neither.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::decode::{self, Peeked};
-use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter};
+use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine};
 use crate::ledger::{LedgerError, LedgerReader, ReadBatch, Stream};
 use crate::normalise::{self, Parts, Rules};
 use crate::own::{Fact, OWN_SOURCE, OwnLine, TICKED};
-use crate::pairing::{Clocks, Issue, Pairing};
-use crate::source::{LeafIndex, Reader, SourceId, SourceIdError};
+use crate::pairing::{Clocks, HalfEvent, Issue, Pairing, PendingRequest, WAITING_MAX};
+use crate::source::{LeafIndex, SourceId, SourceIdError};
 
 /// Events between two commits of a long run: smaller commits cost more merging than they save.
 const EVENTS_PER_COMMIT: u64 = 100_000;
@@ -51,7 +51,7 @@ pub struct Indexer {
     pairing: Pairing,
     sources: Sources,
     recent: Recent,
-    rules: Rules,
+    rules: &'static Rules,
     origin: String,
     /// The next leaf to read.
     next: u64,
@@ -65,11 +65,11 @@ impl Indexer {
     ///
     /// # Errors
     /// The index or the ledger cannot be opened.
-    pub fn open(index_dir: &Path, ledger: LedgerReader, rules: Rules) -> Result<Indexer, IndexerError> {
+    pub fn open(index_dir: &Path, ledger: LedgerReader, rules: &'static Rules) -> Result<Indexer, IndexerError> {
         let origin = ledger.origin().to_owned();
         let index = IndexWriter::open(index_dir, rules.version(), &origin)?;
         let mut sources = Sources::default();
-        let (next, pairing) = restore(&index, index_dir, &mut sources)?;
+        let (next, pairing) = restore(&index, index_dir, &ledger, &mut sources)?;
         Ok(Indexer { ledger, index, pairing, sources, recent: Recent::default(), rules, origin, next, uncommitted: 0, issues: Vec::new() })
     }
 
@@ -152,7 +152,7 @@ impl Indexer {
             match decode::peek(line) {
                 Peeked::Entry(peek) => self.pairing.line(source, batch.header.reader, leaf, &peek, &mut issues),
                 Peeked::Undecodable(why) => {
-                    self.index.add_undecodable(&self.sources.names[source as usize], leaf, &why)?;
+                    self.index.add_undecodable(&self.sources.names[source as usize], leaf, why)?;
                     self.uncommitted += 1;
                 }
             }
@@ -176,7 +176,10 @@ impl Indexer {
                     self.write(&mut issues)?;
                     self.issues = issues;
                 }
-                Fact::Gap { source, why, .. } => self.index.add_gap(&source, leaf, &why)?,
+                Fact::Gap { source, why, .. } => {
+                    let source = self.sources.number(&source, leaf)?;
+                    self.index.add_gap(&self.sources.names[source as usize], leaf, &why)?;
+                }
                 Fact::Trouble { .. }
                 | Fact::Imported { .. }
                 | Fact::RefusedRaw { .. }
@@ -203,9 +206,11 @@ impl Indexer {
                     state: issue.state,
                     issued: issue.issued,
                 },
-                &self.rules,
+                self.rules,
             );
-            self.index.add(&normalised, issue.replaces)?;
+            let learned: Vec<_> = normalised.learned.into_iter().map(|learned| (learned.hash, learned.text)).collect();
+            let token_name = normalised.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
+            self.index.add(&normalised.event, issue.state, &learned, token_name, issue.replaces)?;
             self.uncommitted += 1;
         }
         Ok(())
@@ -219,8 +224,8 @@ struct State {
     clocks: Clocks,
 }
 
-/// Takes up the state of the last commit: where to read on, and who pends.
-fn restore(index: &IndexWriter, index_dir: &Path, sources: &mut Sources) -> Result<(u64, Pairing), IndexerError> {
+/// Takes up the state of the last commit: where to read on, and who waits for whom.
+fn restore(index: &IndexWriter, index_dir: &Path, ledger: &LedgerReader, sources: &mut Sources) -> Result<(u64, Pairing), IndexerError> {
     let payload = index.payload();
     let Ok(state) = serde_json::from_value::<State>(payload.state.clone()) else {
         // A new index: nothing is covered.
@@ -229,13 +234,26 @@ fn restore(index: &IndexWriter, index_dir: &Path, sources: &mut Sources) -> Resu
     for name in &state.sources {
         sources.number(name, LeafIndex(payload.covered))?;
     }
-    let open = EventIndex::open(index_dir)?.open_requests()?;
-    let mut numbered = |open: Vec<crate::index::OpenRequest>| -> Result<Vec<_>, IndexerError> {
-        open.into_iter().map(|open| Ok((sources.number(&open.source, open.leaf)?, open))).collect()
+    let snapshot = EventIndex::open(index_dir)?.snapshot();
+    let mut pending = Vec::new();
+    for open in snapshot.pending()? {
+        // Who read it stands in the batch header only.
+        let reader = ledger.line(open.leaf)?.reader;
+        let source = sources.number(&open.source, open.leaf)?;
+        pending.push(PendingRequest { source, reader, leaf: open.leaf, request_id: open.request_id, time_unix_ns: open.time_unix_ns });
+    }
+    let mut half = |open: OpenLine| {
+        let source = sources.number(&open.source, open.leaf)?;
+        Ok::<_, IndexerError>(HalfEvent { source, leaf: open.leaf, request_id: open.request_id })
     };
-    let pending = numbered(open.pending)?;
-    let response_only = numbered(open.response_only)?;
-    Ok((payload.covered, Pairing::restore(state.clocks, pending, response_only)))
+    let late: HashSet<(String, String)> = snapshot.late(WAITING_MAX)?.into_iter().map(|open| (open.source, open.request_id)).collect();
+    let closed = snapshot.unanswered(WAITING_MAX)?.into_iter().map(|open| {
+        let answered_late = late.contains(&(open.source.clone(), open.request_id.clone()));
+        Ok::<_, IndexerError>((half(open)?, answered_late))
+    });
+    let closed = closed.collect::<Result<Vec<_>, _>>()?;
+    let response_only = snapshot.response_only(WAITING_MAX)?.into_iter().map(half).collect::<Result<Vec<_>, _>>()?;
+    Ok((payload.covered, Pairing::restore(&state.clocks, &pending, &closed, &response_only)))
 }
 
 /// Sources by number, in the order in which the ledger first names them.
@@ -301,6 +319,6 @@ impl Recent {
                 return Ok(Line::Recent { batch: Arc::clone(batch), from, to: from + length as usize });
             }
         }
-        Ok(Line::Stored(ledger.line(leaf)?.bytes.to_vec()))
+        Ok(Line::Stored(ledger.line(leaf)?.bytes))
     }
 }

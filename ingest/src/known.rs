@@ -6,12 +6,15 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use crate::ledger::{GenerationInfo, LedgerError, LedgerReader};
 use crate::record::ToLedger;
 use crate::source::Generation;
-use crate::tail::KnownContent;
+use crate::tail::{KnownContent, LeafHash};
 
-/// Answers the tail's question whether it has seen this file before.
+/// Answers the tail's question whether it has seen this content before.
+///
+/// A ledger that cannot be read gives no answer, and a wrong one would record lines twice. So the
+/// failure is sent to the recorder, in order with what the tail sends, and the recorder takes nothing
+/// that comes after it.
 pub struct KnownFromLedger {
     ledger: LedgerReader,
-    /// To the recorder: what was sent to it must be readable before the question is answered.
     recorder: SyncSender<ToLedger>,
 }
 
@@ -21,6 +24,7 @@ impl KnownFromLedger {
         KnownFromLedger { ledger, recorder }
     }
 
+    /// Returns the generations, all that was sent to the recorder before included.
     fn generations(&self) -> Result<HashMap<Generation, GenerationInfo>, LedgerError> {
         let (answer, answered) = sync_channel(1);
         // A recorder that is gone has flushed all that it will.
@@ -30,10 +34,8 @@ impl KnownFromLedger {
         self.ledger.refresh()?;
         Ok(self.ledger.generations()?.into_iter().map(|info| (info.generation, info)).collect())
     }
-}
 
-impl KnownContent for KnownFromLedger {
-    fn starting_with(&self, source: &str, first_line_hash: &[u8; 32]) -> Result<Vec<Generation>, LedgerError> {
+    fn find(&self, source: &str, first_line_hash: &LeafHash) -> Result<Vec<Generation>, LedgerError> {
         let generations = self.generations()?;
         let mut found = Vec::new();
         for info in generations.values().filter(|info| &*info.source == source) {
@@ -45,12 +47,44 @@ impl KnownContent for KnownFromLedger {
                 found.push(info.generation);
             }
         }
-        found.sort();
+        found.sort_unstable();
         Ok(found)
     }
 
-    fn lines(&self, generation: Generation) -> Result<Vec<(u64, [u8; 32])>, LedgerError> {
-        let _ = generation;
-        Ok(Vec::new())
+    /// Returns the leaves of a generation from its content's first byte on: what it has of its parents,
+    /// then its own.
+    fn leaves(&self, generation: Generation) -> Result<impl Iterator<Item = Result<(u64, LeafHash), LedgerError>> + use<>, LedgerError> {
+        let generations = self.generations()?;
+        let mut line = vec![generation];
+        while let Some(parent) = generations.get(&line[line.len() - 1]).and_then(|info| info.parent) {
+            line.push(parent);
+        }
+        let mut own = Vec::new();
+        let mut ends = u64::MAX;
+        for generation in line {
+            let below = ends;
+            ends = generations.get(&generation).map_or(0, |info| info.start);
+            own.push((self.ledger.line_hashes(generation)?, below));
+        }
+        own.reverse();
+        let shared = |below: u64| move |leaf: &Result<(u64, LeafHash), LedgerError>| leaf.as_ref().map_or(true, |(end, _)| *end <= below);
+        Ok(own.into_iter().flat_map(move |(leaves, below)| leaves.take_while(shared(below))))
+    }
+
+    fn or_stop<T>(&self, result: Result<T, LedgerError>) -> Option<T> {
+        result.map_err(|error| self.recorder.send(ToLedger::Unknown(error))).ok()
+    }
+}
+
+impl KnownContent for KnownFromLedger {
+    fn starting_with(&self, source: &str, first_line_hash: &LeafHash) -> Vec<Generation> {
+        self.or_stop(self.find(source, first_line_hash)).unwrap_or_default()
+    }
+
+    fn lines(&self, generation: Generation) -> Box<dyn Iterator<Item = (u64, LeafHash)> + '_> {
+        match self.or_stop(self.leaves(generation)) {
+            Some(leaves) => Box::new(leaves.map_while(|leaf| self.or_stop(leaf))),
+            None => Box::new(std::iter::empty()),
+        }
     }
 }

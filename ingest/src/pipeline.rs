@@ -131,7 +131,7 @@ impl Following {
 pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     let FollowSettings { data, cluster, tail, allow_raw } = settings;
     let mut ledger = Ledger::open(&data, &cluster)?;
-    let reader = ledger.reader();
+    let reader = ledger.reader()?;
     let mut indexer = Indexer::open(&index_dir(&data), reader.clone(), Rules::builtin())?;
     let (to_ledger, items) = sync_channel(QUEUE_BATCHES);
     let (fail, failures) = sync_channel(3);
@@ -171,7 +171,7 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     spawn("tail", {
         let (to_ledger, stop) = (to_ledger.clone(), stop.clone());
         Box::new(move || {
-            tail.run(&mut |item| to_ledger.send(ToLedger::Tail(item)).is_ok(), &stop);
+            tail.run(&to_ledger, &stop);
             Ok(())
         })
     })?;
@@ -244,7 +244,7 @@ pub fn import(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Imported, PipelineError> {
     let mut ledger = Ledger::open(data, &source.cluster)?;
-    let reader = ledger.reader();
+    let reader = ledger.reader()?;
     let mut indexer = Indexer::open(&index_dir(data), reader.clone(), Rules::builtin())?;
     let durable = Durable::default();
     durable.set(ledger.size());
@@ -304,7 +304,7 @@ pub fn rebuild(data: &Path, progress: &dyn Fn(Progress)) -> Result<u64, Pipeline
     let ledger = Ledger::open(data, &cluster)?;
     let index_dir = index_dir(data);
     crate::index::remove(&index_dir).map_err(IndexerError::from)?;
-    let mut indexer = Indexer::open(&index_dir, ledger.reader(), Rules::builtin())?;
+    let mut indexer = Indexer::open(&index_dir, ledger.reader()?, Rules::builtin())?;
     let size = ledger.size();
     indexer.catch_up(&mut |done| {
         progress(Progress::Indexing(done, size));

@@ -4,6 +4,7 @@
 //! never waits for anybody below: the indexer is told how far the ledger is durable and reads by itself.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
@@ -28,8 +29,17 @@ pub enum ToLedger {
     Own(OwnLine),
     /// Flush, then answer: whoever asks wants to read back all that was sent before.
     Barrier(SyncSender<()>),
+    /// What is known from before cannot be read: nothing after this may be recorded, since it might
+    /// double what the ledger has.
+    Unknown(LedgerError),
     /// No more will come.
     Stop,
+}
+
+impl From<TailItem> for ToLedger {
+    fn from(item: TailItem) -> ToLedger {
+        ToLedger::Tail(item)
+    }
 }
 
 /// Why recording ended.
@@ -112,6 +122,7 @@ pub fn record(
             }
             Ok(ToLedger::Own(line)) => recorder.own(&line)?,
             Ok(ToLedger::Barrier(answer)) => barrier = Some(answer),
+            Ok(ToLedger::Unknown(error)) => return Err(RecordError::Ledger(error)),
             Ok(ToLedger::Stop) | Err(RecvTimeoutError::Disconnected) => stop = true,
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -233,6 +244,32 @@ impl Recorder<'_> {
         self.own = Some(Position { generation: appended.generation, offset: offset + bytes });
         self.unflushed += bytes;
         Ok(())
+    }
+}
+
+/// Returns what our own lines say of a notice; none if it is for the moment only.
+fn fact(notice: &Notice) -> Option<Fact> {
+    let gap = |source: &SourceId, path: &Path, read_to: u64, why: String| {
+        Some(Fact::Gap { source: source.to_string(), path: path.display().to_string(), read_to, why })
+    };
+    let trouble = |source: &SourceId, why: String| Some(Fact::Trouble { source: source.to_string(), why });
+    match notice {
+        Notice::Truncated { path, source, read_to, size_now, .. } => {
+            let why = format!("the file shrank to {size_now} bytes: what was written to it after byte {read_to} is lost, at least 0 bytes");
+            gap(source, path, *read_to, why)
+        }
+        Notice::Damaged { path, source, offset, reason } => {
+            gap(source, path, *offset, format!("cannot be read after byte {offset}: {reason}"))
+        }
+        Notice::Unreadable { source, reason, .. } => trouble(source, reason.clone()),
+        Notice::Readable { path, source } => trouble(source, format!("{} can be read again", path.display())),
+        Notice::Deleted { path, source, read_to, .. } => {
+            trouble(source, format!("{} was deleted after {read_to} bytes had been read; what is still written to it is read", path.display()))
+        }
+        Notice::Missing { path, source } => trouble(source, format!("{} is missing", path.display())),
+        Notice::Appeared { path, source } => trouble(source, format!("{} has appeared", path.display())),
+        // Nothing is lost by it, and it is seen from the generations.
+        Notice::Rotated { .. } => None,
     }
 }
 

@@ -39,6 +39,7 @@ pub use identity::{KnownContent, LeafHash};
 pub use import::{ImportSummary, Input, import};
 pub use item::{FileId, Notice, Start, TailItem};
 pub use siblings::order_siblings;
+pub use unreadable::explain as unreadable;
 pub use watch::StopSignal;
 
 /// Why files cannot be followed or imported.

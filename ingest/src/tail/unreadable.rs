@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Returns the reason in words, the path first.
-pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
+pub fn explain(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => match barrier(path) {
             Some(barrier) => {

@@ -88,9 +88,9 @@ impl Tail {
     /// again after the next start.
     ///
     /// A full channel makes the tail wait: the audit file is the buffer.
-    pub fn run(mut self, out: SyncSender<TailItem>, stop: &StopSignal) {
+    pub fn run<M: From<TailItem>>(mut self, out: &SyncSender<M>, stop: &StopSignal) {
         let mut folders = Folders::new(stop);
-        let mut send = |item| send(&out, stop, item);
+        let mut send = |item: TailItem| send(out, stop, M::from(item));
         while !stop.is_stopped() {
             folders.watch(self.folders());
             let round = self.poll_once(&mut send);
@@ -106,7 +106,7 @@ impl Tail {
 }
 
 /// Sends an item; says no if the signal is given or the receiver gone.
-fn send(out: &SyncSender<TailItem>, stop: &StopSignal, mut item: TailItem) -> bool {
+fn send<M>(out: &SyncSender<M>, stop: &StopSignal, mut item: M) -> bool {
     loop {
         // A blocking send would not hear the signal.
         item = match out.try_send(item) {
