@@ -1,0 +1,59 @@
+//! Why a question has no answer.
+
+use ingest::index::IndexError;
+use ingest::ledger::LedgerError;
+use tantivy::TantivyError;
+use thiserror::Error;
+
+/// Why a question has no answer. A question is answered exactly or not at all.
+#[derive(Debug, Error)]
+pub enum QueryError {
+    /// The index cannot be opened or read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The ledger cannot be opened or read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The search library refused something.
+    #[error("the index cannot be read: {0}; `keytrail rebuild` makes it from the ledger")]
+    Engine(#[from] TantivyError),
+    /// The page token is not ours, or of another version.
+    #[error("this is no page token of this version of keytrail; ask for the first page again")]
+    PageToken,
+    /// The page token belongs to another question.
+    #[error("this page token belongs to another question; ask for the first page of this one")]
+    OtherQuestion,
+    /// More groups than can be held.
+    #[error("the answer has more than {limit} groups; narrow the filter or count by fewer fields")]
+    Groups {
+        /// The limit.
+        limit: usize,
+    },
+    /// More fields than can be counted by.
+    #[error("counting goes by at most {limit} fields at once")]
+    Fields {
+        /// The limit.
+        limit: usize,
+    },
+    /// The same field twice.
+    #[error("{0} is named twice")]
+    FieldTwice(&'static str),
+    /// The field is no column of the index.
+    #[error("events cannot be counted by {0}: it is no column of the index")]
+    NoColumn(&'static str),
+    /// Not an interval.
+    #[error(
+        "{0:?} is no interval: write minutes or hours that divide a day (15m, 1h, 6h), days, weeks or months (1d, 1w, 1mo)"
+    )]
+    Interval(String),
+    /// The index names lines that cannot make its event.
+    #[error(
+        "event {uid} cannot be read back: the index has no {what} for it; `keytrail rebuild` makes it from the ledger"
+    )]
+    Broken {
+        /// The event.
+        uid: String,
+        /// What is missing.
+        what: &'static str,
+    },
+}

@@ -1,0 +1,130 @@
+//! Whole events: read back from their lines in the ledger, with what history knows of them.
+
+use std::collections::BTreeMap;
+
+use ingest::event::{AuditEvent, Uid};
+use ingest::index::document::{hashes, state_of};
+use ingest::ledger::StoredLine;
+use ingest::normalise::{self, Parts};
+use ingest::source::{LeafIndex, SourceId};
+
+use crate::error::QueryError;
+use crate::history::View;
+use crate::page::{Page, PageToken};
+use crate::question::{Question, exact};
+use crate::row::{EventRow, Rows};
+use crate::scan::{Address, Scan};
+use crate::search::walk;
+use crate::trail::Trail;
+
+/// An event and everything that stands behind it.
+#[derive(Clone, Debug)]
+pub struct FullEvent {
+    /// The event; salt and former name filled in.
+    pub event: AuditEvent,
+    /// The request line as the server wrote it, and its place.
+    pub request: Option<StoredLine>,
+    /// The response line.
+    pub response: Option<StoredLine>,
+    /// Texts that lines show for hashes of this event.
+    pub learned: BTreeMap<String, Vec<String>>,
+    /// Of a forwarded event: what another node made of it.
+    pub twin: Option<Uid>,
+    /// A forwarded event of which no other node has one.
+    pub no_twin: bool,
+}
+
+/// Returns the event of this uid; `None` if there is none.
+///
+/// # Errors
+/// The index or the ledger cannot be read, or they do not fit each other.
+pub fn event(trail: &Trail, uid: Uid) -> Result<Option<FullEvent>, QueryError> {
+    event_in(trail, &trail.view(), uid)
+}
+
+/// The same as [`event`], in a view that the caller holds on to.
+///
+/// # Errors
+/// As [`event`].
+pub fn event_in(trail: &Trail, view: &View, uid: Uid) -> Result<Option<FullEvent>, QueryError> {
+    let Some(address) = find(view, uid)? else { return Ok(None) };
+    let row = Rows::new(view).row(address)?;
+    let (event, request, response) = read_back(trail, view, &row)?;
+    let mut learned = BTreeMap::new();
+    for hash in hashes(&event) {
+        let texts = view.texts_of(hash)?;
+        if !texts.is_empty() {
+            learned.insert(hash.to_owned(), texts.into_iter().collect());
+        }
+    }
+    let twin = view.twin(uid)?;
+    let no_twin = view.without_twin()?.contains(&uid);
+    Ok(Some(FullEvent { event, request, response, learned, twin, no_twin }))
+}
+
+/// Gives the newest whole events one by one, at most `limit` (0: all), those after the page which `after`
+/// ended; returns the page without them. Needs little memory however long the answer is.
+///
+/// # Errors
+/// As [`event`] and [`crate::search::search`], and what `each` returns.
+pub fn events<E: From<QueryError>>(
+    trail: &Trail,
+    question: &Question,
+    limit: usize,
+    after: Option<&PageToken>,
+    each: &mut dyn FnMut(AuditEvent) -> Result<(), E>,
+) -> Result<Page<AuditEvent>, E> {
+    let view = trail.view();
+    let mut rows = Rows::new(&view);
+    let walked = walk(&view, question, limit, after, &mut |address| {
+        let (event, _, _) = read_back(trail, &view, &rows.row(address)?)?;
+        each(event)
+    })?;
+    Ok(Page {
+        items: Vec::new(),
+        next: walked.next,
+        matched: walked.matched,
+        left_out: question.left_out(&view)?,
+        leaf: view.leaf(),
+    })
+}
+
+fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError> {
+    let query = exact(view.fields().uid, &uid.to_string());
+    let mut found = None;
+    for in_segment in Scan::new(view.searcher(), &*query)?.segments() {
+        let segment = in_segment.number;
+        in_segment.each(|document| found = Some(Address { segment, document }))?;
+    }
+    Ok(found)
+}
+
+type ReadBack = (AuditEvent, Option<StoredLine>, Option<StoredLine>);
+
+/// Makes an event again from its lines, as pairing issued it, and fills in its history.
+fn read_back(trail: &Trail, view: &View, row: &EventRow) -> Result<ReadBack, QueryError> {
+    let broken = |what| QueryError::Broken { uid: row.uid.to_string(), what };
+    let source: SourceId = row
+        .source
+        .as_deref()
+        .and_then(|source| source.parse().ok())
+        .ok_or_else(|| broken("source"))?;
+    let state = row.state.as_deref().and_then(state_of).ok_or_else(|| broken("state"))?;
+    let line = |leaf: Option<LeafIndex>| leaf.map(|leaf| trail.ledger().line(leaf)).transpose();
+    let (request, response) = (line(row.request_leaf)?, line(row.response_leaf)?);
+    let parts = Parts {
+        source: &source,
+        origin: trail.ledger().origin(),
+        request: request.as_ref().map(as_part),
+        response: response.as_ref().map(as_part),
+        state,
+        issued: row.issued,
+    };
+    let mut event = normalise::event(&parts, trail.rules()).event;
+    view.fill_in(&mut event)?;
+    Ok((event, request, response))
+}
+
+fn as_part(line: &StoredLine) -> (LeafIndex, &[u8]) {
+    (line.leaf, &line.bytes)
+}

@@ -1,0 +1,267 @@
+//! What an event's meaning owes to other lines: texts of hashes, holders of tokens, salts, twins.
+//!
+//! An event never changes by what came after it, so all this is applied when reading. The sets are those
+//! of one commit of the index and have no order: the same lines give the same sets, however they came in.
+//! Texts and holders are looked up in the index's term dictionaries; nothing of them is held in memory.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use ingest::event::{AuditEvent, Reason, Uid};
+use ingest::index::Snapshot;
+use ingest::index::document::{HALF, value};
+use ingest::index::schema::Fields;
+use tantivy::Searcher;
+use tantivy::query::{BooleanQuery, Occur};
+use tantivy::schema::Field;
+
+use crate::error::QueryError;
+use crate::filter::{Glob, Sets};
+use crate::question::exact;
+use crate::scan::{Places, Scan, Texts};
+use crate::twins::Twins;
+
+/// The path of the line that an audit device writes when it is enabled, with a new salt.
+const PROBE_PATH: &str = "sys/audit/test";
+
+/// One commit of the index and the history it holds. Answers given in one view agree with each other.
+pub struct View {
+    snapshot: Arc<Snapshot>,
+    twins: OnceLock<Twins>,
+    probes: OnceLock<Probes>,
+}
+
+/// When a device was enabled, by cluster and device, ascending.
+type Probes = BTreeMap<(Arc<str>, Arc<str>), Vec<i64>>;
+
+impl View {
+    /// Returns the view of a snapshot.
+    pub fn new(snapshot: Arc<Snapshot>) -> View {
+        View { snapshot, twins: OnceLock::new(), probes: OnceLock::new() }
+    }
+
+    /// Returns the commit.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// Returns the commit's searcher.
+    pub fn searcher(&self) -> &Searcher {
+        &self.snapshot.searcher
+    }
+
+    /// Returns the index's fields.
+    pub fn fields(&self) -> &Fields {
+        &self.snapshot.fields
+    }
+
+    /// Returns up to which leaf answers hold: those below it are covered.
+    pub fn leaf(&self) -> u64 {
+        self.snapshot.payload.covered
+    }
+
+    /// Returns the texts that lines show for a hash; more than one only if lines contradict each other.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn texts_of(&self, hash: &str) -> Result<BTreeSet<String>, QueryError> {
+        self.other_halves(self.fields().learned, hash)
+    }
+
+    /// Returns the hashes of a text: one for each salt under which a line shows it.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn hashes_of(&self, text: &str) -> Result<BTreeSet<String>, QueryError> {
+        let mut hashes = self.other_halves(self.fields().learned_text, &value(text))?;
+        // Of a longer text that begins with this one and HALF, what follows is no hash.
+        hashes.retain(|hash| !hash.contains(HALF));
+        Ok(hashes)
+    }
+
+    /// Returns the names of who held a token.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn token_names(&self, token: &str) -> Result<BTreeSet<String>, QueryError> {
+        self.other_halves(self.fields().token_name, token)
+    }
+
+    /// Returns who a refused token belonged to; the first in the alphabet if lines name several.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn former_name(&self, token: &str) -> Result<Option<String>, QueryError> {
+        Ok(self.token_names(token)?.pop_first())
+    }
+
+    /// Returns the salt under which an event's hashes were made, `cluster/device/epoch`.
+    ///
+    /// A device gets a new salt when it is enabled, which it marks by a probe line. The salt is kept in the
+    /// cluster's storage and serves all its nodes, but only the active one writes the probe; so epochs are
+    /// counted over the cluster's nodes. Epoch 0 is before the first probe that the ledger has. An event
+    /// without a time has no salt.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn salt(&self, event: &AuditEvent) -> Result<Option<String>, QueryError> {
+        let Some(time) = &event.time else { return Ok(None) };
+        let key = (event.cluster.as_str().into(), event.device.as_str().into());
+        let probes = self.probes()?.get(&key).map_or(&[][..], Vec::as_slice);
+        let epoch = probes.partition_point(|probe| *probe <= time.unix_ns);
+        Ok(Some(format!("{}/{}/{epoch}", event.cluster, event.device)))
+    }
+
+    /// Returns the event that another node made of a forwarded one.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn twin(&self, forwarded: Uid) -> Result<Option<Uid>, QueryError> {
+        Ok(self.twins()?.twin(forwarded))
+    }
+
+    /// Returns the forwarded events without a twin: not carried out, or the other node's log is missing.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn without_twin(&self) -> Result<&BTreeSet<Uid>, QueryError> {
+        Ok(self.twins()?.without())
+    }
+
+    /// Fills in what history knows of an event: salt, and who a refused token belonged to.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn fill_in(&self, event: &mut AuditEvent) -> Result<(), QueryError> {
+        event.salt = self.salt(event)?;
+        if event.reason == Reason::Token
+            && let Some(token) = &event.identity.token
+        {
+            event.identity.former_name = self.former_name(token)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the sets that a filter asks for; [`HistorySets::finish`] tells whether they are true.
+    pub fn sets(&self) -> HistorySets<'_> {
+        HistorySets { view: self, problem: RefCell::new(None) }
+    }
+
+    fn twins(&self) -> Result<&Twins, QueryError> {
+        if let Some(twins) = self.twins.get() {
+            return Ok(twins);
+        }
+        let twins = Twins::find(self.searcher(), self.fields())?;
+        Ok(self.twins.get_or_init(|| twins))
+    }
+
+    fn probes(&self) -> Result<&Probes, QueryError> {
+        if let Some(probes) = self.probes.get() {
+            return Ok(probes);
+        }
+        let probes = find_probes(self.searcher(), self.fields())?;
+        Ok(self.probes.get_or_init(|| probes))
+    }
+
+    /// Returns what follows `half` and its separator in the terms of a field.
+    fn other_halves(&self, field: Field, half: &str) -> Result<BTreeSet<String>, QueryError> {
+        let prefix = format!("{half}{HALF}");
+        let mut halves = BTreeSet::new();
+        for segment in self.searcher().segment_readers() {
+            let index = segment.inverted_index(field)?;
+            let end = format!("{half}{}", char::from_u32(HALF as u32 + 1).expect("a space"));
+            let range = index.terms().range().ge(prefix.as_bytes()).lt(end.as_bytes());
+            let mut terms = range.into_stream().map_err(tantivy::TantivyError::from)?;
+            while terms.advance() {
+                halves.insert(String::from_utf8_lossy(&terms.key()[prefix.len()..]).into_owned());
+            }
+        }
+        Ok(halves)
+    }
+
+    /// Returns the hashes of the texts that a glob matches, by a walk over all learned texts.
+    fn hashes_like(&self, glob: &Glob) -> Result<BTreeSet<String>, QueryError> {
+        let mut hashes = BTreeSet::new();
+        for segment in self.searcher().segment_readers() {
+            let index = segment.inverted_index(self.fields().learned_text)?;
+            let mut terms = index.terms().stream().map_err(tantivy::TantivyError::from)?;
+            while terms.advance() {
+                let term = String::from_utf8_lossy(terms.key());
+                if let Some((text, hash)) = term.rsplit_once(HALF)
+                    && glob.matches(text)
+                {
+                    hashes.insert(hash.to_owned());
+                }
+            }
+        }
+        Ok(hashes)
+    }
+}
+
+/// A view's history as a filter asks for it. A filter's question cannot fail, reading the index can: what
+/// went wrong is kept until [`HistorySets::finish`].
+pub struct HistorySets<'a> {
+    view: &'a View,
+    problem: RefCell<Option<QueryError>>,
+}
+
+impl HistorySets<'_> {
+    /// Ends the asking.
+    ///
+    /// # Errors
+    /// A set could not be read; whatever was made of it is not to be used.
+    pub fn finish(self) -> Result<(), QueryError> {
+        self.problem.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn or_keep<T: Default>(&self, answer: Result<T, QueryError>) -> T {
+        answer.unwrap_or_else(|problem| {
+            self.problem.borrow_mut().get_or_insert(problem);
+            T::default()
+        })
+    }
+}
+
+impl Sets for HistorySets<'_> {
+    fn role_hashes(&self, role: &str) -> Vec<String> {
+        self.or_keep(self.view.hashes_of(role).map(Vec::from_iter))
+    }
+
+    fn role_hashes_like(&self, roles: &Glob) -> Vec<String> {
+        self.or_keep(self.view.hashes_like(roles).map(Vec::from_iter))
+    }
+
+    fn no_twin(&self) -> Vec<Uid> {
+        self.or_keep(self.view.without_twin().map(|uids| uids.iter().copied().collect()))
+    }
+}
+
+fn find_probes(searcher: &Searcher, fields: &Fields) -> tantivy::Result<Probes> {
+    let query = BooleanQuery::new(vec![
+        (Occur::Must, exact(fields.path, PROBE_PATH)),
+        (Occur::Must, exact(fields.reason, Reason::System.as_str())),
+    ]);
+    let mut probes = Probes::new();
+    for in_segment in Scan::new(searcher, &query)?.segments() {
+        let mut documents = Vec::new();
+        in_segment.each(|document| documents.push(document))?;
+        let places = Places::open(in_segment.segment)?;
+        let mut cluster = Texts::open(in_segment.segment, "cluster")?;
+        let mut device = Texts::open(in_segment.segment, "device")?;
+        for document in documents {
+            if let (Some(time), Some(cluster), Some(device)) =
+                (places.time(document), cluster.first(document)?, device.first(document)?)
+            {
+                probes.entry((cluster, device)).or_default().push(time);
+            }
+        }
+    }
+    for times in probes.values_mut() {
+        times.sort_unstable();
+    }
+    Ok(probes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! Intervals of counts over time: hours and days as people in a time zone know them.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use crate::error::QueryError;
+
+/// The length of the buckets of a count over time, and the zone whose days they follow.
+///
+/// Minutes and hours divide the day and begin at its midnight; where clocks change, the day has an hour
+/// more or less. Days are counted from 1970-01-01, weeks begin on Monday, months are the calendar's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interval {
+    length: Length,
+    zone: TimeZone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    /// Divides a day.
+    Minutes(i64),
+    Days(i64),
+    Months(i32),
+}
+
+/// Stretches of time, `[from, to)` in nanoseconds since 1970, made as times ask for them: a line may say
+/// any time, so what lies between the first and the last is never filled up.
+pub(crate) struct Buckets<'a> {
+    interval: &'a Interval,
+    known: BTreeMap<i64, i64>,
+    last: (i64, i64),
+}
+
+const MINUTES_OF_A_DAY: i64 = 24 * 60;
+const MINUTE_NS: i64 = 60_000_000_000;
+
+impl Interval {
+    /// Reads `15m`, `1h`, `6h`, `1d`, `1w`, `1mo`.
+    ///
+    /// # Errors
+    /// Another form, or minutes or hours that do not divide a day.
+    pub fn parse(text: &str, zone: &TimeZone) -> Result<Interval, QueryError> {
+        let wrong = || QueryError::Interval(text.to_owned());
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, unit) = text.split_at(digits);
+        let number: i64 = number.parse().map_err(|_| wrong())?;
+        if !(1..=1_000).contains(&number) {
+            return Err(wrong());
+        }
+        let length = match unit {
+            "m" => Length::Minutes(number),
+            "h" => Length::Minutes(60 * number),
+            "d" => Length::Days(number),
+            "w" => Length::Days(7 * number),
+            "mo" => Length::Months(i32::try_from(number).map_err(|_| wrong())?),
+            _ => return Err(wrong()),
+        };
+        match length {
+            Length::Minutes(minutes) if MINUTES_OF_A_DAY % minutes != 0 => Err(wrong()),
+            length => Ok(Interval { length, zone: zone.clone() }),
+        }
+    }
+
+    /// Returns the zone.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// Returns the bucket of a time. One that reaches beyond what 64 bits of nanoseconds hold (the years
+    /// 1677 and 2262) ends there.
+    fn bucket(&self, time: i64) -> (i64, i64) {
+        let stamp =
+            Timestamp::from_nanosecond(i128::from(time)).expect("64 bits lie within jiff's range");
+        let date = self.zone.to_datetime(stamp).date();
+        let date_start = |date: Date| match date.to_zoned_datetime(self.zone.clone()) {
+            Ok(start) => saturate(start.timestamp().as_nanosecond()),
+            Err(_) => i64::MAX,
+        };
+        match self.length {
+            Length::Minutes(minutes) => {
+                let next_day = date.tomorrow().map_or(i64::MAX, date_start);
+                let day = date_start(date);
+                let length = minutes * MINUTE_NS;
+                let from =
+                    day.saturating_add((time.saturating_sub(day)).div_euclid(length) * length);
+                (from, from.saturating_add(length).min(next_day))
+            }
+            Length::Days(days) => {
+                // 1970-01-05 is the first Monday.
+                let first = if days % 7 == 0 {
+                    jiff::civil::date(1970, 1, 5)
+                } else {
+                    jiff::civil::date(1970, 1, 1)
+                };
+                let since = first.duration_until(date).as_hours().div_euclid(24).div_euclid(days);
+                let day = |number: i64| {
+                    let after = first.checked_add(days.saturating_mul(number).days());
+                    after.ok().map(date_start)
+                };
+                (day(since).unwrap_or(i64::MIN), day(since + 1).unwrap_or(i64::MAX))
+            }
+            Length::Months(months) => {
+                let since = (i32::from(date.year()) - 1970) * 12 + i32::from(date.month()) - 1;
+                let first = since.div_euclid(months) * months;
+                let month = |number: i32| {
+                    let year = i16::try_from(1970 + number.div_euclid(12)).ok()?;
+                    let month = i8::try_from(number.rem_euclid(12) + 1).ok()?;
+                    Date::new(year, month, 1).ok().map(date_start)
+                };
+                (month(first).unwrap_or(i64::MIN), month(first + months).unwrap_or(i64::MAX))
+            }
+        }
+    }
+}
+
+fn saturate(ns: i128) -> i64 {
+    i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
+}
+
+impl<'a> Buckets<'a> {
+    pub(crate) fn new(interval: &'a Interval) -> Buckets<'a> {
+        // The empty stretch holds no time.
+        Buckets { interval, known: BTreeMap::new(), last: (0, 0) }
+    }
+
+    /// Returns the bucket of a time.
+    pub(crate) fn of(&mut self, time: i64) -> (i64, i64) {
+        if (self.last.0..self.last.1).contains(&time) {
+            return self.last;
+        }
+        let known = self.known.range(..=time).next_back().map(|(&from, &to)| (from, to));
+        self.last = match known {
+            Some((from, to)) if time < to => (from, to),
+            _ => self.interval.bucket(time),
+        };
+        self.known.insert(self.last.0, self.last.1);
+        self.last
+    }
+
+    /// Returns how many buckets times have asked for.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> i64 {
+        i64::try_from(text.parse::<Timestamp>().expect("a time").as_nanosecond()).expect("this era")
+    }
+
+    fn bucket(interval: &str, zone: &str, at: &str) -> String {
+        let zone = TimeZone::get(zone).expect("a zone");
+        let interval = Interval::parse(interval, &zone).expect("an interval");
+        let (from, to) = Buckets::new(&interval).of(time(at));
+        assert!(from <= time(at) && time(at) < to);
+        format!(
+            "{} {}",
+            crate::period::rfc3339_in(from, &zone),
+            crate::period::rfc3339_in(to, &zone)
+        )
+    }
+
+    #[test]
+    fn a_time_is_in_one_bucket() {
+        for (interval, zone, at, expected) in [
+            (
+                "1h",
+                "UTC",
+                "2026-11-24T09:59:59.9Z",
+                "2026-11-24T09:00:00+00:00 2026-11-24T10:00:00+00:00",
+            ),
+            (
+                "1h",
+                "Asia/Kolkata",
+                "2026-11-24T09:59:59Z",
+                "2026-11-24T15:00:00+05:30 2026-11-24T16:00:00+05:30",
+            ),
+            (
+                "6h",
+                "Europe/Berlin",
+                "2026-11-24T23:00:00Z",
+                "2026-11-25T00:00:00+01:00 2026-11-25T06:00:00+01:00",
+            ),
+            (
+                "1d",
+                "Europe/Berlin",
+                "2026-10-25T12:00:00Z",
+                "2026-10-25T00:00:00+02:00 2026-10-26T00:00:00+01:00",
+            ),
+            // The 25th hour of that day is a bucket of its own.
+            (
+                "12h",
+                "Europe/Berlin",
+                "2026-10-25T22:30:00Z",
+                "2026-10-25T23:00:00+01:00 2026-10-26T00:00:00+01:00",
+            ),
+            (
+                "1w",
+                "UTC",
+                "2026-11-29T23:59:59Z",
+                "2026-11-23T00:00:00+00:00 2026-11-30T00:00:00+00:00",
+            ),
+            (
+                "1w",
+                "UTC",
+                "1969-12-31T00:00:00Z",
+                "1969-12-29T00:00:00+00:00 1970-01-05T00:00:00+00:00",
+            ),
+            (
+                "2d",
+                "UTC",
+                "1970-01-04T00:00:00Z",
+                "1970-01-03T00:00:00+00:00 1970-01-05T00:00:00+00:00",
+            ),
+            (
+                "1mo",
+                "UTC",
+                "2026-12-31T23:59:59Z",
+                "2026-12-01T00:00:00+00:00 2027-01-01T00:00:00+00:00",
+            ),
+            (
+                "3mo",
+                "UTC",
+                "2026-08-31T00:00:00Z",
+                "2026-07-01T00:00:00+00:00 2026-10-01T00:00:00+00:00",
+            ),
+        ] {
+            assert_eq!(bucket(interval, zone, at), expected, "{interval} {zone} {at}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_time_have_buckets_too() {
+        for length in ["1m", "24h", "1d", "1w", "1000w", "1mo", "1000mo"] {
+            let interval = Interval::parse(length, &TimeZone::UTC).expect("an interval");
+            let mut buckets = Buckets::new(&interval);
+            for time in [i64::MIN, i64::MAX - 1, 0, i64::MIN + 1, -1, 0] {
+                let (from, to) = buckets.of(time);
+                assert!(from <= time && time < to, "{length} {time}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_interval_is_an_error() {
+        for wrong in ["", "1", "d", "7h", "0d", "-1d", "1y", "1 d", "99999999999999999999d"] {
+            assert!(Interval::parse(wrong, &TimeZone::UTC).is_err(), "{wrong}");
+        }
+    }
+}

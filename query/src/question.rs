@@ -1,0 +1,123 @@
+//! What is asked, and what an answer leaves out.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use ingest::event::Flag;
+use ingest::index::document::UNDECODABLE;
+use ingest::index::schema::Fields;
+use serde::Serialize;
+use tantivy::Term;
+use tantivy::collector::Count;
+use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery, TermQuery};
+use tantivy::schema::{Field, IndexRecordOption};
+
+use crate::error::QueryError;
+use crate::filter::Filter;
+use crate::history::View;
+
+/// A question: which events, of which time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// Which events.
+    pub filter: Filter,
+    /// Not before this, in nanoseconds since 1970. With either bound, events without a time are not meant.
+    pub from: Option<i64>,
+    /// Before this.
+    pub to: Option<i64>,
+    /// Also what answers leave out unless asked: forwarded, late, system.
+    pub all: bool,
+}
+
+/// How many events fit the question and are not in the answer, by the word under which they are left out:
+/// forwarded, late, system.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct LeftOut(pub BTreeMap<&'static str, u64>);
+
+impl LeftOut {
+    /// Returns how many in all.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+}
+
+/// The words under which events are left out; those of `AuditEvent::left_out`.
+const LEFT_OUT: [&str; 3] = ["forwarded", "late", "system"];
+
+impl Question {
+    /// Returns the question for every event that counts.
+    pub fn everything() -> Question {
+        Question { filter: Filter::everything(), from: None, to: None, all: false }
+    }
+
+    /// Returns a number that tells this question from others, the same in every process.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let text = format!("{}\n{:?}\n{:?}\n{}", self.filter, self.from, self.to, self.all);
+        // FNV-1a: nobody gains by forging a page token, and std's hash differs between versions of Rust.
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        })
+    }
+
+    /// Returns the query for the events that the answer is made of.
+    pub(crate) fn query(&self, view: &View) -> Result<Box<dyn Query>, QueryError> {
+        let mut clauses = self.fitting(view)?;
+        for word in self.left_out_words() {
+            clauses.push((Occur::MustNot, class(word, view.fields())));
+        }
+        Ok(Box::new(BooleanQuery::new(clauses)))
+    }
+
+    /// Returns how many events fit and are left out.
+    pub(crate) fn left_out(&self, view: &View) -> Result<LeftOut, QueryError> {
+        let mut left_out = BTreeMap::new();
+        for word in self.left_out_words() {
+            let mut clauses = self.fitting(view)?;
+            clauses.push((Occur::Must, class(word, view.fields())));
+            let count = view.searcher().search(&BooleanQuery::new(clauses), &Count)? as u64;
+            if count > 0 {
+                left_out.insert(word, count);
+            }
+        }
+        Ok(LeftOut(left_out))
+    }
+
+    fn left_out_words(&self) -> impl Iterator<Item = &'static str> {
+        LEFT_OUT.into_iter().filter(|word| !self.all && !self.filter.asks_for(word))
+    }
+
+    /// The clauses for what fits, left out or not.
+    fn fitting(&self, view: &View) -> Result<Vec<(Occur, Box<dyn Query>)>, QueryError> {
+        let fields = view.fields();
+        let sets = view.sets();
+        let filter = self.filter.query(fields, &sets);
+        sets.finish()?;
+        let mut clauses =
+            vec![(Occur::Must, filter), (Occur::MustNot, exact(fields.doc, UNDECODABLE))];
+        if self.from.is_some() || self.to.is_some() {
+            let time = |ns| Term::from_field_i64(fields.time, ns);
+            let from = self.from.map_or(Bound::Unbounded, |from| Bound::Included(time(from)));
+            let to = self.to.map_or(Bound::Unbounded, |to| Bound::Excluded(time(to)));
+            clauses.push((Occur::Must, Box::new(RangeQuery::new(from, to))));
+        }
+        Ok(clauses)
+    }
+}
+
+/// The events that `AuditEvent::left_out` gives this word: lateness goes before the reason.
+fn class(word: &'static str, fields: &Fields) -> Box<dyn Query> {
+    let late = exact(fields.is, Flag::Late.as_str());
+    if word == Flag::Late.as_str() {
+        return late;
+    }
+    Box::new(BooleanQuery::new(vec![
+        (Occur::Must, exact(fields.reason, word)),
+        (Occur::MustNot, late),
+    ]))
+}
+
+/// The documents with this term.
+pub(crate) fn exact(field: Field, text: &str) -> Box<dyn Query> {
+    Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic))
+}

@@ -1,0 +1,206 @@
+//! A row of a list of events: read from the index's columns, without touching the ledger.
+
+use std::sync::Arc;
+
+use ingest::event::{Issued, Reason, Uid};
+use ingest::source::LeafIndex;
+use serde::Serialize;
+use tantivy::columnar::Column;
+use tantivy::{DocId, SegmentReader};
+
+use crate::error::QueryError;
+use crate::history::View;
+use crate::period::rfc3339;
+use crate::scan::{Address, Places, Texts, Uids};
+
+/// Declares the columns of words once: `row's name = index's name`.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $column:ident,)+) => {
+        /// An event as a row shows it. Words are `None` where the event has none.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        pub struct EventRow {
+            /// The event, for ever.
+            pub uid: Uid,
+            /// RFC 3339 in UTC, trailing zeros of the fraction cut.
+            pub time: Option<String>,
+            /// The same in nanoseconds since 1970.
+            #[serde(skip)]
+            pub time_unix_ns: Option<i64>,
+            /// Time of the response line.
+            pub completed: Option<String>,
+            /// Between the two lines, in microseconds.
+            pub latency_us: Option<i64>,
+            $($(#[$doc])* pub $name: Option<String>,)+
+            /// The client's port.
+            pub port: Option<u64>,
+            /// Granting policies.
+            pub policy: Vec<String>,
+            /// What `is:` matches.
+            pub flags: Vec<String>,
+            /// Who a refused token belonged to, from other lines.
+            pub former_name: Option<String>,
+            /// The request line.
+            pub request_leaf: Option<LeafIndex>,
+            /// The response line.
+            pub response_leaf: Option<LeafIndex>,
+            /// The leaf that issued it.
+            pub issued: Issued,
+        }
+
+        struct Columns {
+            places: Places,
+            uids: Uids,
+            completed: Option<Column<i64>>,
+            latency_us: Option<Column<i64>>,
+            leaf_request: Option<Column<u64>>,
+            leaf_response: Option<Column<u64>>,
+            port: Option<Column<u64>>,
+            policy: Texts,
+            is: Texts,
+            $($name: Texts,)+
+        }
+
+        impl Columns {
+            fn open(segment: &SegmentReader) -> tantivy::Result<Columns> {
+                let columns = segment.fast_fields();
+                Ok(Columns {
+                    places: Places::open(segment)?,
+                    uids: Uids::open(segment)?,
+                    completed: columns.column_opt("completed")?,
+                    latency_us: columns.column_opt("latency_us")?,
+                    leaf_request: columns.column_opt("leaf_request")?,
+                    leaf_response: columns.column_opt("leaf_response")?,
+                    port: columns.column_opt("port")?,
+                    policy: Texts::open(segment, "policy")?,
+                    is: Texts::open(segment, "is")?,
+                    $($name: Texts::open(segment, stringify!($column))?,)+
+                })
+            }
+
+            fn row(&mut self, document: DocId) -> std::io::Result<EventRow> {
+                let place = self.places.of(document);
+                let completed = first(&self.completed, document);
+                Ok(EventRow {
+                    uid: self.uids.of(document),
+                    time: place.time.map(rfc3339),
+                    time_unix_ns: place.time,
+                    completed: completed.map(rfc3339),
+                    latency_us: first(&self.latency_us, document),
+                    $($name: self.$name.first(document)?.map(|text| text.to_string()),)+
+                    port: first(&self.port, document),
+                    policy: strings(self.policy.all(document)?),
+                    flags: strings(self.is.all(document)?),
+                    former_name: None,
+                    request_leaf: first(&self.leaf_request, document).map(LeafIndex),
+                    response_leaf: first(&self.leaf_response, document).map(LeafIndex),
+                    issued: Issued(LeafIndex(place.leaf), place.ordinal),
+                })
+            }
+        }
+    };
+}
+
+texts! {
+    /// The identity's key.
+    identity_key = identity_key,
+    /// The name to show.
+    identity = identity_name,
+    /// human, workload …
+    kind = kind,
+    /// The login role.
+    role = role,
+    /// The auth method's type.
+    method = method,
+    /// The auth method's mount.
+    auth = auth,
+    /// The server's entity.
+    entity = entity,
+    /// As written by the server.
+    display_name = display_name,
+    /// Who a failed login said it was.
+    claimed = claimed,
+    /// The server's operation.
+    op = op,
+    /// Our word.
+    action = action,
+    /// Relative to the namespace.
+    path = path,
+    /// Within the mount.
+    object = object,
+    /// The namespace; absent for the root.
+    ns = ns,
+    /// The mount.
+    mount = mount,
+    /// The mount's type.
+    engine = engine,
+    /// allowed, denied, unknown.
+    decision = decision,
+    /// Why.
+    reason = reason,
+    /// What came of it.
+    outcome = outcome,
+    /// The server's error text.
+    error = error,
+    /// The client's address as written.
+    ip = ip,
+    /// Token hash.
+    token = token,
+    /// Accessor hash.
+    accessor = accessor,
+    /// Lease id.
+    lease = lease,
+    /// The server's id of the request.
+    request_id = request,
+    /// Cluster.
+    cluster = cluster,
+    /// The node that wrote the lines.
+    node = node,
+    /// The audit device.
+    device = device,
+    /// cluster/node/device.
+    source = source,
+    /// How pairing closed the event.
+    state = state,
+}
+
+fn strings(texts: Vec<Arc<str>>) -> Vec<String> {
+    texts.iter().map(|text| text.to_string()).collect()
+}
+
+fn first<T>(column: &Option<Column<T>>, document: DocId) -> Option<T>
+where
+    T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static,
+{
+    column.as_ref()?.first(document)
+}
+
+/// Reads rows. Keeps a segment's columns open, since the rows of a page lie scattered over segments.
+pub(crate) struct Rows<'a> {
+    view: &'a View,
+    segments: Vec<Option<Columns>>,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(view: &'a View) -> Rows<'a> {
+        let segments = view.searcher().segment_readers().iter().map(|_| None).collect();
+        Rows { view, segments }
+    }
+
+    pub(crate) fn row(&mut self, address: Address) -> Result<EventRow, QueryError> {
+        let columns = &mut self.segments[address.segment as usize];
+        let columns = match columns {
+            Some(columns) => columns,
+            None => {
+                let segment = self.view.searcher().segment_reader(address.segment);
+                columns.insert(Columns::open(segment)?)
+            }
+        };
+        let mut row = columns.row(address.document).map_err(tantivy::TantivyError::from)?;
+        if row.reason.as_deref() == Some(Reason::Token.as_str())
+            && let Some(token) = &row.token
+        {
+            row.former_name = self.view.former_name(token)?;
+        }
+        Ok(row)
+    }
+}

@@ -1,0 +1,153 @@
+//! Which events, newest first: by time, then by the leaf that issued them; events without a time last.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use tantivy::Searcher;
+use tantivy::query::Query;
+
+use crate::error::QueryError;
+use crate::history::View;
+use crate::page::{Page, PageToken};
+use crate::question::Question;
+use crate::row::{EventRow, Rows};
+use crate::scan::{Address, Place, Places, Scan};
+use crate::trail::Trail;
+
+/// How many places are sorted at a time where there is no limit: 16 MB, and one pass over the index for
+/// each half million events of the answer.
+const ROUND: usize = 500_000;
+
+/// Returns the newest events, at most `limit` (0: all), that come after the page which `after` ended.
+///
+/// # Errors
+/// A token of another question; an index that cannot be read.
+pub fn search(
+    trail: &Trail,
+    question: &Question,
+    limit: usize,
+    after: Option<&PageToken>,
+) -> Result<Page<EventRow>, QueryError> {
+    search_in(&trail.view(), question, limit, after)
+}
+
+/// The same as [`search`], in a view that the caller holds on to.
+///
+/// # Errors
+/// As [`search`].
+pub fn search_in(
+    view: &View,
+    question: &Question,
+    limit: usize,
+    after: Option<&PageToken>,
+) -> Result<Page<EventRow>, QueryError> {
+    let mut items = Vec::new();
+    let mut page = each_row(view, question, limit, after, &mut |row| {
+        items.push(row);
+        Ok::<(), QueryError>(())
+    })?;
+    page.items = items;
+    Ok(page)
+}
+
+/// Gives the rows one by one, so that an answer of any length needs little memory, and returns the page
+/// without them.
+///
+/// # Errors
+/// As [`search`], and what `each` returns.
+pub fn each_row<E: From<QueryError>>(
+    view: &View,
+    question: &Question,
+    limit: usize,
+    after: Option<&PageToken>,
+    each: &mut dyn FnMut(EventRow) -> Result<(), E>,
+) -> Result<Page<EventRow>, E> {
+    let mut rows = Rows::new(view);
+    let walked = walk(view, question, limit, after, &mut |address| each(rows.row(address)?))?;
+    Ok(Page {
+        items: Vec::new(),
+        next: walked.next,
+        matched: walked.matched,
+        left_out: question.left_out(view)?,
+        leaf: view.leaf(),
+    })
+}
+
+pub(crate) struct Walked {
+    pub(crate) next: Option<PageToken>,
+    pub(crate) matched: u64,
+}
+
+/// Gives the addresses of the events in order.
+pub(crate) fn walk<E: From<QueryError>>(
+    view: &View,
+    question: &Question,
+    limit: usize,
+    after: Option<&PageToken>,
+    each: &mut dyn FnMut(Address) -> Result<(), E>,
+) -> Result<Walked, E> {
+    let query = question.query(view)?;
+    let mut after = after.map(|token| token.place(question)).transpose()?;
+    let mut left = if limit == 0 { usize::MAX } else { limit };
+    loop {
+        let wanted = left.min(ROUND);
+        let found = newest(view.searcher(), &*query, wanted, after).map_err(QueryError::from)?;
+        for &(_, address) in &found.events {
+            each(address)?;
+        }
+        left -= found.events.len();
+        let last = found.events.last().map(|&(place, _)| place);
+        let more = found.after > found.events.len() as u64;
+        if !more || left == 0 {
+            let next = last.filter(|_| more).map(|place| PageToken::new(question, place));
+            return Ok(Walked { next, matched: found.matched });
+        }
+        after = last;
+    }
+}
+
+struct Newest {
+    /// Newest first.
+    events: Vec<(Place, Address)>,
+    /// How many events the query has.
+    matched: u64,
+    /// How many of them come after the given place.
+    after: u64,
+}
+
+/// Finds the newest events that come after a place, over all segments with one heap.
+fn newest(
+    searcher: &Searcher,
+    query: &dyn Query,
+    wanted: usize,
+    after: Option<Place>,
+) -> tantivy::Result<Newest> {
+    let mut found = Newest { events: Vec::new(), matched: 0, after: 0 };
+    // The oldest of the newest is on top, to be thrown out first.
+    let mut heap = BinaryHeap::new();
+    let scan = Scan::new(searcher, query)?;
+    for in_segment in scan.segments() {
+        let places = Places::open(in_segment.segment)?;
+        in_segment.each(|document| {
+            found.matched += 1;
+            let place = places.of(document);
+            if after.is_some_and(|after| place >= after) {
+                return;
+            }
+            found.after += 1;
+            let entry = Reverse((place, Address { segment: in_segment.number, document }));
+            if heap.len() < wanted {
+                heap.push(entry);
+            } else if let Some(mut oldest) = heap.peek_mut()
+                && entry < *oldest
+            {
+                *oldest = entry;
+            }
+        })?;
+    }
+    found.events = heap.into_sorted_vec().into_iter().map(|Reverse(event)| event).collect();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! An opened data folder: the index that answers and the ledger that proves.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ingest::event::Reason;
+use ingest::index::EventIndex;
+use ingest::index::document::{EVENT, UNDECODABLE};
+use ingest::ledger::LedgerReader;
+use ingest::normalise::Rules;
+use ingest::source::LeafIndex;
+use serde::Serialize;
+use tantivy::collector::Count;
+
+use crate::error::QueryError;
+use crate::history::View;
+use crate::question::exact;
+use crate::scan::{Places, Scan, Texts};
+
+/// An opened data folder. Needs no lock; other processes may write meanwhile, and are seen by
+/// [`Trail::refresh`]. Cheap to share behind an `Arc`.
+pub struct Trail {
+    index: EventIndex,
+    ledger: LedgerReader,
+    rules: &'static Rules,
+    view: RwLock<Arc<View>>,
+}
+
+/// What the index holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Leaves covered.
+    pub leaves: u64,
+    /// Events, those that counts leave out included.
+    pub events: u64,
+    /// Events that wait for their response.
+    pub pending: u64,
+    /// Leaves, or torn pieces of one, that hold no entry.
+    pub undecodable: u64,
+}
+
+/// A leaf, or a torn piece of one, that holds no entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Undecodable {
+    /// The leaf.
+    pub leaf: LeafIndex,
+    /// cluster/node/device.
+    pub source: Option<String>,
+    /// Why not.
+    pub why: Option<String>,
+}
+
+impl Trail {
+    /// Opens a data folder.
+    ///
+    /// # Errors
+    /// No ledger or no index there, or one that cannot be read; the message says what to do.
+    pub fn open(data: &Path) -> Result<Trail, QueryError> {
+        let ledger = LedgerReader::open(data)?;
+        let index = EventIndex::open(&data.join("index"))?;
+        let view = RwLock::new(Arc::new(View::new(index.snapshot())));
+        Ok(Trail { index, ledger, rules: Rules::builtin(), view })
+    }
+
+    /// Takes up what was written since. Views that were handed out stay what they are.
+    ///
+    /// # Errors
+    /// The index or the ledger cannot be read; the earlier view stays.
+    pub fn refresh(&self) -> Result<(), QueryError> {
+        // The index first: it never covers more than the ledger has, so what it names is there.
+        self.index.refresh()?;
+        self.ledger.refresh()?;
+        let snapshot = self.index.snapshot();
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(view.snapshot(), &snapshot) {
+            *view = Arc::new(View::new(snapshot));
+        }
+        Ok(())
+    }
+
+    /// Returns the newest view. Answers that have to agree with each other are asked of one view.
+    pub fn view(&self) -> Arc<View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the ledger.
+    pub fn ledger(&self) -> &LedgerReader {
+        &self.ledger
+    }
+
+    /// Returns the rules by which whole events are made again from their lines.
+    pub fn rules(&self) -> &'static Rules {
+        self.rules
+    }
+
+    /// Tells whether the index was made by these rules. If not, a running keytrail is building it anew;
+    /// until then rows and whole events may differ.
+    pub fn is_of_these_rules(&self) -> bool {
+        self.view().snapshot().payload.rules == self.rules.version()
+    }
+}
+
+impl View {
+    /// Returns what the index holds.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn totals(&self) -> Result<Totals, QueryError> {
+        let (searcher, fields) = (self.searcher(), self.fields());
+        let count =
+            |field, text| searcher.search(&exact(field, text), &Count).map(|count| count as u64);
+        Ok(Totals {
+            leaves: self.leaf(),
+            events: count(fields.doc, EVENT)?,
+            pending: count(fields.state, Reason::Pending.as_str())?,
+            undecodable: count(fields.doc, UNDECODABLE)?,
+        })
+    }
+
+    /// Returns the leaves that hold no entry, at most `limit`, the first ones in the ledger.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn undecodable(&self, limit: usize) -> Result<Vec<Undecodable>, QueryError> {
+        let mut all = Vec::new();
+        let query = exact(self.fields().doc, UNDECODABLE);
+        for in_segment in Scan::new(self.searcher(), &*query)?.segments() {
+            let places = Places::open(in_segment.segment)?;
+            let mut found = Vec::new();
+            in_segment.each(|document| found.push((places.of(document).leaf, document)))?;
+            found.sort_unstable();
+            found.truncate(limit);
+            let mut source = Texts::open(in_segment.segment, "source")?;
+            let mut why = Texts::open(in_segment.segment, "error")?;
+            let read = |texts: &mut Texts, document| match texts.first(document) {
+                Ok(text) => Ok(text.map(|text| text.to_string())),
+                Err(problem) => Err(tantivy::TantivyError::from(problem)),
+            };
+            for (leaf, document) in found {
+                all.push(Undecodable {
+                    leaf: LeafIndex(leaf),
+                    source: read(&mut source, document)?,
+                    why: read(&mut why, document)?,
+                });
+            }
+            all.sort_unstable_by_key(|undecodable: &Undecodable| undecodable.leaf);
+            all.truncate(limit);
+        }
+        Ok(all)
+    }
+}

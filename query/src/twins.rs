@@ -1,0 +1,251 @@
+//! Twins: the event that another node of the cluster made of a forwarded one.
+//!
+//! A standby that hands a request on writes it down, and the active node writes it down again under an id
+//! of its own; nothing in the lines links the two. They are linked by what both tell of the client: cluster,
+//! namespace, path, address, port, and the token's hash if the standby wrote one. The active node's event is
+//! at most two seconds later. One to one, nearest in time first; equal distances go by the events' places,
+//! so the links do not depend on the order in which lines came in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use ingest::event::{Reason, Uid};
+use ingest::index::schema::Fields;
+use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
+use tantivy::schema::Field;
+use tantivy::{DocId, Searcher, Term};
+
+use crate::question::exact;
+use crate::scan::{Place, Places, Scan, Texts, Uids};
+
+/// How much later the other node's event may be.
+const LATER_MAX_NS: i64 = 2_000_000_000;
+
+/// How many of the nearest events are weighed for each forwarded one. A client that sends more than that
+/// in two seconds, on one connection and path, gets what is left in the order of time.
+const NEAREST_MAX: usize = 32;
+
+/// The links of one commit of the index.
+#[derive(Debug, Default)]
+pub(crate) struct Twins {
+    twin_of: BTreeMap<Uid, Uid>,
+    without: BTreeSet<Uid>,
+}
+
+/// What an event and its twin have in common: cluster, namespace, path, address, port.
+type Common = (Arc<str>, Option<Arc<str>>, Option<Arc<str>>, Option<Arc<str>>, Option<u64>);
+
+/// An event as far as it matters here.
+#[derive(Clone, Debug)]
+struct Candidate {
+    uid: Uid,
+    place: Place,
+    time: i64,
+    node: Arc<str>,
+    token: Option<Arc<str>>,
+}
+
+impl Twins {
+    /// Links all forwarded events of a commit. Costs nothing worth mention where there are none; else a pass
+    /// over the events of the addresses from which requests were forwarded.
+    pub(crate) fn find(searcher: &Searcher, fields: &Fields) -> tantivy::Result<Twins> {
+        let mut twins = Twins::default();
+        let forwarded = exact(fields.reason, Reason::Forwarded.as_str());
+        let mut groups: HashMap<Common, Vec<Candidate>> = HashMap::new();
+        read(searcher, &*forwarded, &mut |common, event| {
+            // Without a time there is no nearness.
+            match event {
+                Ok(event) => groups.entry(common).or_default().push(event),
+                Err(uid) => drop(twins.without.insert(uid)),
+            }
+        })?;
+        if groups.is_empty() {
+            return Ok(twins);
+        }
+        let mut answers: HashMap<Common, Vec<Candidate>> = HashMap::new();
+        let addresses: HashSet<Option<Arc<str>>> =
+            groups.keys().map(|common| common.3.clone()).collect();
+        read(searcher, &*candidates(fields, &addresses), &mut |common, event| {
+            if let Ok(event) = event
+                && groups.contains_key(&common)
+            {
+                answers.entry(common).or_default().push(event);
+            }
+        })?;
+        for (common, mut forwarded) in groups {
+            let mut answers = answers.remove(&common).unwrap_or_default();
+            forwarded.sort_unstable_by_key(|event| event.place);
+            answers.sort_unstable_by_key(|event| event.place);
+            twins.link(&forwarded, &answers);
+        }
+        Ok(twins)
+    }
+
+    pub(crate) fn twin(&self, forwarded: Uid) -> Option<Uid> {
+        self.twin_of.get(&forwarded).copied()
+    }
+
+    pub(crate) fn without(&self) -> &BTreeSet<Uid> {
+        &self.without
+    }
+
+    /// Links the events of one group; both lists in the order of their places.
+    fn link(&mut self, forwarded: &[Candidate], answers: &[Candidate]) {
+        let mut pairs = Vec::new();
+        for (number, event) in forwarded.iter().enumerate() {
+            for (other, answer) in fitting(event, answers).take(NEAREST_MAX) {
+                pairs.push((answer.time - event.time, event.place, answer.place, number, other));
+            }
+        }
+        pairs.sort_unstable();
+        let (mut linked, mut free) = (HashMap::new(), Free::new(answers.len()));
+        for (_, _, _, number, other) in pairs {
+            if !linked.contains_key(&number) && free.take(other) {
+                linked.insert(number, other);
+            }
+        }
+        for (number, event) in forwarded.iter().enumerate() {
+            match linked.remove(&number).or_else(|| free.take_fitting(event, answers)) {
+                Some(other) => drop(self.twin_of.insert(event.uid, answers[other].uid)),
+                None => drop(self.without.insert(event.uid)),
+            }
+        }
+    }
+}
+
+/// Which answers no forwarded event has yet. Taken ones are jumped over, so that a flood of requests over
+/// one connection does not make linking quadratic.
+struct Free {
+    /// The answer itself if it is free, else one after it that may be.
+    next: Vec<usize>,
+}
+
+impl Free {
+    fn new(answers: usize) -> Free {
+        Free { next: (0..=answers).collect() }
+    }
+
+    /// Takes an answer; false if it was taken.
+    fn take(&mut self, answer: usize) -> bool {
+        let free = self.next[answer] == answer;
+        if free {
+            self.next[answer] = answer + 1;
+        }
+        free
+    }
+
+    /// Takes the first of the free answers that fits; looks at no more than [`NEAREST_MAX`].
+    fn take_fitting(&mut self, event: &Candidate, answers: &[Candidate]) -> Option<usize> {
+        let mut start = answers.partition_point(|answer| answer.time < event.time);
+        for _ in 0..NEAREST_MAX {
+            let answer = self.from(start);
+            if !answers.get(answer).is_some_and(|answer| event.is_near(answer)) {
+                return None;
+            }
+            if event.may_be(&answers[answer]) {
+                self.take(answer);
+                return Some(answer);
+            }
+            start = answer + 1;
+        }
+        None
+    }
+
+    /// The first free answer from here on; one past the last if there is none.
+    fn from(&mut self, start: usize) -> usize {
+        let mut free = start;
+        while self.next[free] != free {
+            free = self.next[free];
+        }
+        let mut passed = start;
+        while passed != free {
+            passed = std::mem::replace(&mut self.next[passed], free);
+        }
+        free
+    }
+}
+
+impl Candidate {
+    /// Tells whether an answer that is not earlier is not too late.
+    fn is_near(&self, answer: &Candidate) -> bool {
+        answer.time <= self.time.saturating_add(LATER_MAX_NS)
+    }
+
+    /// Tells whether an answer near in time may be the twin of this forwarded event.
+    fn may_be(&self, answer: &Candidate) -> bool {
+        answer.node != self.node && (self.token.is_none() || self.token == answer.token)
+    }
+}
+
+/// Returns the answers that may be the event's twin, nearest first.
+fn fitting<'a>(
+    event: &'a Candidate,
+    answers: &'a [Candidate],
+) -> impl Iterator<Item = (usize, &'a Candidate)> {
+    let first = answers.partition_point(|answer| answer.time < event.time);
+    answers
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take_while(|(_, answer)| event.is_near(answer))
+        .filter(|(_, answer)| event.may_be(answer))
+}
+
+/// The events that may be twins: neither forwarded nor system, from one of the addresses.
+fn candidates(fields: &Fields, addresses: &HashSet<Option<Arc<str>>>) -> Box<dyn Query> {
+    let none = |field: Field, word: &str| (Occur::MustNot, exact(field, word));
+    let from: Box<dyn Query> = match addresses.contains(&None) {
+        true => Box::new(AllQuery),
+        false => {
+            let terms =
+                addresses.iter().flatten().map(|text| Term::from_field_text(fields.ip, text));
+            Box::new(tantivy::query::TermSetQuery::new(terms))
+        }
+    };
+    Box::new(BooleanQuery::new(vec![
+        (Occur::Must, from),
+        none(fields.reason, Reason::Forwarded.as_str()),
+        none(fields.reason, Reason::System.as_str()),
+        none(fields.doc, ingest::index::document::UNDECODABLE),
+    ]))
+}
+
+/// Reads the events of a query; of one without a time, the uid alone.
+fn read(
+    searcher: &Searcher,
+    query: &dyn Query,
+    each: &mut dyn FnMut(Common, Result<Candidate, Uid>),
+) -> tantivy::Result<()> {
+    for in_segment in Scan::new(searcher, query)?.segments() {
+        let mut documents: Vec<DocId> = Vec::new();
+        in_segment.each(|document| documents.push(document))?;
+        if documents.is_empty() {
+            continue;
+        }
+        let columns = in_segment.segment.fast_fields();
+        let places = Places::open(in_segment.segment)?;
+        let text = |name| Texts::open(in_segment.segment, name);
+        let (mut cluster, mut ns, mut path) = (text("cluster")?, text("ns")?, text("path")?);
+        let (mut ip, mut node, mut token) = (text("ip")?, text("node")?, text("token")?);
+        let uids = Uids::open(in_segment.segment)?;
+        let port = columns.column_opt::<u64>("port")?;
+        for document in documents {
+            let common = (
+                cluster.first(document)?.unwrap_or_default(),
+                ns.first(document)?,
+                path.first(document)?,
+                ip.first(document)?,
+                port.as_ref().and_then(|column| column.first(document)),
+            );
+            let node = node.first(document)?.unwrap_or_default();
+            let token = token.first(document)?;
+            let (uid, place) = (uids.of(document), places.of(document));
+            let event = place.time.map(|time| Candidate { uid, place, time, node, token });
+            each(common, event.ok_or(uid));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
