@@ -1,7 +1,7 @@
 //! Programs that the demo starts, and the promise that none of them outlives it.
 //!
 //! Each runs in a process group of its own, so that Ctrl-C in the terminal reaches keytrail alone,
-//! which then ends them in the right order. Dropping a [`Child`] kills it: that covers errors and
+//! which then ends them in the right order. Dropping a [`Child`] ends it: that covers errors and
 //! panics. What leaves no time for a last word (SIGKILL, an abort) is covered by the [`Guard`].
 
 use std::fs::OpenOptions;
@@ -82,12 +82,15 @@ impl Child {
 }
 
 impl Drop for Child {
-    /// Kills the program and waits until it is gone, so that its folder can be removed after it.
+    /// Ends the program and waits until it is gone, so that its folder can be removed after it. Even
+    /// now it is asked first: PostgreSQL, killed, would leave its shared memory behind.
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
-        let given_up = Instant::now() + PATIENCE;
-        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < given_up {
-            std::thread::sleep(Duration::from_millis(5));
+        for signal in [self.end, Signal::KILL] {
+            self.signal(signal);
+            let given_up = Instant::now() + PATIENCE;
+            while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < given_up {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
     }
 }
@@ -97,18 +100,18 @@ impl Drop for Child {
 /// finds nothing to do and is itself dropped first.
 pub(crate) struct Guard {
     /// Held open by us until we end; killed when dropped.
-    #[expect(dead_code, reason = "held for its standard input and its drop")]
-    shell: tokio::process::Child,
+    _shell: tokio::process::Child,
 }
 
-/// Arguments: two folders, then pairs of a signal and a process.
+/// Arguments: two folders, then pairs of a signal and a process group (a negative number).
 const GUARD: &str = r#"
 cat >/dev/null
 one=$1 two=$2; shift 2
-while [ $# -ge 2 ]; do kill "$1" "$2" 2>/dev/null; last="$last $2"; shift 2; done
+while [ $# -ge 2 ]; do kill -s "$1" -- "$2" 2>/dev/null; groups="$groups $2"; shift 2; done
 tries=50
-while [ $tries -gt 0 ] && kill -0 $last 2>/dev/null; do sleep 0.1; tries=$((tries - 1)); done
-kill -KILL $last 2>/dev/null
+alive() { for group in $groups; do kill -s 0 -- "$group" 2>/dev/null && return 0; done; return 1; }
+while [ $tries -gt 0 ] && alive; do sleep 0.1; tries=$((tries - 1)); done
+for group in $groups; do kill -s KILL -- "$group" 2>/dev/null; done
 rm -rf -- "$one" "$two"
 "#;
 
@@ -122,8 +125,8 @@ impl Guard {
         command.args(["-c", GUARD, "guard"]).args(folders);
         for child in children {
             if let Some(group) = child.group() {
-                let signal = if child.end == Signal::INT { "-INT" } else { "-TERM" };
-                command.args([signal, &group.as_raw_nonzero().to_string()]);
+                let signal = if child.end == Signal::INT { "INT" } else { "TERM" };
+                command.args([signal, &format!("-{}", group.as_raw_nonzero())]);
             }
         }
         let shell = command
@@ -136,7 +139,7 @@ impl Guard {
             .context(
                 "cannot start /bin/sh, which ends the demo's servers should keytrail be killed",
             )?;
-        Ok(Guard { shell: shell })
+        Ok(Guard { _shell: shell })
     }
 }
 
@@ -184,9 +187,9 @@ mod tests {
         let group = child.group().expect("it runs");
         let mut guard = Guard::over(&[&child], [&one, &two]).expect("a shell");
         // What the system does to the pipe when keytrail is killed.
-        drop(guard.shell.stdin.take());
+        drop(guard._shell.stdin.take());
         // Waiting for the child stands for the system, which buries the children of a dead parent.
-        let (shell, _) = tokio::join!(guard.shell.wait(), child.process.wait());
+        let (shell, _) = tokio::join!(guard._shell.wait(), child.process.wait());
         assert!(shell.expect("it ends").success());
         assert!(gone(group).await && !one.exists());
     }

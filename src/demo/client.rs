@@ -24,7 +24,8 @@ pub(crate) struct TruthRow {
     /// The path below `/v1/`, relative to the namespace, without the query.
     pub(crate) path: String,
     /// Who is proven to have asked: the name behind a valid token or a successful login. Null for a
-    /// failed login and a token that is none.
+    /// failed login, for a token that is none, for a wrapping token, which anybody may hold, and where
+    /// a quota turned the request away before anybody looked at its token.
     pub(crate) identity: Option<String>,
     /// The namespace with its slash; null for the root namespace.
     pub(crate) namespace: Option<String>,
@@ -271,7 +272,7 @@ impl Client {
         let bytes = response.bytes().await.with_context(no_answer)?;
         if let Some(truth) = &self.truth {
             let done = (200..300).contains(&status);
-            let identity = identity_if_done.filter(|_| done).or(identity);
+            let identity = identity_if_done.filter(|_| done).or(identity).filter(|_| status != 429);
             let namespace = (!namespace.is_empty()).then(|| format!("{namespace}/"));
             let row = TruthRow {
                 corr,

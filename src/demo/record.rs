@@ -11,8 +11,9 @@
 
 mod client_of_all;
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,7 +78,8 @@ pub(crate) async fn record(
 }
 
 fn new_file(path: &Path) -> Result<File> {
-    File::create_new(path).with_context(|| {
+    let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    open.with_context(|| {
         format!("cannot make {}; give a folder without a recording", path.display())
     })
 }

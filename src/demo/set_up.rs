@@ -359,3 +359,18 @@ impl Walkthrough {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_a_policy() {
+        let accounts = ACCOUNTS.map(|(_, name, _)| name);
+        let people = PEOPLE.map(|(_, policy, _)| policy);
+        let pipelines = PIPELINES.map(|(name, _)| name);
+        for name in accounts.into_iter().chain(people).chain(pipelines) {
+            assert!(POLICIES.iter().any(|(policy, _)| *policy == name), "{name}");
+        }
+    }
+}
