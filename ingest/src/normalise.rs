@@ -78,7 +78,7 @@ pub fn event(parts: &Parts<'_>, rules: &Rules) -> Normalised {
     let Verdict(decision, reason, outcome) = verdict;
     let has_logged_in = login.is_some() && reason == Reason::Login && decision == Decision::Allowed;
     let identity = identity::identity(&lines, parts.source, login, verdict);
-    let action = action(&lines, login, rules);
+    let action = action(&lines, login, verdict, rules);
     let time = lines.entries().find_map(|entry| entry.time.as_deref()).and_then(parse_time);
     let completed = lines.response.as_ref().and_then(|entry| entry.time.as_deref()).and_then(parse_time);
     let latency_us = match (&lines.request, &time, &completed) {
@@ -157,7 +157,12 @@ fn uid(parts: &Parts<'_>, request_id: Option<&str>) -> Uid {
     Uid(rules::first_16(&hash.finalize()))
 }
 
-fn action(lines: &Lines<'_>, login: Option<Login<'_>>, rules: &Rules) -> Action {
+fn action(lines: &Lines<'_>, login: Option<Login<'_>>, verdict: Verdict, rules: &Rules) -> Action {
+    if verdict.1 == Reason::System {
+        let is_probe = lines.path() == Some("sys/audit/test");
+        let word = if is_probe { "audit.probe" } else { "plugin.line" };
+        return Action { word: word.to_owned(), object: None, is_privileged: false };
+    }
     if login.is_some() {
         let user = login.and_then(|login| login.user).map(str::to_owned);
         return Action { word: "auth.login".to_owned(), object: user, is_privileged: false };

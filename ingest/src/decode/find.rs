@@ -30,17 +30,19 @@ pub(super) fn entry(line: &[u8]) -> Result<Found<'_>, &'static str> {
         return Err("empty line");
     }
     let Some(first) = line.iter().position(|&byte| byte == b'{') else { return Err("no JSON object in it") };
-    let (reason, _) = match entry_at(line, first, false) {
+    // A torn piece may end within a character; what follows the last such break is text.
+    let (text_from, text) = valid_tail(line, first);
+    let (reason, _) = match entry_at(line, text_from, text, first, false) {
         Ok(found) => return Ok(found),
         Err(error) => error,
     };
-    // Each try costs at most what it read; client data may imitate any number of starts, so the sum is bounded.
+    // Each try costs what it read; client data may imitate any number of starts, so the sum is bounded.
     let mut budget = 8 * line.len() + 1024;
     let mut end = line.len();
     while let Some(start) = line[first + 1..end].windows(2).rposition(|pair| pair == b"{\"").map(|at| first + 1 + at) {
         end = start + 1;
         if STARTS.iter().any(|&prefix| line[start..].starts_with(prefix)) {
-            match entry_at(line, start, true) {
+            match entry_at(line, text_from, text, start, true) {
                 Ok(found) => return Ok(found),
                 Err((_, read)) if read < budget => budget -= read,
                 Err(_) => break,
@@ -50,10 +52,28 @@ pub(super) fn entry(line: &[u8]) -> Result<Found<'_>, &'static str> {
     Err(reason)
 }
 
+/// Returns the longest end of the line, from `first` on, that is UTF-8, and where it begins.
+fn valid_tail(line: &[u8], first: usize) -> (usize, &str) {
+    let mut from = first;
+    loop {
+        match std::str::from_utf8(&line[from..]) {
+            Ok(text) => return (from, text),
+            Err(error) => from += error.valid_up_to() + error.error_len().unwrap_or(line.len()),
+        }
+        from = from.min(line.len());
+    }
+}
+
 /// Reads an entry that begins at `start` and ends with the line. An error says how many bytes were read.
-fn entry_at(line: &[u8], start: usize, torn_prefix: bool) -> Result<Found<'_>, (&'static str, usize)> {
-    let (before, rest) = line.split_at(start);
-    let json = std::str::from_utf8(rest).map_err(|error| ("not UTF-8", error.valid_up_to()))?;
+fn entry_at<'a>(
+    line: &'a [u8],
+    text_from: usize,
+    text: &'a str,
+    start: usize,
+    torn_prefix: bool,
+) -> Result<Found<'a>, (&'static str, usize)> {
+    let before = &line[..start];
+    let Some(json) = start.checked_sub(text_from).map(|at| &text[at..]) else { return Err(("not UTF-8", 1)) };
     let mut deserializer = Deserializer::from_str(json);
     let mut head = Head::default();
     let read = deserializer.deserialize_map(HeadVisitor(&mut head)).and_then(|()| deserializer.end());

@@ -2,7 +2,8 @@
 //!
 //! Key names, hashes and structure stay; what could be a secret is replaced by `‹redacted›`:
 //!
-//! - in `data`, every string that is no hash, but those under clear keys;
+//! - in `data`, every string that is no hash, but those under clear keys; of a device that hashes nothing
+//!   (`log_raw`) those too, since error texts repeat what the client sent;
 //! - below a KV secret's own data, in wrapping, and where the engine is not known, numbers and booleans too,
 //!   and there no clear key counts: a PIN stands in clear in the log;
 //! - tokens and accessors in clear, credential headers, queries of URIs, literals in SQL errors.
@@ -16,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::Rules;
 use super::error_text::{REDACTED, shown};
-use crate::decode::{Split, decode, is_hmac, items, looks_hashed, members, split};
+use crate::decode::{Decoded, Split, decode, is_hmac, items, looks_hashed, members, split};
 
 /// Nesting below which nothing is shown.
 const DEPTH_MAX: usize = 64;
@@ -35,7 +36,8 @@ pub fn redact_line(line: &[u8], rules: &Rules) -> String {
         out.push_str(&format!("‹prefix, {} bytes, not shown›", before.len()));
     }
     let Ok(root) = serde_json::from_str::<&RawValue>(json) else { return out };
-    let mut redactor = Redactor { rules, engine: Engine::of(line), out };
+    let entry = decode(line);
+    let mut redactor = Redactor { rules, engine: Engine::of(&entry), is_hashed: is_hashed(&entry), out };
     redactor.value(root, Place::Root, "", 0);
     redactor.out
 }
@@ -51,6 +53,14 @@ pub(super) fn is_credential_header(name: &str) -> bool {
     matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "set-cookie" | "x-vault-token" | "x-bao-token")
 }
 
+/// Tells whether the device hashes: no token in clear, and some hash on the line to show for it.
+fn is_hashed(entry: &Decoded<'_>) -> bool {
+    let Decoded::Entry(entry) = entry else { return false };
+    let has_hash = || !entry.request.data.facts().hmacs.is_empty() || !entry.response.data.facts().hmacs.is_empty();
+    let mut tokens = entry.tokens().peekable();
+    if tokens.peek().is_some() { tokens.all(looks_hashed) } else { has_hash() }
+}
+
 /// How far the data's numbers and booleans can be trusted to be settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Engine {
@@ -63,8 +73,8 @@ enum Engine {
 }
 
 impl Engine {
-    fn of(line: &[u8]) -> Engine {
-        let crate::decode::Decoded::Entry(entry) = decode(line) else { return Engine::Secret };
+    fn of(entry: &Decoded<'_>) -> Engine {
+        let Decoded::Entry(entry) = entry else { return Engine::Secret };
         let path = entry.request.path.as_deref().unwrap_or("");
         let mount_type = entry.request.mount_type.as_deref().or(entry.response.mount_type.as_deref());
         match mount_type {
@@ -106,6 +116,8 @@ enum Place {
 struct Redactor<'r> {
     rules: &'r Rules,
     engine: Engine,
+    /// The line's device hashes, so clear strings are clear by intention.
+    is_hashed: bool,
     out: String,
 }
 
@@ -193,7 +205,7 @@ impl Redactor<'_> {
                 _ => true,
             },
             Place::Headers => !is_credential_header(key),
-            Place::Data | Place::Settings => self.is_clear(key),
+            Place::Data | Place::Settings => self.is_hashed && self.is_clear(key),
             Place::Secret => false,
         };
         if is_shown { self.out.push_str(json.get()) } else { self.redacted() }
@@ -246,9 +258,10 @@ mod tests {
         check(r#"{"path":"sys/wrapping/wrap","data":{"pin":1}}"#, r#"{"path":"sys/wrapping/wrap","data":{"pin":"‹"}}"#);
         // Settings.
         check(
-            r#"{"path":"sys/mounts/x","mount_type":"system","data":{"ttl":"1h","x":"clear","n":5,"list":["a",{"b":"c"}]}}"#,
-            r#"{"path":"sys/mounts/x","mount_type":"system","data":{"ttl":"1h","x":"‹","n":5,"list":["‹",{"b":"‹"}]}}"#,
+            r#"{"client_token":"HASH","path":"sys/mounts/x","mount_type":"system","data":{"ttl":"1h","x":"clear","n":5,"list":["a",{"b":"c"}]}}"#,
+            r#"{"client_token":"HASH","path":"sys/mounts/x","mount_type":"system","data":{"ttl":"1h","x":"‹","n":5,"list":["‹",{"b":"‹"}]}}"#,
         );
+        check(r#"{"client_token":"s.a","data":{"ttl":"1h","error":"x"}}"#, r#"{"client_token":"‹","data":{"ttl":"‹","error":"‹"}}"#);
     }
 
     #[test]
