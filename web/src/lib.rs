@@ -1,1 +1,34 @@
-//! web
+//! The pages: the trail as people look at it, rendered on the server.
+//!
+//! ```text
+//!   browser ── server  the socket: loopback only, bounded connections, heads and waiting
+//!                │
+//!              guard   whose host is meant, reading only, policies on every answer
+//!                │
+//!              routes ── pages/…  one file a page: struct, template, handler
+//!                          │
+//!                         app     a turn at asking the trail, on a thread that may block
+//! ```
+//!
+//! Every page is plain HTML that needs no script: its state stands in its address, its charts are SVG,
+//! and every number leads to the question behind it. A template chooses and loops; what it shows comes
+//! to it finished. Whatever comes out of the log was written by someone who may be an attacker, and
+//! goes through [`text::Text`] on its way into a page.
+
+mod app;
+mod assets;
+mod chart;
+mod error;
+mod guard;
+mod link;
+mod page;
+mod pages;
+mod routes;
+mod row;
+mod server;
+mod shell;
+mod text;
+mod verdict;
+
+pub use self::pages::reports;
+pub use self::server::{ServeError, serve};

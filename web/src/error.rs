@@ -1,0 +1,121 @@
+//! What can go wrong with a page. The one place with status codes, and each has a way on.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use thiserror::Error;
+use tracing::error;
+
+use crate::shell::Shell;
+
+/// Why there is no page.
+#[derive(Debug, Error)]
+pub(crate) enum PageError {
+    /// No such page, or no such event.
+    #[error("there is no such {what}")]
+    NotFound {
+        /// `page` or `event`.
+        what: &'static str,
+    },
+    /// Something in the address cannot be understood.
+    #[error("{0}")]
+    Question(String),
+    /// Too many questions are being answered.
+    #[error("too many questions are being answered just now")]
+    Busy,
+    /// It took too long.
+    #[error("the answer took longer than {seconds} seconds")]
+    TooLong {
+        /// The limit.
+        seconds: u64,
+    },
+    /// The index or the ledger could not be read.
+    #[error("the trail could not be read")]
+    Trail(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A template failed.
+    #[error("the page could not be drawn")]
+    Render(#[source] askama::Error),
+    /// A bug.
+    #[error("the page could not be made")]
+    Panic,
+}
+
+impl PageError {
+    fn status(&self) -> StatusCode {
+        match self {
+            PageError::NotFound { .. } => StatusCode::NOT_FOUND,
+            PageError::Question(_) => StatusCode::BAD_REQUEST,
+            PageError::Busy | PageError::TooLong { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            PageError::Trail(_) | PageError::Render(_) | PageError::Panic => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+
+    fn remedy(&self) -> &'static str {
+        match self {
+            PageError::NotFound { what: "event" } => {
+                "An event keeps its address for as long as its lines are kept, also when they are taken in anew. Look whether the address was cut when it was copied, or search for the request id."
+            }
+            PageError::NotFound { .. } => "The pages are the overview, the explorer and the access report.",
+            PageError::Question(_) => "Correct the address, or ask anew.",
+            PageError::Busy => "Nothing is lost: taking in lines never waits for pages. Try again in a moment.",
+            PageError::TooLong { .. } => "Ask for a shorter stretch of time, or use keytrail search, which has no limit.",
+            PageError::Trail(_) => {
+                "keytrail's own log names the file and the cause. keytrail verify checks the ledger; the index can be made anew from it with keytrail rebuild."
+            }
+            PageError::Render(_) | PageError::Panic => "This is a fault of keytrail. Its log says more; please report it.",
+        }
+    }
+}
+
+/// An error as a page.
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    shell: Shell,
+    status: u16,
+    title: &'static str,
+    says: String,
+    remedy: &'static str,
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        // Logged once, here; what a reader did wrong is no event in the life of the server.
+        if status.is_server_error() {
+            let cause = std::error::Error::source(&self).map(ToString::to_string);
+            error!(status = status.as_u16(), cause, "{self}");
+        }
+        let title = match status {
+            StatusCode::NOT_FOUND => "Not here",
+            StatusCode::BAD_REQUEST => "That could not be understood",
+            StatusCode::SERVICE_UNAVAILABLE => "Not just now",
+            _ => "Something went wrong",
+        };
+        let mut says = self.to_string();
+        if let Some(first) = says.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        says.push('.');
+        let page = ProblemPage {
+            shell: Shell::default(),
+            status: status.as_u16(),
+            title,
+            says,
+            remedy: self.remedy(),
+        };
+        let html = page.render().unwrap_or_else(|error| {
+            error!(cause = %error, "the page of an error could not be drawn");
+            format!("{title}\n")
+        });
+        let mut response =
+            (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("2"));
+        }
+        response
+    }
+}

@@ -1,0 +1,135 @@
+//! Links that ask: every number and value of a page leads to the question behind it.
+
+use crate::text::Text;
+
+/// A longer value gets no link: a filter is bounded, and so is a page.
+const LINKED_BYTES_MAX: usize = 1 << 10;
+
+/// A value, and the question it leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// What is read.
+    pub(crate) text: Text,
+    /// Where it leads, if anywhere.
+    pub(crate) href: Option<String>,
+}
+
+impl Link {
+    /// Returns the value without a link.
+    pub(crate) fn none(value: &str) -> Link {
+        Link { text: Text::new(value), href: None }
+    }
+
+    /// Returns the value, leading to all events that have it under this key.
+    pub(crate) fn of(key: &str, value: &str) -> Link {
+        let href = term(key, value).map(|q| Question { q, ..Question::default() }.href("/explore"));
+        Link { text: Text::new(value), href }
+    }
+}
+
+/// The state of a question, as it stands in an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// The filter.
+    pub(crate) q: String,
+    /// As typed; empty: from the first event.
+    pub(crate) from: String,
+    /// As typed; empty: to the last.
+    pub(crate) to: String,
+    /// Whether what counts leave out is counted too.
+    pub(crate) all: bool,
+}
+
+impl Question {
+    /// Returns the address that asks this at a page.
+    pub(crate) fn href(&self, page: &str) -> String {
+        self.href_with(page, &[])
+    }
+
+    /// Returns the address that asks this at a page, with more to it.
+    pub(crate) fn href_with(&self, page: &str, more: &[(&str, &str)]) -> String {
+        let all = if self.all { "1" } else { "" };
+        let own = [("q", &*self.q), ("from", &*self.from), ("to", &*self.to), ("all", all)];
+        address(page, own.into_iter().chain(more.iter().copied()))
+    }
+
+    /// Returns the same question with one more term; nothing if the value is too long to ask for.
+    pub(crate) fn with(&self, key: &str, value: &str) -> Option<Question> {
+        Some(Question { q: and(&self.q, &term(key, value)?), ..self.clone() })
+    }
+
+    /// Returns the same question with one more term as it is typed.
+    pub(crate) fn with_typed(&self, typed: &str) -> Question {
+        Question { q: and(&self.q, typed), ..self.clone() }
+    }
+}
+
+/// Returns a page's address with those of its parameters that are not empty.
+pub(crate) fn address<'a>(
+    page: &str,
+    parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters.into_iter().filter(|(_, value)| !value.is_empty()));
+    match query.finish() {
+        query if query.is_empty() => page.to_owned(),
+        query => format!("{page}?{query}"),
+    }
+}
+
+/// Returns `key:value` such that the filter means exactly this value; nothing if it is too long.
+pub(crate) fn term(key: &str, value: &str) -> Option<String> {
+    if value.is_empty() || value.len() > LINKED_BYTES_MAX {
+        return None;
+    }
+    let plain = |c: char| c.is_alphanumeric() || "/-_.@+=|:".contains(c);
+    match value.chars().all(plain) && !value.starts_with(['-', '.', ':', '=']) && !value.contains("..") {
+        true => Some(format!("{key}:{value}")),
+        false => Some(format!("{key}:{}", quoted(value))),
+    }
+}
+
+fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Returns a filter that asks for both; an `OR` within the first stays together.
+fn and(q: &str, term: &str) -> String {
+    match q.trim() {
+        "" => term.to_owned(),
+        q if q.contains("OR") => format!("({q}) {term}"),
+        q => format!("{q} {term}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_means_its_value_alone() {
+        for (key, value, expected) in [
+            ("path", "secret/data/app", Some("path:secret/data/app")),
+            ("path", "secret/data/*", Some(r#"path:"secret/data/*""#)),
+            ("path", r#"a "b" \c"#, Some(r#"path:"a \"b\" \\c""#)),
+            ("identity", "a,b", Some(r#"identity:"a,b""#)),
+            ("ip", "10.0.1.7", Some("ip:10.0.1.7")),
+            ("path", "a..b", Some(r#"path:"a..b""#)),
+            ("path", "", None),
+        ] {
+            assert_eq!(term(key, value).as_deref(), expected, "{value}");
+        }
+        assert_eq!(term("path", &"a".repeat(2_000)), None);
+    }
+
+    #[test]
+    fn an_address_says_what_is_asked() {
+        let question = Question { q: "decision:denied OR is:root".into(), from: "-7d".into(), ..Question::default() };
+        assert_eq!(question.href("/explore"), "/explore?q=decision%3Adenied+OR+is%3Aroot&from=-7d");
+        assert_eq!(
+            question.with("path", "a b").expect("short").q,
+            r#"(decision:denied OR is:root) path:"a b""#
+        );
+        assert_eq!(Question::default().href("/explore"), "/explore");
+    }
+}

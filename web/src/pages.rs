@@ -1,0 +1,7 @@
+//! The pages, each in one file: what it shows, its template of the same name, its handler.
+
+pub(crate) mod event;
+pub(crate) mod explore;
+pub(crate) mod not_found;
+pub(crate) mod overview;
+pub mod reports;

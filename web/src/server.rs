@@ -1,0 +1,81 @@
+//! The socket: which address is served, how many connections, how long they may keep us waiting.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use query::trail::Trail;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use crate::app::App;
+use crate::routes::routes;
+
+/// The most open connections; a browser holds six.
+const CONNECTIONS_MAX: usize = 128;
+/// How long a request's head may take to arrive, and an idle connection to say something.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Request line and headers together, in bytes.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Why the pages are not served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The pages have no sign-in yet.
+    #[error(
+        "{0} can be reached from other machines, and the pages have no sign-in yet: listen on 127.0.0.1 and reach it through a tunnel, such as ssh -L or kubectl port-forward"
+    )]
+    NotLoopback(SocketAddr),
+    /// The socket is gone.
+    #[error("the listening socket cannot be used")]
+    Socket(#[source] io::Error),
+}
+
+/// Serves the pages until the future is dropped.
+///
+/// # Errors
+/// The listener is not bound to loopback, or its socket fails.
+pub async fn serve(listener: TcpListener, trail: Trail) -> Result<(), ServeError> {
+    let bound = listener.local_addr().map_err(ServeError::Socket)?;
+    if !bound.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(bound));
+    }
+    let router = routes(App::new(trail), bound.ip());
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // Who comes when all are taken waits in the kernel's queue, which is bounded too.
+        let permit = Arc::clone(&connections).acquire_owned().await.expect("never closed");
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file handles, or the peer is gone: both pass, and spinning would not help.
+                warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let router = router.clone();
+        tokio::spawn(async move {
+            if let Err(error) = connection(stream, router).await {
+                debug!(%error, "a connection ended early");
+            }
+            drop(permit);
+        });
+    }
+}
+
+async fn connection(stream: tokio::net::TcpStream, router: Router) -> Result<(), hyper::Error> {
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await
+}

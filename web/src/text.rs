@@ -1,0 +1,133 @@
+//! Values of the log as a page may show them.
+//!
+//! Everything in a log is written by whoever sent the request. askama escapes what HTML gives a
+//! meaning; here, what would deceive the eye is made visible: control characters, directions and
+//! invisible letters become `\u{202e}`. A value is also cut, so that a page stays bounded.
+
+use std::fmt;
+
+/// The most characters of one value that a page shows.
+const SHOWN_CHARS_MAX: usize = 400;
+
+/// A text that a page may show. The only way from a value of the log into a template.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Text(String);
+
+impl Text {
+    /// Makes the value fit to be shown.
+    pub(crate) fn new(value: &str) -> Text {
+        match value.char_indices().nth(SHOWN_CHARS_MAX) {
+            None => Text(visible(value)),
+            Some((end, _)) => {
+                let rest = value[end..].chars().count();
+                Text(format!("{}… ({} more characters)", visible(&value[..end]), grouped(rest)))
+            }
+        }
+    }
+
+    /// Makes the whole value fit to be shown, however long it is.
+    pub(crate) fn whole(value: &str) -> Text {
+        Text(visible(value))
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Returns the text with what cannot be seen, or turns the direction, written as `\u{…}`.
+pub(crate) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        match deceives(char) {
+            true => shown.extend(char.escape_unicode()),
+            false => shown.push(char),
+        }
+    }
+    shown
+}
+
+/// Tells whether a character is not seen, or changes how others are seen.
+fn deceives(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Returns a count with its digits in groups of three: `12,408`.
+pub(crate) fn grouped(count: impl TryInto<u64>) -> String {
+    let digits = count.try_into().unwrap_or(u64::MAX).to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns `1 event`, `2 events`: a count and its word.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// Returns a part of a whole as per cent; a part that is not nothing is never shown as 0 %.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    match (part, whole) {
+        (_, 0) => "–".to_owned(),
+        (0, _) => "0 %".to_owned(),
+        (part, whole) if part == whole => "100 %".to_owned(),
+        (part, whole) => {
+            let tenths = u128::from(part) * 1000 / u128::from(whole);
+            match tenths {
+                0 => "under 0.1 %".to_owned(),
+                tenths => format!("{}.{} %", tenths / 10, tenths % 10),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_deceives_is_made_visible() {
+        for (value, shown) in [
+            ("secret/data/app", "secret/data/app"),
+            ("naïve/日本", "naïve/日本"),
+            ("a\u{202e}gpj.exe", "a\\u{202e}gpj.exe"),
+            ("a\u{1b}[31mred\nnext", "a\\u{1b}[31mred\\u{a}next"),
+            ("zero\u{200b}width\u{feff}", "zero\\u{200b}width\\u{feff}"),
+            ("tag\u{e0041}", "tag\\u{e0041}"),
+        ] {
+            assert_eq!(Text::new(value).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_cut_and_says_so() {
+        let shown = Text::new(&"ä".repeat(1_700)).to_string();
+        assert_eq!(shown, format!("{}… (1,300 more characters)", "ä".repeat(400)));
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0u64, 999, 1000, 12_408_991].map(grouped).join(" "), "0 999 1,000 12,408,991");
+        for (part, whole, text) in [
+            (0, 0, "–"),
+            (0, 7, "0 %"),
+            (7, 7, "100 %"),
+            (1, 3, "33.3 %"),
+            (1, 100_000, "under 0.1 %"),
+            (99_999, 100_000, "99.9 %"),
+        ] {
+            assert_eq!(percent(part, whole), text);
+        }
+    }
+}
