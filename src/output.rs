@@ -2,10 +2,9 @@
 
 use std::io::{self, BufWriter, StdoutLock};
 
-use query::table::{Form, Table, TableError};
+use query::table::{Form, TableError};
 
 use crate::args::Format;
-use crate::failure::Failure;
 
 /// Tells whether the reader of our output has gone.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -27,11 +26,6 @@ pub fn form(format: Format) -> Form {
         Format::Csv => Form::Csv,
         Format::Arrow => Form::Arrow,
     }
-}
-
-/// Writes a whole table.
-pub fn write_table(table: &Table, format: Format) -> Result<(), Failure> {
-    Ok(table.write(form(format), stdout())?)
 }
 
 fn terminal_width() -> Option<usize> {

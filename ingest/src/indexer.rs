@@ -70,7 +70,35 @@ impl Indexer {
         let index = IndexWriter::open(index_dir, rules.version(), &origin)?;
         let mut sources = Sources::default();
         let (next, pairing) = restore(&index, index_dir, &ledger, &mut sources)?;
-        Ok(Indexer { ledger, index, pairing, sources, recent: Recent::default(), rules, origin, next, uncommitted: 0, issues: Vec::new() })
+        Ok(Indexer::with(ledger, index, pairing, sources, rules, origin, next))
+    }
+
+    /// Opens an index beside the one that readers see, and begins it from the ledger's first leaf.
+    ///
+    /// # Errors
+    /// The index or the ledger cannot be opened.
+    pub fn begin_anew(index_dir: &Path, ledger: LedgerReader, rules: &'static Rules) -> Result<Indexer, IndexerError> {
+        let origin = ledger.origin().to_owned();
+        let index = IndexWriter::begin_anew(index_dir, rules.version(), &origin)?;
+        Ok(Indexer::with(ledger, index, Pairing::new(), Sources::default(), rules, origin, 0))
+    }
+
+    fn with(ledger: LedgerReader, index: IndexWriter, pairing: Pairing, sources: Sources, rules: &'static Rules, origin: String, next: u64) -> Indexer {
+        Indexer { ledger, index, pairing, sources, recent: Recent::default(), rules, origin, next, uncommitted: 0, issues: Vec::new() }
+    }
+
+    /// Puts an index that grew beside the old one into its place, after a commit; else does nothing.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn publish(mut self) -> Result<Indexer, IndexerError> {
+        self.index = self.index.swap()?;
+        Ok(self)
+    }
+
+    /// Tells whether readers still see another index than this one.
+    pub fn is_beside(&self) -> bool {
+        self.index.is_beside()
     }
 
     /// Returns the next leaf to read: everything below is in the index or in the next commit.
@@ -150,7 +178,12 @@ impl Indexer {
         let mut issues = std::mem::take(&mut self.issues);
         for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter()) {
             match decode::peek(line) {
-                Peeked::Entry(peek) => self.pairing.line(source, batch.header.reader, leaf, &peek, &mut issues),
+                Peeked::Entry(peek) => {
+                    if peek.torn_prefix {
+                        self.index.add_undecodable(&self.sources.names[source as usize], leaf, "torn piece of an entry before a whole one")?;
+                    }
+                    self.pairing.line(source, batch.header.reader, leaf, &peek, &mut issues);
+                }
                 Peeked::Undecodable(why) => {
                     self.index.add_undecodable(&self.sources.names[source as usize], leaf, why)?;
                     self.uncommitted += 1;

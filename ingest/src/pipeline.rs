@@ -132,7 +132,7 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     let FollowSettings { data, cluster, tail, allow_raw } = settings;
     let mut ledger = Ledger::open(&data, &cluster)?;
     let reader = ledger.reader()?;
-    let mut indexer = Indexer::open(&index_dir(&data), reader.clone(), Rules::builtin())?;
+    let indexer = Indexer::open(&index_dir(&data), reader.clone(), Rules::builtin())?;
     let (to_ledger, items) = sync_channel(QUEUE_BATCHES);
     let (fail, failures) = sync_channel(3);
     let stop = StopSignal::default();
@@ -164,7 +164,7 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     spawn("indexer", {
         let to_ledger = to_ledger.clone();
         Box::new(move || {
-            index_live(&mut indexer, &durable, &quiet_since, &to_ledger)?;
+            let indexer = index_live(indexer, &durable, &quiet_since, &to_ledger)?;
             Ok(indexer.finish()?)
         })
     })?;
@@ -178,7 +178,12 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     Ok(Following { stop, to_ledger, threads, failures })
 }
 
-fn index_live(indexer: &mut Indexer, durable: &Durable, quiet_since: &AtomicI64, to_ledger: &SyncSender<ToLedger>) -> Result<(), IndexerError> {
+fn index_live(
+    mut indexer: Indexer,
+    durable: &Durable,
+    quiet_since: &AtomicI64,
+    to_ledger: &SyncSender<ToLedger>,
+) -> Result<Indexer, IndexerError> {
     let mut commit_at: Option<Instant> = None;
     let mut ticked_until = 0;
     loop {
@@ -194,9 +199,12 @@ fn index_live(indexer: &mut Indexer, durable: &Durable, quiet_since: &AtomicI64,
         if commit_at.is_some_and(|at| Instant::now() >= at) || (last && caught_up) {
             indexer.commit()?;
             commit_at = None;
+            if caught_up {
+                indexer = indexer.publish()?;
+            }
         }
         if last && caught_up {
-            return Ok(());
+            return Ok(indexer);
         }
         // Idle time counts from when everything that stood in the files had been read.
         let since = quiet_since.load(Ordering::Relaxed);
@@ -245,7 +253,7 @@ pub fn import(
 ) -> Result<Imported, PipelineError> {
     let mut ledger = Ledger::open(data, &source.cluster)?;
     let reader = ledger.reader()?;
-    let mut indexer = Indexer::open(&index_dir(data), reader.clone(), Rules::builtin())?;
+    let indexer = Indexer::open(&index_dir(data), reader.clone(), Rules::builtin())?;
     let durable = Durable::default();
     durable.set(ledger.size());
     let (to_ledger, items) = sync_channel(QUEUE_BATCHES);
@@ -260,7 +268,7 @@ pub fn import(
             durable.close();
             (result, ledger.size())
         });
-        let indexing = scope.spawn(|| index_import(&mut indexer, &durable, progress));
+        let indexing = scope.spawn(|| index_import(indexer, &durable, progress));
         let known = KnownFromLedger::new(reader, to_ledger.clone());
         let read = read_whole(source.clone(), inputs, &known, &|bytes| progress(Progress::Reading(bytes)), &mut |item| {
             to_ledger.send(ToLedger::Tail(item)).is_ok()
@@ -276,13 +284,12 @@ pub fn import(
     });
     let (recorded, leaves) = recorded.map_err(|_| PipelineError::Thread("ledger"))?;
     let recorded = recorded?;
-    indexed.map_err(|_| PipelineError::Thread("indexer"))??;
-    indexer.finish()?;
+    indexed.map_err(|_| PipelineError::Thread("indexer"))??.finish()?;
     read?;
     Ok(Imported { recorded, leaves })
 }
 
-fn index_import(indexer: &mut Indexer, durable: &Durable, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), IndexerError> {
+fn index_import(mut indexer: Indexer, durable: &Durable, progress: &(dyn Fn(Progress) + Sync)) -> Result<Indexer, IndexerError> {
     loop {
         let (size, last) = durable.wait(indexer.next(), Duration::from_secs(1));
         indexer.catch_up(&mut |done| {
@@ -290,7 +297,8 @@ fn index_import(indexer: &mut Indexer, durable: &Durable, progress: &(dyn Fn(Pro
             true
         })?;
         if last && indexer.next() >= size {
-            return indexer.commit();
+            indexer.commit()?;
+            return indexer.publish();
         }
     }
 }
@@ -302,9 +310,7 @@ fn index_import(indexer: &mut Indexer, durable: &Durable, progress: &(dyn Fn(Pro
 pub fn rebuild(data: &Path, progress: &dyn Fn(Progress)) -> Result<u64, PipelineError> {
     let cluster = LedgerReader::open(data)?.cluster().to_owned();
     let ledger = Ledger::open(data, &cluster)?;
-    let index_dir = index_dir(data);
-    crate::index::remove(&index_dir).map_err(IndexerError::from)?;
-    let mut indexer = Indexer::open(&index_dir, ledger.reader()?, Rules::builtin())?;
+    let mut indexer = Indexer::begin_anew(&index_dir(data), ledger.reader()?, Rules::builtin())?;
     let size = ledger.size();
     indexer.catch_up(&mut |done| {
         progress(Progress::Indexing(done, size));
@@ -312,6 +318,6 @@ pub fn rebuild(data: &Path, progress: &dyn Fn(Progress)) -> Result<u64, Pipeline
     })?;
     indexer.commit()?;
     let leaves = indexer.next();
-    indexer.finish()?;
+    indexer.publish()?.finish()?;
     Ok(leaves)
 }

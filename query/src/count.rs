@@ -15,6 +15,7 @@ use crate::filter::CountField;
 use crate::history::View;
 use crate::interval::{Buckets, Interval};
 use crate::period::rfc3339_in;
+use crate::table::{Cell, Column, Kind, Table};
 use crate::question::{LeftOut, Question};
 use crate::trail::Trail;
 
@@ -35,7 +36,7 @@ pub const FIELDS_MAX: usize = 4;
 pub struct Counts {
     /// What a row's values are, in order: `from` and `to` if there is an interval, then each field;
     /// `identity` is followed by `identity_key`.
-    pub columns: Vec<String>,
+    pub columns: Vec<&'static str>,
     /// The groups: by time if there is an interval, then the largest first, then by their values.
     pub rows: Vec<CountRow>,
     /// How many events there are. With a many-valued field the rows may add up to more.
@@ -107,6 +108,16 @@ pub fn count_in(
     })
 }
 
+impl Counts {
+    /// Returns the rows as a table: a text column for each value, then `count`.
+    pub fn table(&self) -> Table {
+        let mut columns: Vec<Column> = self.columns.iter().map(|name| Column::new(name, Kind::Text)).collect();
+        columns.push(Column::new("count", Kind::Number));
+        let cells = |row: &CountRow| row.values.iter().map(|value| Cell::text(value.clone())).chain([Cell::count(row.count)]).collect();
+        Table { columns, rows: self.rows.iter().map(cells).collect() }
+    }
+}
+
 /// The groups of all segments so far.
 struct Merged {
     total: u64,
@@ -134,7 +145,7 @@ fn is_identity(field: &CountField) -> bool {
     field.name == "identity"
 }
 
-fn columns(by: &[CountField], interval: Option<&Interval>) -> Vec<String> {
+fn columns(by: &[CountField], interval: Option<&Interval>) -> Vec<&'static str> {
     let mut columns = Vec::new();
     if interval.is_some() {
         columns.extend(["from", "to"]);
@@ -145,7 +156,7 @@ fn columns(by: &[CountField], interval: Option<&Interval>) -> Vec<String> {
             columns.push("identity_key");
         }
     }
-    columns.into_iter().map(str::to_owned).collect()
+    columns
 }
 
 fn rows(merged: &Merged, by: &[CountField], interval: Option<&Interval>) -> Vec<CountRow> {

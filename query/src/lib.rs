@@ -20,6 +20,7 @@ pub mod count;
 pub mod interval;
 pub mod report;
 pub mod status;
+pub mod listing;
 
 pub mod table;
 pub mod error;

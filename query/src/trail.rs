@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ingest::event::Reason;
 use ingest::index::EventIndex;
-use ingest::index::document::{EVENT, UNDECODABLE};
+use ingest::index::document::{EVENT, GAP, UNDECODABLE};
 use ingest::ledger::LedgerReader;
 use ingest::normalise::Rules;
 use ingest::source::LeafIndex;
@@ -37,6 +37,8 @@ pub struct Totals {
     pub pending: u64,
     /// Leaves, or torn pieces of one, that hold no entry.
     pub undecodable: u64,
+    /// Times at which bytes are known to be missing.
+    pub gaps: u64,
 }
 
 /// A leaf, or a torn piece of one, that holds no entry.
@@ -56,8 +58,16 @@ impl Trail {
     /// # Errors
     /// No ledger or no index there, or one that cannot be read; the message says what to do.
     pub fn open(data: &Path) -> Result<Trail, QueryError> {
+        Trail::open_with(data, &data.join("index"))
+    }
+
+    /// Opens a data folder with another index than its own.
+    ///
+    /// # Errors
+    /// As [`Trail::open`].
+    pub fn open_with(data: &Path, index: &Path) -> Result<Trail, QueryError> {
         let ledger = LedgerReader::open(data)?;
-        let index = EventIndex::open(&data.join("index"))?;
+        let index = EventIndex::open(index)?;
         let view = RwLock::new(Arc::new(View::new(index.snapshot())));
         Ok(Trail { index, ledger, rules: Rules::builtin(), view })
     }
@@ -114,6 +124,7 @@ impl View {
             events: count(fields.doc, EVENT)?,
             pending: count(fields.state, Reason::Pending.as_str())?,
             undecodable: count(fields.doc, UNDECODABLE)?,
+            gaps: count(fields.doc, GAP)?,
         })
     }
 

@@ -1,23 +1,26 @@
 //! `keytrail count`: how many, by what.
 
-use query::count;
+use query::count::count_in;
+use query::filter::CountField;
+use query::interval::Interval;
 use query::trail::Trail;
 
 use super::question::tell_coverage;
 use crate::args::CountArgs;
 use crate::failure::Failure;
-use crate::output::write_table;
+use crate::output::{form, stdout};
 
 /// Runs the command.
 pub fn run(args: CountArgs) -> Result<(), Failure> {
     let (question, period) = args.question.question()?;
     let trail = Trail::open(&args.data.existing()?)?;
-    let by = args.by.iter().map(|name| trail.count_field(name)).collect::<Result<Vec<_>, _>>();
+    let view = trail.view();
+    let by = args.by.iter().map(|name| CountField::parse(name, view.fields())).collect::<Result<Vec<_>, _>>();
     let by = by.map_err(|error| Failure::Usage(format!("--by: {error}")))?;
-    let interval = args.interval.as_deref().map(|text| count::Interval::parse(text, period.zone.clone())).transpose();
+    let interval = args.interval.as_deref().map(|text| Interval::parse(text, &period.zone)).transpose();
     let interval = interval.map_err(|error| Failure::Usage(format!("--interval: {error}")))?;
-    let counts = count::count(&trail, &question, &by, interval.as_ref())?;
-    write_table(&counts.to_table(), args.format)?;
+    let counts = count_in(&view, &question, &by, interval.as_ref())?;
+    counts.table().write(form(args.format), stdout())?;
     for note in &counts.notes {
         eprintln!("{note}");
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use query::filter::Filter;
 use query::period::Period;
-use query::{LeftOut, Question};
+use query::question::{LeftOut, Question};
 
 use crate::args::QuestionArgs;
 use crate::failure::Failure;
@@ -33,7 +33,7 @@ pub fn tell_coverage(matched: u64, shown: Option<u64>, left_out: &LeftOut, leaf:
         Some(shown) if shown < matched => format!(", the newest {shown} shown (--limit)"),
         _ => String::new(),
     };
-    let left: Vec<String> = left_out.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+    let left: Vec<String> = left_out.0.iter().filter(|(_, count)| **count > 0).map(|(word, count)| format!("{count} {word}")).collect();
     let left = if left.is_empty() { "nothing left out".to_owned() } else { format!("left out: {} (--all adds them)", left.join(", ")) };
     eprintln!("{matched} events match, exact{shown}; {left}; answered at leaf {leaf}");
 }

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::Context;
-use query::Question;
 use query::report::access::{By, access};
 use query::table::Form;
 use query::trail::Trail;
@@ -18,14 +17,14 @@ use crate::failure::Failure;
 pub fn run(args: ReportArgs) -> Result<(), Failure> {
     let ReportName::Access = args.name;
     let period = period(args.period.as_deref(), args.from.as_deref(), args.to.as_deref(), &args.tz)?;
-    let question = Question { filter: filter(&args.scope)?, from: period.from, to: period.to, all: false };
+    let scope = filter(&args.scope)?;
     let by = match args.by {
         ByArg::Identity => By::Identity,
         ByArg::Path => By::Path,
         ByArg::Decision => By::Decision,
     };
     let trail = Trail::open(&args.data.existing()?)?;
-    let report = access(&trail, &question, by, &period, jiff::Timestamp::now())?;
+    let report = access(&trail, &scope, &period, by, jiff::Timestamp::now())?;
     let mut bytes = Vec::new();
     match args.format {
         ReportFormat::Html => bytes.extend(web::access_report_document(&report)?.into_bytes()),

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use query::search;
+use query::full;
+use query::listing;
+use query::search::each_row;
 use query::table::TableWriter;
 use query::trail::Trail;
 
@@ -16,19 +18,32 @@ pub fn run(args: SearchArgs) -> Result<(), Failure> {
     let (question, _) = args.question.question()?;
     let trail = Trail::open(&args.data.existing()?)?;
     let mut out = stdout();
-    let answered = match args.format {
-        Format::Json => search::events(&trail, &question, args.limit, &mut |event| {
-            serde_json::to_writer(&mut out, event)?;
-            Ok(out.write_all(b"\n")?)
-        })?,
+    let mut shown = 0;
+    let (matched, left_out, leaf) = match args.format {
+        Format::Json => {
+            let page = full::events(&trail, &question, args.limit, None, &mut |event| {
+                shown += 1;
+                serde_json::to_writer(&mut out, &event)?;
+                Ok::<(), anyhow::Error>(out.write_all(b"\n")?)
+            })?;
+            (page.matched, page.left_out, page.leaf)
+        }
         Format::Table | Format::Csv | Format::Arrow => {
-            let mut writer = TableWriter::new(form(args.format), search::EventRow::COLUMNS, &mut out)?;
-            let answered = search::rows(&trail, &question, args.limit, &mut |row| Ok(writer.row(&row.cells())?))?;
+            let names: Vec<&str> = match args.format {
+                Format::Table => listing::TERMINAL.to_vec(),
+                _ => listing::COLUMNS.iter().map(|column| column.name).collect(),
+            };
+            let (columns, cells) = listing::pick(&names);
+            let mut writer = TableWriter::new(form(args.format), &columns, &mut out)?;
+            let page = each_row(&trail.view(), &question, args.limit, None, &mut |row| {
+                shown += 1;
+                Ok::<(), anyhow::Error>(writer.row(&cells(&row))?)
+            })?;
             writer.finish()?;
-            answered
+            (page.matched, page.left_out, page.leaf)
         }
     };
     out.flush()?;
-    tell_coverage(answered.matched, Some(answered.shown), &answered.left_out, answered.leaf);
+    tell_coverage(matched, Some(shown), &left_out, leaf);
     Ok(())
 }

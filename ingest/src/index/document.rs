@@ -25,6 +25,9 @@ pub const EVENT: &str = "event";
 /// What `doc` says of a leaf, or a torn piece of one, that holds no entry.
 pub const UNDECODABLE: &str = "undecodable";
 
+/// What `doc` says of one of our own lines that tells of missing bytes.
+pub const GAP: &str = "gap";
+
 /// Returns the document of an event, without what history learns from it.
 pub fn document(fields: &Fields, event: &AuditEvent, state: State) -> TantivyDocument {
     let mut document = Filling { document: TantivyDocument::new(), fields };
@@ -35,15 +38,16 @@ pub fn document(fields: &Fields, event: &AuditEvent, state: State) -> TantivyDoc
     document.document
 }
 
-/// Returns the document of a leaf that holds no entry.
-pub(super) fn undecodable(
+/// Returns the document of a leaf that is no event: `doc` says what it is.
+pub(super) fn remark(
     fields: &Fields,
+    doc: &'static str,
     source: &SourceId,
     leaf: LeafIndex,
     why: &str,
 ) -> TantivyDocument {
     let mut document = Filling { document: TantivyDocument::new(), fields };
-    document.text(fields.doc, Some(UNDECODABLE));
+    document.text(fields.doc, Some(doc));
     document.source(source);
     document.text(fields.error, Some(why));
     document.document.add_u64(fields.leaf_response, leaf.0);

@@ -142,6 +142,15 @@ impl Snapshot {
         self.open_lines(State::ResponseOnly, "leaf_response", keep)
     }
 
+    /// Returns the responses that came after their request had been given up, in the order of their
+    /// lines; of each source the newest `keep`.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn late(&self, keep: usize) -> Result<Vec<OpenLine>, IndexError> {
+        self.open_lines(State::Late, "leaf_response", keep)
+    }
+
     fn open_lines(
         &self,
         state: State,

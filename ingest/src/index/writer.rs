@@ -13,7 +13,7 @@ use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::{Index, TantivyError, Term};
 use tracing::{info, warn};
 
-use super::document::{HALF, document, undecodable, value};
+use super::document::{GAP, HALF, UNDECODABLE, document, remark, value};
 use super::schema::Fields;
 use super::{CommitPayload, IndexError};
 use crate::event::AuditEvent;
@@ -151,7 +151,19 @@ impl IndexWriter {
         leaf: LeafIndex,
         why: &str,
     ) -> Result<(), IndexError> {
-        let document = undecodable(&self.fields, source, leaf, why);
+        self.add_remark(UNDECODABLE, source, leaf, why)
+    }
+
+    /// Adds one of our own lines that tells of missing bytes, and why they are missing.
+    ///
+    /// # Errors
+    /// As [`IndexWriter::add`].
+    pub fn add_gap(&mut self, source: &SourceId, leaf: LeafIndex, why: &str) -> Result<(), IndexError> {
+        self.add_remark(GAP, source, leaf, why)
+    }
+
+    fn add_remark(&mut self, doc: &'static str, source: &SourceId, leaf: LeafIndex, why: &str) -> Result<(), IndexError> {
+        let document = remark(&self.fields, doc, source, leaf, why);
         self.writer.add_document(document).map_err(|source| self.engine(source))?;
         Ok(())
     }

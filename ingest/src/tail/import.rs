@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::fs::{self, File};
+use std::fmt;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,15 @@ pub enum Input {
     File(PathBuf),
     /// Standard input; shown as `-`.
     Stdin,
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Input::File(path) => path.display().fmt(f),
+            Input::Stdin => f.write_str("-"),
+        }
+    }
 }
 
 /// What an import came to.

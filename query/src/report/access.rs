@@ -10,14 +10,17 @@ use std::str::FromStr;
 
 use ingest::event::Reason;
 use ingest::index::schema::Fields;
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use tantivy::Searcher;
 
 use super::catalogue::Catalogue;
 use super::scope::{self, Scope, exact};
 use super::{Heading, ReportError, SourceCoverage};
-use crate::period::{rfc3339, zone_name};
+use crate::filter::Filter;
+use crate::period::{Period, rfc3339, zone_name};
 use crate::table::{Cell, Column, Kind, Table};
+use crate::trail::Trail;
 
 mod collect;
 mod counts;
@@ -82,6 +85,16 @@ const NOTES: [&str; 4] = [
     "completeness is not proven: this report shows what the followed logs hold, not that they hold everything",
     "some requests never reach an audit log, such as those that unseal or initialise the server",
 ];
+
+/// Makes the report over an opened data folder; `period` also says in which zone dates are meant.
+///
+/// # Errors
+/// As [`report`].
+pub fn access(trail: &Trail, filter: &Filter, period: &Period, by: By, now: Timestamp) -> Result<AccessReport, ReportError> {
+    let view = trail.view();
+    let scope = Scope { filter, period, all: false, sets: &*view, origin: trail.ledger().origin(), leaf: view.leaf(), now };
+    report(view.searcher(), view.fields(), &scope, by)
+}
 
 /// Makes the report over an index.
 ///
