@@ -15,6 +15,9 @@ pub enum ReportError {
     /// The index failed.
     #[error("the index cannot be searched; `keytrail rebuild` makes it anew from the ledger")]
     Index(#[from] tantivy::TantivyError),
+    /// The trail cannot be read.
+    #[error(transparent)]
+    Trail(#[from] crate::error::QueryError),
     /// Too many groups, or names within them.
     #[error("the report would hold more than {0} names; narrow it by a filter or a shorter period")]
     TooMany(usize),

@@ -92,8 +92,11 @@ const NOTES: [&str; 4] = [
 /// As [`report`].
 pub fn access(trail: &Trail, filter: &Filter, period: &Period, by: By, now: Timestamp) -> Result<AccessReport, ReportError> {
     let view = trail.view();
-    let scope = Scope { filter, period, all: false, sets: &*view, origin: trail.ledger().origin(), leaf: view.leaf(), now };
-    report(view.searcher(), view.fields(), &scope, by)
+    let sets = view.sets();
+    let scope = Scope { filter, period, all: false, sets: &sets, origin: trail.ledger().origin(), leaf: view.leaf(), now };
+    let report = report(view.searcher(), view.fields(), &scope, by)?;
+    sets.finish()?;
+    Ok(report)
 }
 
 /// Makes the report over an index.
