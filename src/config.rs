@@ -102,7 +102,7 @@ impl Config {
         if let Some(listen) = file.listen {
             check_listen(listen)?;
         }
-        let tail = FollowOptions { sources, ..FollowOptions::default() };
+        let tail = FollowOptions::new(sources);
         Ok(Config { data: file.data, listen: file.listen, cluster, tail, allow_raw })
     }
 
