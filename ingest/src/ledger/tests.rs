@@ -46,9 +46,14 @@ impl Data {
 
     /// The segments of a stream, in order.
     fn segments(&self, stream: Stream) -> Vec<PathBuf> {
-        let firsts = segment::list_segments(&self.path().join("ledger"), stream).unwrap();
-        firsts.iter().map(|&first| segment::segment_path(&self.path().join("ledger"), stream, first)).collect()
+        segments(self.path(), stream)
     }
+}
+
+fn segments(data: &Path, stream: Stream) -> Vec<PathBuf> {
+    let ledger = data.join("ledger");
+    let firsts = segment::list_segments(&ledger, stream).unwrap();
+    firsts.iter().map(|&first| segment::segment_path(&ledger, stream, first)).collect()
 }
 
 fn lines(text: &str) -> Lines {
@@ -78,7 +83,10 @@ fn own(lines: &Lines) -> NewBatch<'_> {
 
 /// Appends text to the end of a generation.
 fn append(ledger: &mut Ledger, generation: Option<Generation>, text: &str) -> Appended {
-    let offset = ledger.generations().find(|info| Some(info.generation) == generation).map_or(0, |info| info.end);
+    let offset = ledger
+        .generations()
+        .find(|info| Some(info.generation) == generation)
+        .map_or(0, |info| info.end);
     ledger.append(&batch(&lines(text), generation, offset)).unwrap()
 }
 
@@ -88,7 +96,10 @@ fn notes(reader: &LedgerReader, from: u64) -> String {
     for batch in reader.batches(LeafIndex(from)) {
         let ReadBatch { header, lines } = batch.unwrap();
         let text = String::from_utf8_lossy(&lines.bytes).replace('\n', "$");
-        notes += &format!("{} {} {}@{} {text}\n", header.first_leaf, header.source, header.generation.0, header.offset);
+        notes += &format!(
+            "{} {} {}@{} {text}\n",
+            header.first_leaf, header.source, header.generation.0, header.offset
+        );
     }
     notes
 }

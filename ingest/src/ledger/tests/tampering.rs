@@ -18,7 +18,8 @@ fn ledger() -> Data {
 
 /// Rewrites the segment with a change to its batches, checksums and all.
 fn rewrite(data: &Data, change: impl FnOnce(&mut Vec<ReadBatch>)) {
-    let mut batches: Vec<_> = data.reader().batches(LeafIndex(0)).map(|batch| batch.unwrap()).collect();
+    let mut batches: Vec<_> =
+        data.reader().batches(LeafIndex(0)).map(|batch| batch.unwrap()).collect();
     change(&mut batches);
     let mut segment = Vec::new();
     let mut frame = Vec::new();
@@ -47,7 +48,12 @@ fn changes_that_keep_every_checksum_are_found() {
         rewrite(&data, change);
         let verification = data.verify();
         assert!(!verification.intact, "{name}");
-        assert_eq!(verification.first_wrong_leaf, Some(LeafIndex(leaf)), "{name}: {:?}", verification.problem);
+        assert_eq!(
+            verification.first_wrong_leaf,
+            Some(LeafIndex(leaf)),
+            "{name}: {:?}",
+            verification.problem
+        );
         assert!(verification.problem.unwrap().contains("lines/00000000000000000000.zst"), "{name}");
     }
 }
@@ -102,9 +108,13 @@ fn the_signer_is_who_was_known_beforehand() {
     fs::write(&path, other.checkpoint(checkpoint.size, &checkpoint.root).note).unwrap();
     assert_eq!(check(&own), (false, Some(false)));
     assert!(!data.verify().intact);
-    let Err(error) = Ledger::open(data.path(), "prod") else { panic!("opened a foreign checkpoint") };
+    let Err(error) = Ledger::open(data.path(), "prod") else {
+        panic!("opened a foreign checkpoint")
+    };
     assert!(error.to_string().contains("not signed by this folder's key"), "{error}");
-    for (note, problem) in [("", "no signed note"), ("keytrail/prod\n1\n\n", "a note of fewer than three lines")] {
+    for (note, problem) in
+        [("", "no signed note"), ("keytrail/prod\n1\n\n", "a note of fewer than three lines")]
+    {
         fs::write(&path, note).unwrap();
         assert!(data.verify().problem.unwrap().contains(problem));
     }
@@ -132,7 +142,10 @@ fn a_line_that_looks_like_a_header_is_a_line() {
     ledger.append(&NewBatch { unterminated: true, ..batch(&text, None, 0) }).unwrap();
     ledger.checkpoint().unwrap();
     let reader = data.reader();
-    assert_eq!((reader.line(LeafIndex(3)).unwrap().bytes, reader.line(LeafIndex(4)).unwrap().bytes), (forged, frame));
+    assert_eq!(
+        (reader.line(LeafIndex(3)).unwrap().bytes, reader.line(LeafIndex(4)).unwrap().bytes),
+        (forged, frame)
+    );
     assert!(data.verify().intact);
     drop(ledger);
     data.open();
@@ -147,14 +160,20 @@ fn a_lost_key_is_not_replaced() {
         (None, "the signing key is missing"),
         (Some("garbage".to_owned()), "no signing key"),
         (Some(text.replace("prod", "test")), "a key whose id does not fit its name and bytes"),
-        (Some(NoteSigner::new("keytrail/test", &[1; 32]).to_text()), "this is the key of another ledger"),
+        (
+            Some(NoteSigner::new("keytrail/test", &[1; 32]).to_text()),
+            "this is the key of another ledger",
+        ),
     ] {
         match content {
             Some(content) => fs::write(&key, content).unwrap(),
             None => fs::remove_file(&key).unwrap(),
         }
         let Err(error) = Ledger::open(data.path(), "prod") else { panic!("opened: {problem}") };
-        assert!(matches!(&error, LedgerError::Key { .. }) && error.to_string().contains(problem), "{error}");
+        assert!(
+            matches!(&error, LedgerError::Key { .. }) && error.to_string().contains(problem),
+            "{error}"
+        );
     }
     assert!(data.verify().intact, "readers need no secret");
 }

@@ -9,7 +9,15 @@ fn two_streams_are_one_tree() {
     let data = Data::new();
     let mut ledger = data.open();
     let first = append(&mut ledger, None, "a\nb\n");
-    assert_eq!(first, Appended { header: LeafIndex(0), first_line: LeafIndex(1), generation: Generation(0), end: 3 });
+    assert_eq!(
+        first,
+        Appended {
+            header: LeafIndex(0),
+            first_line: LeafIndex(1),
+            generation: Generation(0),
+            end: 3
+        }
+    );
     ledger.append(&own(&lines("{\"what\":\"export\"}\n"))).unwrap();
     let again = append(&mut ledger, Some(first.generation), "c\n");
     assert_eq!((again.header, again.generation, again.end), (LeafIndex(5), Generation(0), 7));
@@ -35,15 +43,30 @@ fn contradicting_batches_are_refused_and_leave_nothing() {
     let blank = Lines { bytes: b"ab".to_vec(), lengths: vec![2, 0] };
     for (batch, message) in [
         (NewBatch { offset: 3, ..good }, "generation 0 ends at byte 4, the batch begins at 3"),
-        (NewBatch { generation: Some(Generation(1)), ..good }, "generation 1 is none of prod/bao-0/file"),
+        (
+            NewBatch { generation: Some(Generation(1)), ..good },
+            "generation 1 is none of prod/bao-0/file",
+        ),
         (NewBatch { source: "prod/bao-1/file", ..good }, "generation 0 is none of prod/bao-1/file"),
-        (NewBatch { parent: Some(Generation(0)), ..good }, "generation 0 is of prod/bao-0/file, with another parent or source here"),
-        (NewBatch { generation: None, parent: Some(Generation(0)), offset: 5, ..good }, "generation 0 is no parent that reaches to byte 5"),
-        (NewBatch { generation: None, parent: Some(Generation(9)), ..good }, "generation 9 is no parent that reaches to byte 4"),
+        (
+            NewBatch { parent: Some(Generation(0)), ..good },
+            "generation 0 is of prod/bao-0/file, with another parent or source here",
+        ),
+        (
+            NewBatch { generation: None, parent: Some(Generation(0)), offset: 5, ..good },
+            "generation 0 is no parent that reaches to byte 5",
+        ),
+        (
+            NewBatch { generation: None, parent: Some(Generation(9)), ..good },
+            "generation 9 is no parent that reaches to byte 4",
+        ),
         (NewBatch { lines: &empty, ..good }, "it has no line, or an empty one"),
         (NewBatch { lines: &blank, ..good }, "it has no line, or an empty one"),
         (NewBatch { lines: &wrong, ..good }, "the lengths of its lines are not those of its bytes"),
-        (NewBatch { source: OWN_SOURCE, ..good }, "keytrail's own lines, and they alone, are of the source \"keytrail\""),
+        (
+            NewBatch { source: OWN_SOURCE, ..good },
+            "keytrail's own lines, and they alone, are of the source \"keytrail\"",
+        ),
         (NewBatch { source: "", ..good }, "its source has no name, or one that is too long"),
     ] {
         let error = ledger.append(&batch).unwrap_err().to_string();
@@ -64,7 +87,12 @@ fn generations_are_added_up() {
     let child = NewBatch { parent: Some(old), arrived_unix_ns: 5, ..batch(&rest, None, 5) };
     let child = ledger.append(&child).unwrap().generation;
     let end = lines("E");
-    let last = NewBatch { reader: Reader::Import, unterminated: true, arrived_unix_ns: 6, ..batch(&end, Some(child), 9) };
+    let last = NewBatch {
+        reader: Reader::Import,
+        unterminated: true,
+        arrived_unix_ns: 6,
+        ..batch(&end, Some(child), 9)
+    };
     ledger.append(&last).unwrap();
     ledger.checkpoint().unwrap();
     let infos: Vec<_> = ledger.generations().cloned().collect();
@@ -101,7 +129,12 @@ fn segments_are_cut_by_size_and_named_by_their_first_leaf() {
     let mut ledger = data.open();
     append(&mut ledger, Some(generation), "c\n");
     ledger.checkpoint().unwrap();
-    let names = |stream| data.segments(stream).iter().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>();
+    let names = |stream| {
+        data.segments(stream)
+            .iter()
+            .map(|path| path.file_name().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(names(Stream::Lines), ["00000000000000000000.zst", "00000000000000000004.zst"]);
     assert_eq!(names(Stream::Own), ["00000000000000000002.zst"]);
     assert_eq!(notes(&data.reader(), 5), "4 prod/bao-0/file 0@2 b$\n6 prod/bao-0/file 0@4 c$\n");
@@ -113,11 +146,17 @@ fn one_writer_and_one_cluster() {
     let ledger = data.open();
     let Err(error) = Ledger::open(data.path(), "prod") else { panic!("two writers") };
     let pid = std::process::id();
-    assert!(matches!(&error, LedgerError::Locked { holder, .. } if holder.pid == Some(pid)), "{error}");
+    assert!(
+        matches!(&error, LedgerError::Locked { holder, .. } if holder.pid == Some(pid)),
+        "{error}"
+    );
     assert!(error.to_string().contains(&format!("process {pid}")), "{error}");
     drop(ledger);
     let Err(error) = Ledger::open(data.path(), "test") else { panic!("two clusters") };
-    assert!(matches!(&error, LedgerError::OtherCluster { found, .. } if found == "prod"), "{error}");
+    assert!(
+        matches!(&error, LedgerError::OtherCluster { found, .. } if found == "prod"),
+        "{error}"
+    );
     data.open();
 }
 
@@ -157,7 +196,10 @@ fn only_one_unfinished_tile_of_a_level_stays() {
     // 560 leaves: two full tiles and 48 hashes; above them 2 hashes.
     let tiles = data.path().join("ledger/tiles");
     let names = |folder: &str| {
-        let mut names: Vec<_> = fs::read_dir(tiles.join(folder)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> = fs::read_dir(tiles.join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         names.sort();
         names
     };
