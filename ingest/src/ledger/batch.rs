@@ -94,9 +94,11 @@ impl BatchHeader {
             Reader::Import => 1,
         };
         let mut flags = 0;
-        for (set, flag) in
-            [(self.continued, CONTINUED), (self.unterminated, UNTERMINATED), (self.parent.is_some(), HAS_PARENT)]
-        {
+        for (set, flag) in [
+            (self.continued, CONTINUED),
+            (self.unterminated, UNTERMINATED),
+            (self.parent.is_some(), HAS_PARENT),
+        ] {
             flags |= if set { flag } else { 0 };
         }
         out.extend([VERSION, stream, reader, flags]);
@@ -118,7 +120,10 @@ impl BatchHeader {
 
     /// Reads a leaf's data. Only what [`BatchHeader::encode`] writes is accepted, bit by bit, so that the
     /// decoded header has the leaf's hash.
-    pub(super) fn decode(encoded: &[u8], sources: &mut Sources) -> Result<BatchHeader, &'static str> {
+    pub(super) fn decode(
+        encoded: &[u8],
+        sources: &mut Sources,
+    ) -> Result<BatchHeader, &'static str> {
         let mut rest = encoded;
         let [version, stream, reader, flags] = take(&mut rest)?;
         if version != VERSION {
@@ -150,7 +155,8 @@ impl BatchHeader {
         let source_bytes = usize::from(u16::from_le_bytes(take(&mut rest)?));
         let (source, after) = rest.split_at_checked(source_bytes).ok_or(SHORT)?;
         rest = after;
-        let source = str::from_utf8(source).map_err(|_| "a batch header whose source is not UTF-8")?;
+        let source =
+            str::from_utf8(source).map_err(|_| "a batch header whose source is not UTF-8")?;
         let count = u32::from_le_bytes(take(&mut rest)?) as usize;
         // Each length has at least one byte: a false count cannot ask for more memory than the header has.
         if count > rest.len().min(BATCH_LINES_MAX) {
@@ -237,24 +243,38 @@ mod tests {
     use super::*;
 
     fn header() -> impl Strategy<Value = BatchHeader> {
-        let numbers = (any::<u64>(), any::<u64>(), any::<Option<u64>>(), any::<u64>(), any::<i64>());
+        let numbers =
+            (any::<u64>(), any::<u64>(), any::<Option<u64>>(), any::<u64>(), any::<i64>());
         let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-        (numbers, flags, any::<Hash>(), "[a-zü/]{1,40}", prop::collection::vec(1..=LEAF_BYTES_MAX as u32, 0..40)).prop_map(
-            |((first_leaf, generation, parent, offset, arrived_unix_ns), flags, root_before, source, lengths)| BatchHeader {
-                stream: if flags.0 { Stream::Own } else { Stream::Lines },
-                first_leaf: LeafIndex(first_leaf >> 1),
-                source: source.into(),
-                generation: Generation(generation),
-                parent: parent.map(Generation),
-                offset,
-                reader: if flags.1 { Reader::Import } else { Reader::Live },
-                arrived_unix_ns,
-                continued: flags.2,
-                unterminated: flags.3,
-                root_before,
-                lengths,
-            },
+        (
+            numbers,
+            flags,
+            any::<Hash>(),
+            "[a-zü/]{1,40}",
+            prop::collection::vec(1..=LEAF_BYTES_MAX as u32, 0..40),
         )
+            .prop_map(
+                |(
+                    (first_leaf, generation, parent, offset, arrived_unix_ns),
+                    flags,
+                    root_before,
+                    source,
+                    lengths,
+                )| BatchHeader {
+                    stream: if flags.0 { Stream::Own } else { Stream::Lines },
+                    first_leaf: LeafIndex(first_leaf >> 1),
+                    source: source.into(),
+                    generation: Generation(generation),
+                    parent: parent.map(Generation),
+                    offset,
+                    reader: if flags.1 { Reader::Import } else { Reader::Live },
+                    arrived_unix_ns,
+                    continued: flags.2,
+                    unterminated: flags.3,
+                    root_before,
+                    lengths,
+                },
+            )
     }
 
     proptest! {
@@ -297,7 +317,14 @@ mod tests {
             lengths: vec![3, 200, 1],
         };
         header.encode(&mut encoded);
-        for (leaf, range) in [(7, None), (8, Some(0..3)), (9, Some(3..203)), (10, Some(203..204)), (11, None), (0, None)] {
+        for (leaf, range) in [
+            (7, None),
+            (8, Some(0..3)),
+            (9, Some(3..203)),
+            (10, Some(203..204)),
+            (11, None),
+            (0, None),
+        ] {
             assert_eq!(header.line_range(LeafIndex(leaf)), range, "leaf {leaf}");
         }
         // The layout that docs/ledger-format.md tells.

@@ -37,8 +37,7 @@ impl Iterator for Batches {
 fn read(walk: &mut Walk) -> Result<ReadBatch, LedgerError> {
     let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
     let (path, offset) = (cursor.path(), cursor.offset());
-    let (header, bytes) =
-        cursor.take().map_err(|fault| fault.at(path, offset))?;
+    let (header, bytes) = cursor.take().map_err(|fault| fault.at(path, offset))?;
     walk.next = header.end();
     let lines = Lines { bytes, lengths: header.lengths.clone() };
     Ok(ReadBatch { header, lines })

@@ -13,7 +13,8 @@ pub(super) struct ReadFrame {
 impl ReadFrame {
     /// Returns the batch that holds a leaf, and where its lines begin.
     pub(super) fn find(&self, leaf: u64) -> Option<(&BatchHeader, usize)> {
-        let at = self.headers.partition_point(|header| header.first_leaf.0 <= leaf).checked_sub(1)?;
+        let at =
+            self.headers.partition_point(|header| header.first_leaf.0 <= leaf).checked_sub(1)?;
         let header = &self.headers[at];
         let start: u64 = self.headers[..at].iter().map(BatchHeader::bytes).sum();
         (leaf < header.end()).then_some((header, start as usize))

@@ -37,7 +37,9 @@ impl Folder {
         let path = data.join("format");
         match fs::read_to_string(&path) {
             Ok(text) => Folder::parse(data, &path, &text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(LedgerError::Missing { data: data.to_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(LedgerError::Missing { data: data.to_owned() })
+            }
             Err(error) => Err(error).at("read", &path),
         }
     }
@@ -46,22 +48,31 @@ impl Folder {
         let wrong = |problem: String| LedgerError::Format { path: path.to_owned(), problem };
         let mut lines = text.lines();
         match (lines.next(), lines.next().and_then(|line| line.strip_prefix("cluster "))) {
-            (Some(FORMAT), Some(cluster)) => {
-                Ok(Folder { data: data.to_owned(), ledger: data.join("ledger"), cluster: cluster.to_owned() })
-            }
+            (Some(FORMAT), Some(cluster)) => Ok(Folder {
+                data: data.to_owned(),
+                ledger: data.join("ledger"),
+                cluster: cluster.to_owned(),
+            }),
             (Some(FORMAT), None) => Err(wrong("it does not name a cluster".into())),
             (first, _) => Err(wrong(format!("it begins with {:?}", first.unwrap_or_default()))),
         }
     }
 
     /// Opens a folder for writing, makes it where there is none, and takes the lock.
-    pub(super) fn open_or_create(data: &Path, cluster: &str) -> Result<(Folder, NoteSigner, Lock), LedgerError> {
+    pub(super) fn open_or_create(
+        data: &Path,
+        cluster: &str,
+    ) -> Result<(Folder, NoteSigner, Lock), LedgerError> {
         make_folder(data)?;
         let lock = Lock::take(data)?;
         let folder = match Folder::open(data) {
             Ok(folder) if folder.cluster == cluster => folder,
             Ok(Folder { cluster: found, .. }) => {
-                return Err(LedgerError::OtherCluster { data: data.to_owned(), found, asked: cluster.to_owned() });
+                return Err(LedgerError::OtherCluster {
+                    data: data.to_owned(),
+                    found,
+                    asked: cluster.to_owned(),
+                });
             }
             Err(LedgerError::Missing { .. }) => Folder::create(data, cluster)?,
             Err(error) => return Err(error),
@@ -70,7 +81,8 @@ impl Folder {
             make_folder(&stream_folder(&folder.ledger, stream))?;
         }
         let path = folder.data.join("keys/signing.key");
-        let text = read_small(&path)?.ok_or_else(|| key_error(&path, "the signing key is missing"))?;
+        let text =
+            read_small(&path)?.ok_or_else(|| key_error(&path, "the signing key is missing"))?;
         let signer = NoteSigner::parse(&text).map_err(|problem| key_error(&path, problem))?;
         if signer.verifier().name() != folder.origin() {
             return Err(key_error(&path, "this is the key of another ledger"));
@@ -84,7 +96,10 @@ impl Folder {
         for stream in Stream::ALL {
             make_folder(&stream_folder(&ledger, stream))?;
             if !list_segments(&ledger, stream)?.is_empty() {
-                return Err(LedgerError::Format { path: format, problem: "it is missing, though there is a ledger".into() });
+                return Err(LedgerError::Format {
+                    path: format,
+                    problem: "it is missing, though there is a ledger".into(),
+                });
             }
         }
         let keys = data.join("keys");
@@ -118,7 +133,11 @@ impl Folder {
     pub(super) fn checkpoint(&self) -> Result<Option<Checkpoint>, LedgerError> {
         let path = self.checkpoint_path();
         let Some(note) = read_small(&path)? else { return Ok(None) };
-        let corrupt = |problem: &str| LedgerError::Corrupt { path: path.clone(), offset: 0, problem: problem.to_owned() };
+        let corrupt = |problem: &str| LedgerError::Corrupt {
+            path: path.clone(),
+            offset: 0,
+            problem: problem.to_owned(),
+        };
         let checkpoint = Checkpoint::parse(&note).map_err(corrupt)?;
         if checkpoint.origin != self.origin() {
             return Err(corrupt("this is the checkpoint of another ledger"));
@@ -139,7 +158,8 @@ impl VerifierKey {
     /// The file is missing, unreadable or no key.
     pub fn of_folder(data: &Path) -> Result<VerifierKey, LedgerError> {
         let path = data.join("keys/verifier.key");
-        let text = read_small(&path)?.ok_or_else(|| key_error(&path, "the verifier key is missing"))?;
+        let text =
+            read_small(&path)?.ok_or_else(|| key_error(&path, "the verifier key is missing"))?;
         text.parse().map_err(|problem| key_error(&path, problem))
     }
 }
@@ -153,7 +173,14 @@ impl Lock {
     fn take(data: &Path) -> Result<Lock, LedgerError> {
         let path = data.join("lock");
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).at("open", &path)?;
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .at("open", &path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -192,7 +219,13 @@ pub(super) fn replace(path: &Path, content: &[u8], sync: bool) -> Result<(), Led
     unfinished.push(".tmp");
     let unfinished = PathBuf::from(unfinished);
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished).at("make", &unfinished)?;
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .at("make", &unfinished)?;
     file.write_all(content).at("write", &unfinished)?;
     if sync {
         file.sync_all().at("fsync", &unfinished)?;

@@ -65,7 +65,9 @@ impl FrameFault {
     pub(super) fn at(self, path: PathBuf, offset: u64) -> LedgerError {
         match self {
             FrameFault::Io(source) => LedgerError::Io { action: "read", path, source },
-            FrameFault::Torn { .. } | FrameFault::Bad(_) => LedgerError::Corrupt { path, offset, problem: self.to_string() },
+            FrameFault::Torn { .. } | FrameFault::Bad(_) => {
+                LedgerError::Corrupt { path, offset, problem: self.to_string() }
+            }
         }
     }
 }
@@ -83,11 +85,20 @@ pub(super) struct FrameEncoder {
 
 impl FrameEncoder {
     pub(super) fn new() -> io::Result<FrameEncoder> {
-        Ok(FrameEncoder { zstd: zstd::bulk::Compressor::new(LEVEL)?, headers: Vec::new(), data: Vec::new() })
+        Ok(FrameEncoder {
+            zstd: zstd::bulk::Compressor::new(LEVEL)?,
+            headers: Vec::new(),
+            data: Vec::new(),
+        })
     }
 
     /// Replaces `frame` by the frame of these batches; `content` is their lines back to back.
-    pub(super) fn encode(&mut self, headers: &[BatchHeader], content: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
+    pub(super) fn encode(
+        &mut self,
+        headers: &[BatchHeader],
+        content: &[u8],
+        frame: &mut Vec<u8>,
+    ) -> io::Result<()> {
         self.headers.clear();
         for header in headers {
             let start = self.headers.len();
@@ -99,7 +110,15 @@ impl FrameEncoder {
         self.data.clear();
         self.data.reserve(zstd::zstd_safe::compress_bound(content.len()));
         self.zstd.compress_to_buffer(content, &mut self.data)?;
-        write_frame(headers.len(), &self.headers, 0, self.headers.len(), &self.data, content.len(), frame);
+        write_frame(
+            headers.len(),
+            &self.headers,
+            0,
+            self.headers.len(),
+            &self.data,
+            content.len(),
+            frame,
+        );
         Ok(())
     }
 }
@@ -119,7 +138,13 @@ fn write_frame(
     frame.extend(u32_of(FIXED_BYTES + headers.len()).to_le_bytes());
     frame.extend([0; 4]);
     frame.extend([VERSION, coding, 0, 0]);
-    for number in [u32_of(count), u32_of(headers_bytes), u32_of(data.len()), crc32fast::hash(data), u32_of(content_bytes)] {
+    for number in [
+        u32_of(count),
+        u32_of(headers_bytes),
+        u32_of(data.len()),
+        crc32fast::hash(data),
+        u32_of(content_bytes),
+    ] {
         frame.extend(number.to_le_bytes());
     }
     frame.extend(headers);
@@ -177,12 +202,17 @@ pub(super) fn read_table(
 }
 
 fn decode_table(payload: &[u8], sources: &mut Sources) -> Result<FrameTable, String> {
-    let number = |at: usize| u32::from_le_bytes([payload[at], payload[at + 1], payload[at + 2], payload[at + 3]]);
+    let number = |at: usize| {
+        u32::from_le_bytes([payload[at], payload[at + 1], payload[at + 2], payload[at + 3]])
+    };
     if crc32fast::hash(&payload[4..]) != number(0) {
         return Err("a table whose checksum is wrong".into());
     }
     if payload[4] != VERSION {
-        return Err(format!("a table of version {}, which this keytrail does not know", payload[4]));
+        return Err(format!(
+            "a table of version {}, which this keytrail does not know",
+            payload[4]
+        ));
     }
     let (count, headers_bytes, data_bytes, data_crc, content_bytes) =
         (number(8), number(12), number(16), number(20), number(24));
@@ -197,7 +227,9 @@ fn decode_table(payload: &[u8], sources: &mut Sources) -> Result<FrameTable, Str
                 .map_err(|error| format!("a table that does not decompress: {error}"))?;
             &unpacked[..]
         }
-        other => return Err(format!("a table in coding {other}, which this keytrail does not know")),
+        other => {
+            return Err(format!("a table in coding {other}, which this keytrail does not know"));
+        }
     };
     if rest.len() != headers_bytes as usize {
         return Err("a table with impossible lengths".into());
@@ -212,7 +244,11 @@ fn decode_table(payload: &[u8], sources: &mut Sources) -> Result<FrameTable, Str
     }
     let ascending = headers.windows(2).all(|pair| pair[0].end() <= pair[1].first_leaf.0);
     let bytes: u64 = headers.iter().map(BatchHeader::bytes).sum();
-    if !rest.is_empty() || headers.is_empty() || headers.len() != count as usize || !ascending || bytes != u64::from(content_bytes)
+    if !rest.is_empty()
+        || headers.is_empty()
+        || headers.len() != count as usize
+        || !ascending
+        || bytes != u64::from(content_bytes)
     {
         return Err("a table that contradicts itself".into());
     }
@@ -235,7 +271,11 @@ pub(super) struct FrameDecoder {
 
 impl FrameDecoder {
     /// Reads the zstd frame after a table and returns its content, checked against the table.
-    pub(super) fn content(&mut self, file: &mut impl Read, table: &FrameTable) -> Result<Vec<u8>, FrameFault> {
+    pub(super) fn content(
+        &mut self,
+        file: &mut impl Read,
+        table: &FrameTable,
+    ) -> Result<Vec<u8>, FrameFault> {
         self.data.resize(table.data_bytes as usize, 0);
         file.read_exact(&mut self.data)?;
         if crc32fast::hash(&self.data) != table.data_crc {

@@ -41,10 +41,16 @@ impl Generations {
         let number = header.generation.0;
         if let Some(info) = self.0.get_mut(&number) {
             if info.source != header.source || info.parent != header.parent {
-                return Err(format!("generation {number} is of {}, with another parent or source here", info.source));
+                return Err(format!(
+                    "generation {number} is of {}, with another parent or source here",
+                    info.source
+                ));
             }
             if info.end != header.offset {
-                return Err(format!("generation {number} ends at byte {}, the batch begins at {}", info.end, header.offset));
+                return Err(format!(
+                    "generation {number} ends at byte {}, the batch begins at {}",
+                    info.end, header.offset
+                ));
             }
             info.reader = header.reader;
             info.end = header.end_offset();
@@ -59,7 +65,10 @@ impl Generations {
         if let Some(parent) = header.parent {
             let known = self.0.get(&parent.0).filter(|parent| parent.source == header.source);
             if known.is_none_or(|parent| parent.end < header.offset) {
-                return Err(format!("generation {} is no parent that reaches to byte {}", parent.0, header.offset));
+                return Err(format!(
+                    "generation {} is no parent that reaches to byte {}",
+                    parent.0, header.offset
+                ));
             }
         }
         self.0.insert(

@@ -23,7 +23,12 @@ impl CheckedTiles {
     pub(super) fn open(files: TileFiles, size: u64, root: &Hash) -> Option<CheckedTiles> {
         let edges = files.read_edges(size, 0)?;
         let tree = Tree::from_edges(size, edges.clone())?;
-        (tree.root() == *root).then(|| CheckedTiles { files, size, edges, checked: Mutex::default() })
+        (tree.root() == *root).then(|| CheckedTiles {
+            files,
+            size,
+            edges,
+            checked: Mutex::default(),
+        })
     }
 
     /// Returns a leaf's hash; `None` if its tile, or one above it, is missing or wrong.

@@ -1,5 +1,6 @@
 //! The hashes of a generation's lines, in the order of its file.
 
+use super::Stream;
 use super::batch::BatchHeader;
 use super::error::LedgerError;
 use super::generations::GenerationInfo;
@@ -7,7 +8,6 @@ use super::reader::LedgerReader;
 use super::tree::Hash;
 use super::walk::Cursor;
 use crate::source::LeafIndex;
-use super::Stream;
 
 /// End offset and leaf hash of each line. Ends after an error.
 pub struct LineHashes {
@@ -36,7 +36,8 @@ impl LineHashes {
         loop {
             let Some(part) = &mut self.part else {
                 let Some((info, limit)) = self.parts.pop() else { return Ok(None) };
-                let stream = if &*info.source == super::OWN_SOURCE { Stream::Own } else { Stream::Lines };
+                let stream =
+                    if &*info.source == super::OWN_SOURCE { Stream::Own } else { Stream::Lines };
                 let cursor = self.reader.cursor(stream, info.generation.0, self.reader.size())?;
                 let offset = info.start;
                 self.part = Some(Part { info, limit, cursor, batch: None, offset });

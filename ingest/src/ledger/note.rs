@@ -46,14 +46,19 @@ impl Checkpoint {
     pub fn parse(note: &str) -> Result<Checkpoint, &'static str> {
         let (text, _) = split_note(note).ok_or("no signed note")?;
         let mut lines = text.lines();
-        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
+        else {
             return Err("a note of fewer than three lines");
         };
         let size_number: u64 = size.parse().map_err(|_| "a note without the number of leaves")?;
         if size_number.to_string() != size {
             return Err("a note without the number of leaves");
         }
-        let root = BASE64_STANDARD.decode(root).ok().and_then(|root| root.try_into().ok()).ok_or("a note without a root")?;
+        let root = BASE64_STANDARD
+            .decode(root)
+            .ok()
+            .and_then(|root| root.try_into().ok())
+            .ok_or("a note without a root")?;
         Ok(Checkpoint { origin: origin.to_owned(), size: size_number, root, note: note.to_owned() })
     }
 }
@@ -65,7 +70,10 @@ pub(super) fn origin(cluster: &str) -> String {
     for character in cluster.chars() {
         if character.is_whitespace() || character.is_control() || matches!(character, '+' | '%') {
             let mut utf8 = [0; 4];
-            character.encode_utf8(&mut utf8).bytes().for_each(|byte| origin.push_str(&format!("%{byte:02X}")));
+            character
+                .encode_utf8(&mut utf8)
+                .bytes()
+                .for_each(|byte| origin.push_str(&format!("%{byte:02X}")));
         } else {
             origin.push(character);
         }
@@ -80,8 +88,12 @@ fn split_note(note: &str) -> Option<(&str, &str)> {
 }
 
 fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
-    let hash: Hash =
-        Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key.as_bytes()).finalize().into();
+    let hash: Hash = Sha256::new()
+        .chain_update(name)
+        .chain_update([b'\n', ED25519])
+        .chain_update(key.as_bytes())
+        .finalize()
+        .into();
     [hash[0], hash[1], hash[2], hash[3]]
 }
 
@@ -162,7 +174,10 @@ impl NoteSigner {
     }
 
     pub(super) fn to_text(&self) -> String {
-        format!("PRIVATE+KEY+{}", key_text(&self.name, &self.key.verifying_key(), self.key.as_bytes()))
+        format!(
+            "PRIVATE+KEY+{}",
+            key_text(&self.name, &self.key.verifying_key(), self.key.as_bytes())
+        )
     }
 
     pub(super) fn verifier(&self) -> VerifierKey {
@@ -192,10 +207,13 @@ fn parse_key(text: &str) -> Result<(&str, [u8; 4], [u8; 32]), &'static str> {
     let (Some(name), Some(id), Some(bytes)) = (parts.next(), parts.next(), parts.next()) else {
         return Err("no key of the form name+id+base64");
     };
-    let id = u32::from_str_radix(id, 16).ok().filter(|_| id.len() == 8).ok_or("a key without an id")?;
+    let id =
+        u32::from_str_radix(id, 16).ok().filter(|_| id.len() == 8).ok_or("a key without an id")?;
     let bytes = BASE64_STANDARD.decode(bytes).map_err(|_| "a key that is not base64")?;
     match bytes.split_first() {
-        Some((&ED25519, key)) => Ok((name, id.to_be_bytes(), key.try_into().map_err(|_| "a key of another length")?)),
+        Some((&ED25519, key)) => {
+            Ok((name, id.to_be_bytes(), key.try_into().map_err(|_| "a key of another length")?))
+        }
         _ => Err("a key of another kind than Ed25519"),
     }
 }
@@ -207,7 +225,8 @@ mod tests {
 
     /// The key pair of the Go package's documentation, golang.org/x/mod/sumdb/note.
     const GO_VERIFIER: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-    const GO_SIGNER: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+    const GO_SIGNER: &str =
+        "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
     const GO_NOTE: &str = "If you think cryptography is the answer to your problem,\n\
         then you don't know what your problem is.\n\n\
         — PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
@@ -233,18 +252,31 @@ mod tests {
         assert!(signer.verifier().verifies(&checkpoint.note));
         assert!(!NoteSigner::new("keytrail/prod", &[8; 32]).verifier().verifies(&checkpoint.note));
         assert!(!NoteSigner::new("keytrail/test", &[7; 32]).verifier().verifies(&checkpoint.note));
-        for (from, to) in [("120394", "120395"), ("120394", "0120394"), ("keytrail/prod\n", "keytrail/test\n"), ("AQE=", "AQI=")] {
-            assert!(!signer.verifier().verifies(&checkpoint.note.replacen(from, to, 1)), "{from} to {to}");
+        for (from, to) in [
+            ("120394", "120395"),
+            ("120394", "0120394"),
+            ("keytrail/prod\n", "keytrail/test\n"),
+            ("AQE=", "AQI="),
+        ] {
+            assert!(
+                !signer.verifier().verifies(&checkpoint.note.replacen(from, to, 1)),
+                "{from} to {to}"
+            );
         }
-        assert_eq!(Checkpoint::parse(&checkpoint.note.replace("120394", "+120394")), Err("a note without the number of leaves"));
+        assert_eq!(
+            Checkpoint::parse(&checkpoint.note.replace("120394", "+120394")),
+            Err("a note without the number of leaves")
+        );
         assert_eq!(Checkpoint::parse("keytrail/prod\n"), Err("no signed note"));
     }
 
     #[test]
     fn an_origin_is_a_key_name() {
-        for (cluster, expected) in
-            [("prod", "keytrail/prod"), ("a b+c%d", "keytrail/a%20b%2Bc%25d"), ("zürich\u{a0}1", "keytrail/zürich%C2%A01")]
-        {
+        for (cluster, expected) in [
+            ("prod", "keytrail/prod"),
+            ("a b+c%d", "keytrail/a%20b%2Bc%25d"),
+            ("zürich\u{a0}1", "keytrail/zürich%C2%A01"),
+        ] {
             assert_eq!(origin(cluster), expected);
         }
     }

@@ -68,7 +68,11 @@ impl Places {
     fn offset(&self, known: &mut Known, segment: u64, leaf: u64) -> Result<u64, LedgerError> {
         known.clock += 1;
         if known.frames.len() >= SEGMENTS_MAX && !known.frames.contains_key(&segment) {
-            let oldest = known.frames.iter().min_by_key(|(_, places)| places.last_used).map(|(&first, _)| first);
+            let oldest = known
+                .frames
+                .iter()
+                .min_by_key(|(_, places)| places.last_used)
+                .map(|(&first, _)| first);
             oldest.map(|oldest| known.frames.remove(&oldest));
         }
         let places = known.frames.entry(segment).or_default();
@@ -76,7 +80,11 @@ impl Places {
         let path = segment_path(&self.ledger, self.stream, segment);
         let metadata = fs::metadata(&path).at("read", &path)?;
         if places.inode != metadata.ino() {
-            *places = SegmentPlaces { inode: metadata.ino(), last_used: known.clock, ..SegmentPlaces::default() };
+            *places = SegmentPlaces {
+                inode: metadata.ino(),
+                last_used: known.clock,
+                ..SegmentPlaces::default()
+            };
         }
         let may_be_newer = places.frames.last().is_none_or(|&(first, _)| first <= leaf);
         if may_be_newer && places.scanned < metadata.len() {

@@ -61,7 +61,10 @@ impl LedgerReader {
         LedgerReader::of_folder(Folder::open(data)?, None)
     }
 
-    pub(super) fn of_folder(folder: Folder, durable: Option<Arc<AtomicU64>>) -> Result<LedgerReader, LedgerError> {
+    pub(super) fn of_folder(
+        folder: Folder,
+        durable: Option<Arc<AtomicU64>>,
+    ) -> Result<LedgerReader, LedgerError> {
         let seen = Seen::read(&folder)?;
         let places = Stream::ALL.map(|stream| Places::new(&folder.ledger, stream));
         let inner = Inner {
@@ -81,14 +84,17 @@ impl LedgerReader {
     /// # Errors
     /// The checkpoint cannot be read.
     pub fn refresh(&self) -> Result<u64, LedgerError> {
-        let seen = Seen::read(&self.inner.folder)?;
-        *self.inner.seen.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seen);
+        if self.checkpoint()? != self.seen().checkpoint {
+            let seen = Seen::read(&self.inner.folder)?;
+            *self.inner.seen.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seen);
+        }
         Ok(self.size())
     }
 
     /// Returns how many leaves can be read.
     pub fn size(&self) -> u64 {
-        let durable = self.inner.durable.as_ref().map_or(0, |durable| durable.load(Ordering::Acquire));
+        let durable =
+            self.inner.durable.as_ref().map_or(0, |durable| durable.load(Ordering::Acquire));
         self.seen().checkpoint.size.max(durable)
     }
 
@@ -107,7 +113,10 @@ impl LedgerReader {
     /// # Errors
     /// It cannot be read.
     pub fn checkpoint(&self) -> Result<Checkpoint, LedgerError> {
-        self.inner.folder.checkpoint()?.ok_or_else(|| LedgerError::Missing { data: self.inner.folder.data.clone() })
+        self.inner
+            .folder
+            .checkpoint()?
+            .ok_or_else(|| LedgerError::Missing { data: self.inner.folder.data.clone() })
     }
 
     /// Returns a line by its leaf.
@@ -226,7 +235,12 @@ impl LedgerReader {
     }
 
     /// Starts in one stream at the last frame that begins at or before a leaf.
-    pub(super) fn cursor(&self, stream: Stream, leaf: u64, size: u64) -> Result<Cursor, LedgerError> {
+    pub(super) fn cursor(
+        &self,
+        stream: Stream,
+        leaf: u64,
+        size: u64,
+    ) -> Result<Cursor, LedgerError> {
         self.inner.places[stream as usize].cursor(leaf, size)
     }
 
@@ -237,8 +251,11 @@ impl LedgerReader {
 
 impl Seen {
     fn read(folder: &Folder) -> Result<Seen, LedgerError> {
-        let checkpoint = folder.checkpoint()?.ok_or_else(|| LedgerError::Missing { data: folder.data.clone() })?;
-        let tiles = CheckedTiles::open(TileFiles::new(&folder.ledger), checkpoint.size, &checkpoint.root);
+        let checkpoint = folder
+            .checkpoint()?
+            .ok_or_else(|| LedgerError::Missing { data: folder.data.clone() })?;
+        let tiles =
+            CheckedTiles::open(TileFiles::new(&folder.ledger), checkpoint.size, &checkpoint.root);
         if tiles.is_none() {
             tracing::warn!(
                 "the tiles of {} do not make the checkpoint's root: reading hashes from the lines instead",
@@ -253,7 +270,11 @@ impl Seen {
 ///
 /// # Errors
 /// The ledger is damaged or unreadable; `out` cannot be written.
-pub fn cat(reader: &LedgerReader, source: &str, out: &mut dyn std::io::Write) -> Result<u64, LedgerError> {
+pub fn cat(
+    reader: &LedgerReader,
+    source: &str,
+    out: &mut dyn std::io::Write,
+) -> Result<u64, LedgerError> {
     let size = reader.size();
     let mut walk = reader.walk(0, size)?;
     let mut written = 0;
@@ -262,9 +283,7 @@ pub fn cat(reader: &LedgerReader, source: &str, out: &mut dyn std::io::Write) ->
         let of_source = cursor.peek()?.is_some_and(|header| &*header.source == source);
         if of_source {
             let (path, offset) = (cursor.path(), cursor.offset());
-            let lines = cursor
-                .content()
-                .map_err(|fault| fault.at(path, offset))?;
+            let lines = cursor.content().map_err(|fault| fault.at(path, offset))?;
             out.write_all(lines).at("write lines of", Path::new(source))?;
             written += lines.len() as u64;
         }

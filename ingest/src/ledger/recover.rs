@@ -36,7 +36,10 @@ pub(super) struct Recovered {
 }
 
 /// Finds the end of the ledger, and cuts off what a crash left after it.
-pub(super) fn recover(folder: &Folder, checkpoint: Option<&Checkpoint>) -> Result<Recovered, LedgerError> {
+pub(super) fn recover(
+    folder: &Folder,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<Recovered, LedgerError> {
     let ledger = &folder.ledger;
     let [lines, own] = Stream::ALL.map(|stream| list_segments(ledger, stream));
     let segments = [lines?, own?];
@@ -49,9 +52,15 @@ pub(super) fn recover(folder: &Folder, checkpoint: Option<&Checkpoint>) -> Resul
         return pass.finish(true);
     }
     if checkpoint.is_none() && segments.iter().any(|segments| !segments.is_empty()) {
-        tracing::warn!("{} is missing: hashing the whole ledger again", folder.checkpoint_path().display());
+        tracing::warn!(
+            "{} is missing: hashing the whole ledger again",
+            folder.checkpoint_path().display()
+        );
     } else if believed.is_some() {
-        tracing::warn!("the tiles of {} do not make the checkpoint's root: hashing the whole ledger again", ledger.display());
+        tracing::warn!(
+            "the tiles of {} do not make the checkpoint's root: hashing the whole ledger again",
+            ledger.display()
+        );
     }
     let pass = Pass::new(folder, &segments, checkpoint).run(None)?;
     pass.expect("only edges can fail to fit").finish(checkpoint.is_some())
@@ -68,7 +77,11 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(folder: &'a Folder, segments: &[Vec<u64>; 2], checkpoint: Option<&'a Checkpoint>) -> Pass<'a> {
+    fn new(
+        folder: &'a Folder,
+        segments: &[Vec<u64>; 2],
+        checkpoint: Option<&'a Checkpoint>,
+    ) -> Pass<'a> {
         Pass {
             folder,
             tiles: TileFiles::new(&folder.ledger),
@@ -91,7 +104,9 @@ impl<'a> Pass<'a> {
             if let Some(checkpoint) = self.checkpoint.filter(|checkpoint| checkpoint.size == next) {
                 if let Some(mut edges) = edges.take() {
                     edges[0] = std::mem::take(&mut edge);
-                    match Tree::from_edges(signed, edges).filter(|tree| tree.root() == checkpoint.root) {
+                    match Tree::from_edges(signed, edges)
+                        .filter(|tree| tree.root() == checkpoint.root)
+                    {
                         Some(tree) => self.tree = tree,
                         None => return Ok(None),
                     }
@@ -101,10 +116,13 @@ impl<'a> Pass<'a> {
             }
             let Some(cursor) = self.walk.turn()? else { break };
             let (path, offset) = (cursor.path(), cursor.offset());
-            let corrupt = |problem: String| LedgerError::Corrupt { path: path.clone(), offset, problem };
+            let corrupt =
+                |problem: String| LedgerError::Corrupt { path: path.clone(), offset, problem };
             let end = cursor.peek()?.map_or(next, BatchHeader::end);
             if next < signed && end > signed {
-                return Err(corrupt(format!("the checkpoint's size {signed} is within this batch")));
+                return Err(corrupt(format!(
+                    "the checkpoint's size {signed} is within this batch"
+                )));
             }
             let header = if edges.is_none() || end > edge_from {
                 let (header, lines) = match cursor.take() {
@@ -116,9 +134,13 @@ impl<'a> Pass<'a> {
                     }
                 };
                 if edges.is_some() {
-                    edge.extend(leaves(&header, &lines).skip(edge_from.saturating_sub(next) as usize));
+                    edge.extend(
+                        leaves(&header, &lines).skip(edge_from.saturating_sub(next) as usize),
+                    );
                 } else if header.root_before != self.tree.root() {
-                    return Err(corrupt("a leaf before this batch is not the one that was written".into()));
+                    return Err(corrupt(
+                        "a leaf before this batch is not the one that was written".into(),
+                    ));
                 } else {
                     leaves(&header, &lines).for_each(|leaf| self.tree.push(leaf));
                     for tile in self.tree.take_full() {
@@ -163,10 +185,16 @@ pub(super) fn leaves(header: &BatchHeader, lines: &[u8]) -> impl Iterator<Item =
 }
 
 /// Cuts one stream where the ledger ends, and returns the segment to go on with.
-fn cut(ledger: &Path, cursor: &mut Cursor, next: u64, signed: bool) -> Result<Option<(u64, u64)>, LedgerError> {
+fn cut(
+    ledger: &Path,
+    cursor: &mut Cursor,
+    next: u64,
+    signed: bool,
+) -> Result<Option<(u64, u64)>, LedgerError> {
     let after = cursor.peek()?.map(|header| header.first_leaf.0);
     let (path, offset) = (cursor.path(), cursor.offset());
-    let corrupt = |problem: String| Err(LedgerError::Corrupt { path: path.clone(), offset, problem });
+    let corrupt =
+        |problem: String| Err(LedgerError::Corrupt { path: path.clone(), offset, problem });
     let Some(file) = &mut cursor.file else { return Ok(None) };
     if let Some(fault) = cursor.fault.take() {
         if let Some(good) = whole_frame(&file.path, offset)? {
@@ -188,7 +216,11 @@ fn cut(ledger: &Path, cursor: &mut Cursor, next: u64, signed: bool) -> Result<Op
     }
     let length = fs::metadata(&path).at("read", &path)?.len();
     if length > offset {
-        tracing::warn!("cut {} bytes off {} that a crash left unfinished", length - offset, path.display());
+        tracing::warn!(
+            "cut {} bytes off {} that a crash left unfinished",
+            length - offset,
+            path.display()
+        );
     }
     let file = OpenOptions::new().write(true).open(&path).at("open", &path)?;
     file.set_len(offset).and_then(|()| file.sync_all()).at("cut", &path)?;

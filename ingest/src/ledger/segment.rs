@@ -9,7 +9,8 @@ use super::batch::Sources;
 use super::error::{At, LedgerError};
 use super::frame::{FrameDecoder, FrameFault, FrameTable, read_table};
 
-const BUFFER_BYTES: usize = 256 << 10;
+/// Small, since reading tables alone should not read the lines between them too.
+const BUFFER_BYTES: usize = 16 << 10;
 
 /// Returns a stream's folder within the ledger's.
 pub(super) fn stream_folder(ledger: &Path, stream: Stream) -> PathBuf {
@@ -27,7 +28,10 @@ pub(super) fn list_segments(ledger: &Path, stream: Stream) -> Result<Vec<u64>, L
     let mut segments = Vec::new();
     for entry in fs::read_dir(&folder).at("list", &folder)? {
         let name = entry.at("list", &folder)?.file_name();
-        let first = name.to_str().and_then(|name| name.strip_suffix(".zst")).filter(|digits| digits.len() == 20);
+        let first = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(".zst"))
+            .filter(|digits| digits.len() == 20);
         segments.extend(first.and_then(|digits| digits.parse::<u64>().ok()));
     }
     segments.sort_unstable();
@@ -58,9 +62,16 @@ impl SegmentFile {
     pub(super) fn open(path: PathBuf, offset: u64) -> io::Result<SegmentFile> {
         let file = File::open(&path)?;
         let length = file.metadata()?.len();
-        let mut file = BufReader::with_capacity(BUFFER_BYTES.min(length as usize).max(512), file);
+        let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
         file.seek(SeekFrom::Start(offset))?;
-        Ok(SegmentFile { path, file, offset, length, sources: Sources::default(), decoder: FrameDecoder::default() })
+        Ok(SegmentFile {
+            path,
+            file,
+            offset,
+            length,
+            sources: Sources::default(),
+            decoder: FrameDecoder::default(),
+        })
     }
 
     /// Returns where the next frame begins, or the fault at which reading ended.

@@ -33,7 +33,10 @@ pub(super) struct Edge {
 
 /// Returns the unfinished tile of each level of a tree of this size.
 pub(super) fn edges_of(size: u64) -> Vec<Edge> {
-    edge_widths(size).enumerate().map(|(level, width)| Edge { index: size >> (8 * (level + 1)), width }).collect()
+    edge_widths(size)
+        .enumerate()
+        .map(|(level, width)| Edge { index: size >> (8 * (level + 1)), width })
+        .collect()
 }
 
 impl TileFiles {
@@ -44,7 +47,9 @@ impl TileFiles {
     /// Returns the path of a full tile.
     pub(super) fn path(&self, level: u8, index: u64) -> PathBuf {
         let mut path = self.folder.join(level.to_string());
-        let groups = std::iter::successors(Some(index), |rest| (*rest >= 1000).then(|| rest / 1000)).collect::<Vec<_>>();
+        let groups =
+            std::iter::successors(Some(index), |rest| (*rest >= 1000).then(|| rest / 1000))
+                .collect::<Vec<_>>();
         for (place, group) in groups.iter().enumerate().rev() {
             let prefix = if place == 0 { "" } else { "x" };
             path.push(format!("{prefix}{:03}", group % 1000));
@@ -62,7 +67,11 @@ impl TileFiles {
 
     /// Writes the unfinished tiles of a tree, but for those that are `known` to be on disk. The ones that they
     /// replace stay until [`TileFiles::remove_replaced`], for readers that hold the older checkpoint.
-    pub(super) fn write_edges(&self, tree: &Tree, known: &mut Vec<Edge>) -> Result<(), LedgerError> {
+    pub(super) fn write_edges(
+        &self,
+        tree: &Tree,
+        known: &mut Vec<Edge>,
+    ) -> Result<(), LedgerError> {
         let edges = edges_of(tree.size());
         for (level, (edge, hashes)) in edges.iter().zip(tree.edges()).enumerate() {
             if edge.width > 0 && known.get(level) != Some(edge) {
@@ -76,15 +85,23 @@ impl TileFiles {
 
     /// Removes the unfinished tiles before those of now: a wider or the full one has taken their place.
     pub(super) fn remove_replaced(&self, before: &[Edge], now: &[Edge]) -> Result<(), LedgerError> {
-        for (level, (before, now)) in before.iter().zip(now).enumerate().filter(|(_, (before, now))| before != now) {
+        for (level, (before, now)) in
+            before.iter().zip(now).enumerate().filter(|(_, (before, now))| before != now)
+        {
             let folder = self.partial_folder(level as u8, before.index);
             if before.index < now.index {
                 match fs::remove_dir_all(&folder) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).at("remove", &folder),
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(error).at("remove", &folder);
+                    }
                     _ => continue,
                 }
             }
-            for narrower in self.partial_widths(level as u8, now.index).into_iter().filter(|&width| width < now.width) {
+            for narrower in self
+                .partial_widths(level as u8, now.index)
+                .into_iter()
+                .filter(|&width| width < now.width)
+            {
                 let path = folder.join(narrower.to_string());
                 fs::remove_file(&path).at("remove", &path)?;
             }
@@ -117,19 +134,25 @@ impl TileFiles {
             widths.retain(|&other| other > width);
             widths.into_iter().rev().find_map(|other| read(folder.join(other.to_string())))
         };
-        exact().or_else(|| read(self.path(level, index))).or_else(wider).or_else(|| read(self.path(level, index)))
+        exact()
+            .or_else(|| read(self.path(level, index)))
+            .or_else(wider)
+            .or_else(|| read(self.path(level, index)))
     }
 
     fn partial_widths(&self, level: u8, index: u64) -> Vec<usize> {
-        let entries = fs::read_dir(self.partial_folder(level, index)).into_iter().flatten().flatten();
-        let mut widths: Vec<usize> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        let entries =
+            fs::read_dir(self.partial_folder(level, index)).into_iter().flatten().flatten();
+        let mut widths: Vec<usize> =
+            entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
         widths.sort_unstable();
         widths
     }
 
     /// Tells whether a full tile stands on disk with its full length.
     pub(super) fn is_full(&self, level: u8, index: u64) -> bool {
-        fs::metadata(self.path(level, index)).is_ok_and(|tile| tile.len() == (TILE_WIDTH * 32) as u64)
+        fs::metadata(self.path(level, index))
+            .is_ok_and(|tile| tile.len() == (TILE_WIDTH * 32) as u64)
     }
 
     /// Reads the unfinished tile of each level of a tree of this size, from level `from` on; where a file is

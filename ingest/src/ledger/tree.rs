@@ -59,7 +59,8 @@ pub(super) struct Tree {
 impl Tree {
     /// Returns the tree of this size with these unfinished tiles; `None` if their widths do not fit the size.
     pub(super) fn from_edges(size: u64, edges: Vec<Vec<Hash>>) -> Option<Tree> {
-        let fits = edges.len() == edge_widths(size).len() && edges.iter().map(Vec::len).eq(edge_widths(size));
+        let fits = edges.len() == edge_widths(size).len()
+            && edges.iter().map(Vec::len).eq(edge_widths(size));
         if !fits {
             return None;
         }
@@ -130,7 +131,8 @@ impl Tree {
 /// Returns how many hashes the unfinished tile of each level has in a tree of this size.
 pub(super) fn edge_widths(size: u64) -> impl ExactSizeIterator<Item = usize> {
     let levels = if size == 0 { 0 } else { size.ilog2() / TILE_HEIGHT + 1 };
-    (0..levels as usize).map(move |level| (size >> (TILE_HEIGHT as usize * level)) as usize % TILE_WIDTH)
+    (0..levels as usize)
+        .map(move |level| (size >> (TILE_HEIGHT as usize * level)) as usize % TILE_WIDTH)
 }
 
 /// Returns the root over a power of two of hashes.

@@ -100,7 +100,8 @@ fn recompute(
 ) -> Result<(), LedgerError> {
     let [lines, own] = Stream::ALL.map(|stream| list_segments(&folder.ledger, stream));
     let mut walk = Walk::from_start(&folder.ledger, [lines?, own?]);
-    let tiles = CheckedTiles::open(TileFiles::new(&folder.ledger), checkpoint.size, &checkpoint.root);
+    let tiles =
+        CheckedTiles::open(TileFiles::new(&folder.ledger), checkpoint.size, &checkpoint.root);
     let signed = |leaf| tiles.as_ref().and_then(|tiles| tiles.leaf(leaf));
     let mut tree = Tree::default();
     // Where a tile cannot be believed, a wrong leaf under it is only known by its range.
@@ -119,7 +120,8 @@ fn recompute(
             result.first_wrong_leaf = first_unsure.or(Some(LeafIndex(next)));
             return Err(fault.map_or_else(|| walk.stuck(), |fault| fault.at(path, offset)));
         };
-        let corrupt = |problem: String| LedgerError::Corrupt { path: path.clone(), offset, problem };
+        let corrupt =
+            |problem: String| LedgerError::Corrupt { path: path.clone(), offset, problem };
         let before = tree.root();
         for (leaf, hash) in (next..).zip(leaves(&header, &content)) {
             match signed(leaf) {
@@ -142,7 +144,9 @@ fn recompute(
         }
         if header.root_before != before {
             result.first_wrong_leaf = first_unsure;
-            return Err(corrupt(format!("a leaf before leaf {next} is not the one that was written")));
+            return Err(corrupt(format!(
+                "a leaf before leaf {next} is not the one that was written"
+            )));
         }
         walk.next = header.end();
         result.leaves = walk.next;

@@ -25,7 +25,10 @@ impl Walk {
     /// Starts at the beginning of these segments.
     pub(super) fn from_start(ledger: &Path, segments: [Vec<u64>; 2]) -> Walk {
         let [lines, own] = segments;
-        let cursors = [Cursor::new(ledger, Stream::Lines, lines, 0), Cursor::new(ledger, Stream::Own, own, 0)];
+        let cursors = [
+            Cursor::new(ledger, Stream::Lines, lines, 0),
+            Cursor::new(ledger, Stream::Own, own, 0),
+        ];
         Walk { cursors, next: 0 }
     }
 
@@ -92,8 +95,21 @@ struct OpenFrame {
 }
 
 impl Cursor {
-    pub(super) fn new(ledger: &Path, stream: Stream, segments: impl Into<VecDeque<u64>>, start: u64) -> Cursor {
-        Cursor { ledger: ledger.to_owned(), stream, segments: segments.into(), start, file: None, frame: None, fault: None }
+    pub(super) fn new(
+        ledger: &Path,
+        stream: Stream,
+        segments: impl Into<VecDeque<u64>>,
+        start: u64,
+    ) -> Cursor {
+        Cursor {
+            ledger: ledger.to_owned(),
+            stream,
+            segments: segments.into(),
+            start,
+            file: None,
+            frame: None,
+            fault: None,
+        }
     }
 
     /// Returns the next header; `None` at the end of the stream or at a fault.
@@ -180,9 +196,11 @@ impl Cursor {
         if self.peek()?.is_none() {
             return Ok(None);
         }
-        let (mut open, file) = self.frame.take().zip(self.file.as_mut()).expect("peek returned a header");
+        let (mut open, file) =
+            self.frame.take().zip(self.file.as_mut()).expect("peek returned a header");
         let headers = std::mem::take(&mut open.frame.table.headers);
-        let holds = headers.iter().any(|header| (header.first_leaf.0..header.end()).contains(&leaf));
+        let holds =
+            headers.iter().any(|header| (header.first_leaf.0..header.end()).contains(&leaf));
         if !holds {
             return Ok(None);
         }

@@ -71,12 +71,23 @@ impl Ledger {
     ///
     /// # Errors
     /// See [`Ledger::open`].
-    pub fn open_with(data: &Path, cluster: &str, segment_bytes: u64) -> Result<Ledger, LedgerError> {
+    pub fn open_with(
+        data: &Path,
+        cluster: &str,
+        segment_bytes: u64,
+    ) -> Result<Ledger, LedgerError> {
         let (folder, signer, lock) = Folder::open_or_create(data, cluster)?;
         let checkpoint = folder.checkpoint()?;
-        if checkpoint.as_ref().is_some_and(|checkpoint| !signer.verifier().verifies(&checkpoint.note)) {
+        if checkpoint
+            .as_ref()
+            .is_some_and(|checkpoint| !signer.verifier().verifies(&checkpoint.note))
+        {
             let problem = "it is not signed by this folder's key".to_owned();
-            return Err(LedgerError::Corrupt { path: folder.checkpoint_path(), offset: 0, problem });
+            return Err(LedgerError::Corrupt {
+                path: folder.checkpoint_path(),
+                offset: 0,
+                problem,
+            });
         }
         let recovered = recover(&folder, checkpoint.as_ref())?;
         let mut streams = Stream::ALL.map(StreamWriter::new);
@@ -136,7 +147,10 @@ impl Ledger {
             lengths: batch.lines.lengths.clone(),
         };
         if batch.generation.is_some() && known.is_none_or(|known| &*known.source != batch.source) {
-            return Err(LedgerError::Refused(format!("generation {} is none of {}", header.generation.0, batch.source)));
+            return Err(LedgerError::Refused(format!(
+                "generation {} is none of {}",
+                header.generation.0, batch.source
+            )));
         }
         self.generations.add(&header).map_err(LedgerError::Refused)?;
         self.stopped = true;
@@ -148,7 +162,12 @@ impl Ledger {
             self.flush()?;
         }
         let first_line = LeafIndex(first_leaf.0 + 1);
-        Ok(Appended { header: first_leaf, first_line, generation: header.generation, end: self.tree.size() })
+        Ok(Appended {
+            header: first_leaf,
+            first_line,
+            generation: header.generation,
+            end: self.tree.size(),
+        })
     }
 
     fn write(&mut self, header: &BatchHeader, lines: &[u8]) -> Result<(), LedgerError> {
@@ -188,7 +207,9 @@ impl Ledger {
     /// A write or fsync failed; the writer has stopped.
     pub fn checkpoint(&mut self) -> Result<Checkpoint, LedgerError> {
         let size = self.flush()?;
-        if let Some(checkpoint) = self.checkpoint.as_ref().filter(|checkpoint| checkpoint.size == size) {
+        if let Some(checkpoint) =
+            self.checkpoint.as_ref().filter(|checkpoint| checkpoint.size == size)
+        {
             return Ok(checkpoint.clone());
         }
         self.stopped = true;
@@ -286,18 +307,35 @@ impl StreamWriter {
     fn go_on(&mut self, ledger: &Path, first_leaf: u64, bytes: u64) -> Result<(), LedgerError> {
         let path = segment_path(ledger, self.stream, first_leaf);
         let file = OpenOptions::new().append(true).open(&path).at("open", &path)?;
-        *self = StreamWriter { stream: self.stream, open: Some((path, file)), bytes, unsynced: true, new: true };
+        *self = StreamWriter {
+            stream: self.stream,
+            open: Some((path, file)),
+            bytes,
+            unsynced: true,
+            new: true,
+        };
         Ok(())
     }
 
-    fn write(&mut self, ledger: &Path, first_leaf: u64, bytes_max: u64, frame: &[u8]) -> Result<(), LedgerError> {
+    fn write(
+        &mut self,
+        ledger: &Path,
+        first_leaf: u64,
+        bytes_max: u64,
+        frame: &[u8],
+    ) -> Result<(), LedgerError> {
         if self.bytes >= bytes_max {
             self.sync(ledger)?;
             self.open = None;
         }
         if self.open.is_none() {
             let path = segment_path(ledger, self.stream, first_leaf);
-            let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path).at("make", &path)?;
+            let file = OpenOptions::new()
+                .append(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .at("make", &path)?;
             (self.open, self.bytes, self.new) = (Some((path, file)), 0, true);
         }
         let (path, file) = self.open.as_mut().expect("it was just opened");
