@@ -14,6 +14,7 @@
 //! rotated *and* removed while nobody looked leaves no trace at all.
 
 mod compressed;
+mod content;
 mod discover;
 mod file;
 mod follow;
@@ -21,6 +22,7 @@ mod identity;
 mod import;
 mod item;
 mod lines;
+mod reading;
 mod recognise;
 mod siblings;
 #[cfg(test)]
@@ -46,12 +48,12 @@ pub use watch::StopSignal;
 #[derive(Debug, Error)]
 pub enum TailError {
     /// A pattern is not one.
-    #[error("{pattern:?} is not a path or glob: {source}")]
+    #[error("{pattern:?} is not a path or glob: {cause}")]
     Pattern {
         /// The text.
         pattern: String,
         /// What is wrong with it.
-        source: glob::PatternError,
+        cause: glob::PatternError,
     },
     /// A file to import is not there.
     #[error("{}: no such file", path.display())]
@@ -74,18 +76,18 @@ pub enum TailError {
         reason: String,
     },
     /// A file could be read only in part. What came before has been sent.
-    #[error("{}: cannot be read after byte {offset}: {source}", path.display())]
+    #[error("{}: cannot be read after byte {offset}: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Bytes that could be read.
         offset: u64,
         /// Why not more.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A compressed file breaks off or is damaged. What came before has been sent.
     #[error(
-        "{}: damaged or cut off: byte {offset} of its uncompressed content is the last that can be read: {source}; \
+        "{}: damaged or cut off: byte {offset} of its uncompressed content is the last that can be read: {cause}; \
          import an undamaged copy, and only what is missing will be added",
         path.display()
     )]
@@ -95,6 +97,6 @@ pub enum TailError {
         /// Bytes of the uncompressed content that could be read.
         offset: u64,
         /// What the decoder says.
-        source: io::Error,
+        cause: io::Error,
     },
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::TailError;
-use super::file::{FileKey, FollowedFile, Stamp, first_leaf};
+use super::content::first_leaf;
+use super::file::{FileKey, FollowedFile, Stamp};
 use super::follow::{FILES_MAX, Flow, FollowedSource, Out, Tail, emit};
 use super::item::{Notice, TailItem};
 use super::siblings::{order_siblings, rotated_from, rotated_siblings};
@@ -36,8 +37,8 @@ pub(super) struct Seen {
 impl Pattern {
     pub(super) fn new(followed: &FollowedSource) -> Result<Pattern, TailError> {
         let text = followed.pattern.clone();
-        if let Err(source) = glob::Pattern::new(&text) {
-            return Err(TailError::Pattern { pattern: text, source });
+        if let Err(cause) = glob::Pattern::new(&text) {
+            return Err(TailError::Pattern { pattern: text, cause });
         }
         let glob = text.contains(['*', '?', '[']);
         Ok(Pattern { source: Arc::new(followed.source.clone()), text, glob, missing: false })

@@ -1,26 +1,18 @@
 //! One followed file: its descriptor, what it is known to be, and how far it has been read.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::OFlags;
-
 use super::compressed::{Compression, MAGIC_BYTES, Uncompressed};
-use super::identity::{LeafHash, leaf_hash};
+use super::content::{Content, ReadAt, open_regular};
+use super::identity::LeafHash;
 use super::item::FileId;
 use super::lines::LeafStream;
 use crate::source::{Generation, Position, SourceId};
-
-/// Bytes before the reading place that must still stand there, or the file has been written anew. A
-/// truncated file that has grown past that place since the last look is told by nothing else.
-const ANCHOR_BYTES: usize = 1024;
-
-/// Bytes read at once to see a file's first line.
-const FIRST_LINE_CHUNK: usize = 1 << 14;
 
 /// A file as the system knows it, while it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -222,86 +214,5 @@ impl FollowedFile {
         self.first = None;
         self.generation = None;
         self.sent = None;
-    }
-}
-
-/// Opens a regular file for reading and never waits, not even for the writer of a pipe that somebody
-/// put in its place.
-///
-/// # Errors
-/// It cannot be opened, or is a folder, a pipe or the like.
-pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag of the system");
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    match metadata.file_type() {
-        kind if kind.is_file() => Ok((file, metadata)),
-        kind if kind.is_dir() => {
-            Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a folder, not a file"))
-        }
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "this is not a regular file")),
-    }
-}
-
-/// Returns the hash of the first whole leaf in the file at `path`, if it has one.
-///
-/// # Errors
-/// It cannot be read.
-pub(super) fn first_leaf(path: &Path) -> io::Result<Option<LeafHash>> {
-    let (file, _) = open_regular(path)?;
-    let mut leaves = LeafStream::new(Uncompressed::new(file)?, FIRST_LINE_CHUNK);
-    Ok(leaves.next().and_then(|batch| batch.lines.iter().next().map(leaf_hash)))
-}
-
-/// A followed file's content.
-pub(super) enum Content {
-    /// Read to its end again and again.
-    Growing(ReadAt),
-    /// Read once.
-    Compressed(Uncompressed<ReadAt>),
-}
-
-impl Read for Content {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Content::Growing(input) => input.read(buffer),
-            Content::Compressed(input) => input.read(buffer),
-        }
-    }
-}
-
-/// Reads a file at a place of its own.
-pub(super) struct ReadAt {
-    file: Arc<File>,
-    offset: u64,
-    /// The bytes before `offset`, at most [`ANCHOR_BYTES`].
-    anchor: Vec<u8>,
-}
-
-impl ReadAt {
-    fn new(file: &Arc<File>) -> ReadAt {
-        ReadAt { file: Arc::clone(file), offset: 0, anchor: Vec::new() }
-    }
-
-    /// Tells whether the bytes read last still stand in the file.
-    fn stands(&self) -> io::Result<bool> {
-        let mut now = vec![0; self.anchor.len()];
-        match self.file.read_exact_at(&mut now, self.offset - self.anchor.len() as u64) {
-            Ok(()) => Ok(now == self.anchor),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl Read for ReadAt {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read_at(buffer, self.offset)?;
-        self.offset += length as u64;
-        let new = &buffer[length.saturating_sub(ANCHOR_BYTES)..length];
-        let kept = self.anchor.len().min(ANCHOR_BYTES - new.len());
-        self.anchor.drain(..self.anchor.len() - kept);
-        self.anchor.extend_from_slice(new);
-        Ok(length)
     }
 }

@@ -16,7 +16,6 @@
 //! ```
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,13 +23,11 @@ use std::time::{Duration, Instant};
 
 use super::TailError;
 use super::discover::{Pattern, Seen};
-use super::file::{FileKey, FollowedFile, Stamp, State};
-use super::identity::{End, KnownContent, LeafHash, leaf_hash};
-use super::item::{FileId, Notice, TailItem};
-use super::lines::Batch;
+use super::file::{FileKey, FollowedFile, Stamp};
+use super::identity::{End, KnownContent, LeafHash};
+use super::item::{Notice, TailItem};
 use super::siblings::rotated_from;
 use super::troubles::Troubles;
-use super::unreadable::explain;
 use crate::source::SourceId;
 
 /// A source and where its files are.
@@ -112,14 +109,10 @@ pub(super) type Flow<T> = ControlFlow<(), T>;
 /// Receives items; says whether it wants more.
 pub(super) type Out<'a> = &'a mut dyn FnMut(TailItem) -> bool;
 
-/// Items of one file in one round, so that a backlog does not hide what happens to the names.
-const ROUND_BATCHES: usize = 16;
 /// Open files; a process has 1,024 descriptors by default.
 pub(super) const FILES_MAX: usize = 512;
-/// Closed contents that are remembered until the ledger has them; one a rotation.
-const DEPARTED_MAX: usize = 256;
-
-enum Step {
+/// How far a file has come in a round.
+pub(super) enum Step {
     /// Everything has been sent.
     Done,
     /// Something must happen first: the ledger must have what is under way, a file must be quiet.
@@ -276,157 +269,20 @@ impl Tail {
         let file = &self.files[index];
         // One that grew after it had been finished costs a comparison each time, so it is given longer.
         let quiet = match present {
-            true => self.options.quiet * (1 << file.returns.min(12)),
+            true => self.options.quiet.saturating_mul(1 << file.returns.min(12)),
             false => self.options.quiet,
         };
         let since = file.replaced.map(|replaced| now.saturating_duration_since(replaced));
         since.is_some_and(|since| since >= quiet) && file.is_quiet(now, quiet)
     }
 
-    /// Ends a content whose bytes are no longer those that were read.
-    fn truncated(&mut self, index: usize, read_to: u64, out: Out<'_>) -> Flow<()> {
-        self.send_rest(index, out)?;
-        let file = &mut self.files[index];
-        let (path, source, size_now) =
-            (file.path.clone(), SourceId::clone(&file.source), file.stamp.size);
-        if let Some(id) = file.id() {
-            emit(
-                out,
-                TailItem::Notice(Notice::Truncated { file: id, path, source, read_to, size_now }),
-            )?;
-        }
-        self.close(index, out)
-    }
-
-    /// Ends a file that will not grow any more, and takes it out of the list.
-    fn finish(
-        &mut self,
-        index: usize,
-        present: bool,
-        end: End,
-        now: Instant,
-        out: Out<'_>,
-    ) -> Flow<Step> {
-        // What did not look like a line yet is one now; a compressed file was read so from the start.
-        if end == End::Open && !matches!(self.files[index].state, State::Reading { .. }) {
-            self.files[index].compared = None;
-            if let Err(error) = self.recognise(index, End::Closed, now, out)? {
-                return self.trouble(index, &error);
-            }
-            if self.files[index].waits() {
-                return ControlFlow::Continue(Step::Waits);
-            }
-            if !self.read(index, out)? {
-                return ControlFlow::Continue(Step::More);
-            }
-        }
-        self.send_rest(index, out)?;
-        self.close(index, out)?;
-        let file = self.files.remove(index);
-        if present {
-            self.finished.insert(file.key, Returned { stamp: file.stamp, times: file.returns });
-        }
-        ControlFlow::Continue(Step::Gone)
-    }
-
-    /// Says that the content gives nothing more, and forgets what it was.
-    fn close(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
-        let file = &mut self.files[index];
-        if let (Some(first), Some(sent)) = (file.first, file.sent) {
-            self.departed.push_back(Departed { source: Arc::clone(&file.source), first, sent });
-            if self.departed.len() > DEPARTED_MAX {
-                self.departed.pop_front();
-            }
-        }
-        let id = file.id();
-        file.forget();
-        match id {
-            Some(file) => emit(out, TailItem::Finished { file }),
-            None => ControlFlow::Continue(()),
-        }
-    }
-
-    /// Sends whole lines; says whether the end has been reached.
-    fn read(&mut self, index: usize, out: Out<'_>) -> Flow<bool> {
-        for _ in 0..ROUND_BATCHES {
-            let State::Reading { stream, .. } = &mut self.files[index].state else { break };
-            match stream.next() {
-                Some(batch) => self.send(index, batch, out)?,
-                None => {
-                    let offset = stream.read_to();
-                    if let Some(error) = stream.failure() {
-                        self.reading_failed(index, offset, &error, out)?;
-                    }
-                    return ControlFlow::Continue(true);
-                }
-            }
-        }
-        ControlFlow::Continue(!matches!(self.files[index].state, State::Reading { .. }))
-    }
-
-    /// Tells of an input that ended early: what was read before counts, and a file that is not compressed
-    /// is tried again in the next round.
-    pub(super) fn reading_failed(
-        &mut self,
-        index: usize,
-        offset: u64,
-        error: &io::Error,
-        out: Out<'_>,
-    ) -> Flow<()> {
-        let file = &self.files[index];
-        let (path, source) = (file.path.clone(), SourceId::clone(&file.source));
-        match file.is_compressed() {
-            Ok(true) => emit(
-                out,
-                TailItem::Notice(Notice::Damaged {
-                    path,
-                    source,
-                    offset,
-                    reason: error.to_string(),
-                }),
-            ),
-            Ok(false) | Err(_) => {
-                let reason = explain(&path, error);
-                self.troubles.add(path, &source, reason);
-                ControlFlow::Continue(())
-            }
-        }
-    }
-
-    /// Sends the bytes after the last line.
-    fn send_rest(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
-        let State::Reading { stream, .. } = &mut self.files[index].state else {
-            return ControlFlow::Continue(());
-        };
-        match stream.finish() {
-            Some(batch) => self.send(index, batch, out),
-            None => ControlFlow::Continue(()),
-        }
-    }
-
-    fn send(&mut self, index: usize, batch: Batch, out: Out<'_>) -> Flow<()> {
-        let file = &mut self.files[index];
-        let id = file.id().expect("only what has been opened is sent");
-        file.sent = Some((batch.end(), leaf_hash(batch.last())));
-        self.behind = true;
-        let Batch { offset, lines, continued, unterminated } = batch;
-        emit(out, TailItem::Lines { file: id, offset, lines, continued, unterminated })
-    }
-
-    /// Remembers that a file cannot be read now; the next round tries again.
-    fn trouble(&mut self, index: usize, error: &io::Error) -> Flow<Step> {
-        let file = &self.files[index];
-        self.troubles.add(file.path.clone(), &file.source, explain(&file.path, error));
-        ControlFlow::Continue(Step::Waits)
-    }
-
     pub(super) fn troubles(&mut self) -> &mut Troubles {
         &mut self.troubles
     }
 
-    pub(super) fn new_file(&mut self) -> FileId {
+    /// Notes that the next end of everything is worth telling.
+    pub(super) fn fell_behind(&mut self) {
         self.behind = true;
-        FileId::next()
     }
 }
 

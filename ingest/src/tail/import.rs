@@ -150,11 +150,11 @@ impl Import<'_> {
     fn read(&mut self, path: &Path, input: impl Read) -> Flow<Result<(), TailError>> {
         let input = match Uncompressed::new(input) {
             Ok(input) => input,
-            Err(source) => {
+            Err(cause) => {
                 return ControlFlow::Continue(Err(TailError::Read {
                     path: path.to_owned(),
                     offset: 0,
-                    source,
+                    cause,
                 }));
             }
         };
@@ -182,10 +182,10 @@ impl Import<'_> {
                 self.summary.files += 1;
                 Ok(())
             }
-            Some(source) if compressed => {
-                Err(TailError::Damaged { path: path.to_owned(), offset, source })
+            Some(cause) if compressed => {
+                Err(TailError::Damaged { path: path.to_owned(), offset, cause })
             }
-            Some(source) => Err(TailError::Read { path: path.to_owned(), offset, source }),
+            Some(cause) => Err(TailError::Read { path: path.to_owned(), offset, cause }),
         })
     }
 

@@ -181,3 +181,27 @@ fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
 fn lossy_option<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.display().to_string()).serialize(serializer)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn a_notice_is_plain_json_whatever_the_path() {
+        let path = PathBuf::from(OsString::from_vec(b"/audit/\xff.log".to_vec()));
+        let source = SourceId::new("prod", "bao-0", "file").unwrap();
+        let notice = Notice::Truncated { file: FileId(3), path, source, read_to: 10, size_now: 0 };
+        let path = "/audit/\u{fffd}.log";
+        assert_eq!(
+            serde_json::to_string(&notice).unwrap(),
+            format!(
+                r#"{{"notice":"truncated","file":3,"path":"{path}","source":"prod/bao-0/file","read_to":10,"size_now":0}}"#
+            )
+        );
+    }
+}

@@ -12,7 +12,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::file::{Content, FileKey, State};
+use super::content::Content;
+use super::file::{FileKey, State};
 use super::follow::{Flow, Out, Tail, emit};
 use super::identity::{End, LeafHash, Likeness, Relation, compare, is_known};
 use super::item::{FileId, Start, TailItem};
@@ -197,7 +198,8 @@ impl Tail {
     }
 
     fn opened(&mut self, index: usize, start: Start, out: Out<'_>) -> Flow<FileId> {
-        let id = self.new_file();
+        self.fell_behind();
+        let id = FileId::next();
         let file = &self.files[index];
         let (source, path) = (Arc::clone(&file.source), file.path.clone());
         emit(out, TailItem::Opened { file: id, source, path, start })?;

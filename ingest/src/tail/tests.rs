@@ -5,5 +5,6 @@ mod following;
 mod importing;
 mod model;
 mod random;
+mod recognition;
 mod rotation;
 mod running;

@@ -62,10 +62,10 @@ impl StopSignal {
 
     /// Waits for so long, or until `done` says so; a stop always ends it.
     fn wait(&self, time: Duration, done: impl Fn(&mut Flags) -> bool) {
-        let until = Instant::now() + time;
+        let start = Instant::now();
         let mut flags = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !flags.stopped && !done(&mut flags) {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = time.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return;
             }

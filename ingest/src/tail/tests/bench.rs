@@ -89,6 +89,10 @@ impl Bench {
                 file.set_len(rest.parse().expect("a length")).expect("cutting");
             }
             "remove" => fs::remove_file(path).expect("removing"),
+            "pipe" => {
+                let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+                rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).expect("a pipe");
+            }
             "folder" => fs::create_dir(path).expect("a folder"),
             "wait" => self.now += QUIET,
             "lag" => self.lags = true,

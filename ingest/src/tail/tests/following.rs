@@ -258,6 +258,26 @@ poll
 }
 
 #[test]
+fn a_pipe_in_a_file_s_place_stops_nothing() {
+    check(
+        "
+audit.log
+pipe audit.log
+poll
+    unreadable audit.log: this is not a regular file
+    caught up
+rename audit.log pipe
+append audit.log a;
+poll
+    1 opened audit.log new
+    1 0 a;
+    readable audit.log
+    caught up
+",
+    );
+}
+
+#[test]
 fn a_damaged_compressed_file_is_told_and_read_again_when_it_changes() {
     check(
         "

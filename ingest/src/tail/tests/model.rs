@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::bench::source;
 use crate::source::Generation;
 use crate::tail::identity::leaf_hash;
+use crate::tail::lines::LeafStream;
 use crate::tail::{FileId, KnownContent, LeafHash, Start, TailItem};
 
 /// Clones are the same ledger.
@@ -32,6 +34,25 @@ struct Content {
 impl Model {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns a ledger that knows these contents, each with its place in the list as its generation.
+    pub(super) fn knowing(contents: &[&str]) -> Model {
+        let model = Model::default();
+        for content in contents {
+            let mut stream = LeafStream::new(content.as_bytes(), 1 << 16);
+            let (mut leaves, mut own, mut end) = (Vec::new(), Vec::new(), 0);
+            while let Some(batch) = stream.next().or_else(|| stream.finish()) {
+                for line in batch.lines.iter() {
+                    end += line.len() as u64;
+                    leaves.push((end, leaf_hash(line)));
+                    own.push(line.to_vec());
+                }
+            }
+            let (source, bytes) = (source().to_string(), content.as_bytes().to_vec());
+            model.lock().generations.push(Content { source, leaves, bytes, own });
+        }
+        model
     }
 
     /// Takes an item; it is known after [`Model::commit`].

@@ -1,0 +1,160 @@
+//! Sends what a file holds: whole lines as they come, the last bytes once it is finished.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::file::State;
+use super::follow::{Departed, Flow, Out, Returned, Step, Tail, emit};
+use super::identity::{End, leaf_hash};
+use super::item::{Notice, TailItem};
+use super::lines::Batch;
+use super::unreadable::explain;
+use crate::source::SourceId;
+
+/// Items of one file in one round, so that a backlog does not hide what happens to the names.
+const ROUND_BATCHES: usize = 16;
+/// Closed contents that are remembered until the ledger has them; one a rotation.
+const DEPARTED_MAX: usize = 256;
+
+impl Tail {
+    /// Ends a content whose bytes are no longer those that were read.
+    pub(super) fn truncated(&mut self, index: usize, read_to: u64, out: Out<'_>) -> Flow<()> {
+        self.send_rest(index, out)?;
+        let file = &mut self.files[index];
+        let (path, source, size_now) =
+            (file.path.clone(), SourceId::clone(&file.source), file.stamp.size);
+        if let Some(id) = file.id() {
+            emit(
+                out,
+                TailItem::Notice(Notice::Truncated { file: id, path, source, read_to, size_now }),
+            )?;
+        }
+        self.close(index, out)
+    }
+
+    /// Ends a file that will not grow any more, and takes it out of the list.
+    pub(super) fn finish(
+        &mut self,
+        index: usize,
+        present: bool,
+        end: End,
+        now: Instant,
+        out: Out<'_>,
+    ) -> Flow<Step> {
+        // What did not look like a line yet is one now; a compressed file was read so from the start.
+        if end == End::Open && !matches!(self.files[index].state, State::Reading { .. }) {
+            self.files[index].compared = None;
+            if let Err(error) = self.recognise(index, End::Closed, now, out)? {
+                return self.trouble(index, &error);
+            }
+            if self.files[index].waits() {
+                return ControlFlow::Continue(Step::Waits);
+            }
+            if !self.read(index, out)? {
+                return ControlFlow::Continue(Step::More);
+            }
+        }
+        self.send_rest(index, out)?;
+        self.close(index, out)?;
+        let file = self.files.remove(index);
+        if present {
+            self.finished.insert(file.key, Returned { stamp: file.stamp, times: file.returns });
+        }
+        ControlFlow::Continue(Step::Gone)
+    }
+
+    /// Says that the content gives nothing more, and forgets what it was.
+    fn close(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
+        let file = &mut self.files[index];
+        if let (Some(first), Some(sent)) = (file.first, file.sent) {
+            self.departed.push_back(Departed { source: Arc::clone(&file.source), first, sent });
+            if self.departed.len() > DEPARTED_MAX {
+                self.departed.pop_front();
+            }
+        }
+        let id = file.id();
+        file.forget();
+        match id {
+            Some(file) => emit(out, TailItem::Finished { file }),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Sends whole lines; says whether the end has been reached.
+    pub(super) fn read(&mut self, index: usize, out: Out<'_>) -> Flow<bool> {
+        for _ in 0..ROUND_BATCHES {
+            let State::Reading { stream, .. } = &mut self.files[index].state else { break };
+            match stream.next() {
+                Some(batch) => self.send(index, batch, out)?,
+                None => {
+                    let offset = stream.read_to();
+                    if let Some(error) = stream.failure() {
+                        self.reading_failed(index, offset, &error, out)?;
+                    }
+                    return ControlFlow::Continue(true);
+                }
+            }
+        }
+        ControlFlow::Continue(!matches!(self.files[index].state, State::Reading { .. }))
+    }
+
+    /// Tells of an input that ended early: what was read before counts, and a file that is not compressed
+    /// is tried again in the next round.
+    pub(super) fn reading_failed(
+        &mut self,
+        index: usize,
+        offset: u64,
+        error: &io::Error,
+        out: Out<'_>,
+    ) -> Flow<()> {
+        let file = &self.files[index];
+        let (path, source) = (file.path.clone(), SourceId::clone(&file.source));
+        match file.is_compressed() {
+            Ok(true) => emit(
+                out,
+                TailItem::Notice(Notice::Damaged {
+                    path,
+                    source,
+                    offset,
+                    reason: error.to_string(),
+                }),
+            ),
+            Ok(false) | Err(_) => {
+                let reason = explain(&path, error);
+                self.troubles().add(path, &source, reason);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// Sends the bytes after the last line.
+    fn send_rest(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
+        let State::Reading { stream, .. } = &mut self.files[index].state else {
+            return ControlFlow::Continue(());
+        };
+        match stream.finish() {
+            Some(batch) => self.send(index, batch, out),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn send(&mut self, index: usize, batch: Batch, out: Out<'_>) -> Flow<()> {
+        let file = &mut self.files[index];
+        let id = file.id().expect("only what has been opened is sent");
+        file.sent = Some((batch.end(), leaf_hash(batch.last())));
+        self.fell_behind();
+        let Batch { offset, lines, continued, unterminated } = batch;
+        emit(out, TailItem::Lines { file: id, offset, lines, continued, unterminated })
+    }
+
+    /// Remembers that a file cannot be read now; the next round tries again.
+    pub(super) fn trouble(&mut self, index: usize, error: &io::Error) -> Flow<Step> {
+        let file = &self.files[index];
+        let (path, source) = (file.path.clone(), SourceId::clone(&file.source));
+        let reason = explain(&path, error);
+        self.troubles().add(path, &source, reason);
+        ControlFlow::Continue(Step::Waits)
+    }
+}
