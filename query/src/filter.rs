@@ -31,6 +31,7 @@ use jiff::Timestamp;
 use tantivy::query::Query;
 
 mod error;
+mod exclude;
 mod field;
 mod glob;
 mod index;
@@ -50,7 +51,8 @@ pub use self::field::CountField;
 pub use self::glob::Glob;
 pub use self::words::values as text_values;
 
-pub(crate) use self::index::{all, any, not};
+pub(crate) use self::exclude::not;
+pub(crate) use self::index::{all, any};
 
 use self::key::Key;
 use self::node::Node;
@@ -154,6 +156,8 @@ fn role_hashes(value: &Value, sets: &dyn Sets) -> Vec<String> {
     match value {
         Value::Text(role) => sets.role_hashes(role),
         Value::Glob(roles) => sets.role_hashes_like(roles),
-        Value::Any | Value::Network { .. } | Value::Time { .. } | Value::Seconds { .. } => Vec::new(),
+        Value::Any | Value::Network { .. } | Value::Time { .. } | Value::Seconds { .. } => {
+            Vec::new()
+        }
     }
 }

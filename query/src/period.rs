@@ -33,7 +33,9 @@ pub enum PeriodError {
     #[error("{0:?} is outside the years 1678 to 2261")]
     Range(String),
     /// An instant in place of a period.
-    #[error("{0:?} is an instant, no period: write 2026, 2026-Q3, 2026-10 or 2026-10-12, or use --from and --to")]
+    #[error(
+        "{0:?} is an instant, no period: write 2026, 2026-Q3, 2026-10 or 2026-10-12, or use --from and --to"
+    )]
     NoPeriod(String),
     /// Both ways at once.
     #[error("--period goes without --from and --to: it sets both")]
@@ -120,7 +122,8 @@ pub fn rfc3339_in(unix_ns: i64, zone: &TimeZone) -> String {
 }
 
 fn timestamp(unix_ns: i64) -> Timestamp {
-    Timestamp::from_nanosecond(unix_ns.into()).expect("64 bits of nanoseconds are within jiff's years")
+    Timestamp::from_nanosecond(unix_ns.into())
+        .expect("64 bits of nanoseconds are within jiff's years")
 }
 
 /// What one word about time names.
@@ -168,7 +171,9 @@ pub(crate) fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Mome
     let after = first.checked_add(after).map_err(|_| PeriodError::Range(text.to_owned()))?;
     let start = |date: Date| {
         let midnight = zone.to_zoned_datetime(date.at(0, 0, 0, 0));
-        midnight.map_err(|_| PeriodError::Range(text.to_owned())).and_then(|z| nanoseconds(z.timestamp()))
+        midnight
+            .map_err(|_| PeriodError::Range(text.to_owned()))
+            .and_then(|z| nanoseconds(z.timestamp()))
     };
     Ok(Moment::Period { from: start(first)?, to: start(after)? })
 }
@@ -187,7 +192,8 @@ fn dates(text: &str) -> Option<(Date, i64, i64)> {
     let (month, day, months, days) = match (parts.next(), parts.next()) {
         (None, _) => (1, 1, 12, 0),
         (Some(part), None) if part.starts_with(['Q', 'q']) => {
-            let quarter = part[1..].parse::<i8>().ok().filter(|quarter| (1..=4).contains(quarter))?;
+            let quarter =
+                part[1..].parse::<i8>().ok().filter(|quarter| (1..=4).contains(quarter))?;
             (3 * quarter - 2, 1, 3, 0)
         }
         (Some(month), None) => (two(month)?, 1, 1, 0),
@@ -243,12 +249,32 @@ mod tests {
             ("2026", None, "2026-01-01T00:00:00Z | 2027-01-01T00:00:00Z | 2026, UTC"),
             ("2026-Q4", None, "2026-10-01T00:00:00Z | 2027-01-01T00:00:00Z | 2026-Q4, UTC"),
             ("2024-02", None, "2024-02-01T00:00:00Z | 2024-03-01T00:00:00Z | 2024-02, UTC"),
-            ("2026-10-25", Some("Europe/Berlin"), "2026-10-24T22:00:00Z | 2026-10-25T23:00:00Z | 2026-10-25, Europe/Berlin"),
-            ("2026-Q3", Some("America/New_York"), "2026-07-01T04:00:00Z | 2026-10-01T04:00:00Z | 2026-Q3, America/New_York"),
-            ("2026-Q5", None, "\"2026-Q5\" is no time: write 2026, 2026-Q3, 2026-10, 2026-10-12, 2026-10-12T08:00:00Z, or -24h and -7d for so long ago"),
-            ("-24h", None, "\"-24h\" is an instant, no period: write 2026, 2026-Q3, 2026-10 or 2026-10-12, or use --from and --to"),
+            (
+                "2026-10-25",
+                Some("Europe/Berlin"),
+                "2026-10-24T22:00:00Z | 2026-10-25T23:00:00Z | 2026-10-25, Europe/Berlin",
+            ),
+            (
+                "2026-Q3",
+                Some("America/New_York"),
+                "2026-07-01T04:00:00Z | 2026-10-01T04:00:00Z | 2026-Q3, America/New_York",
+            ),
+            (
+                "2026-Q5",
+                None,
+                "\"2026-Q5\" is no time: write 2026, 2026-Q3, 2026-10, 2026-10-12, 2026-10-12T08:00:00Z, or -24h and -7d for so long ago",
+            ),
+            (
+                "-24h",
+                None,
+                "\"-24h\" is an instant, no period: write 2026, 2026-Q3, 2026-10 or 2026-10-12, or use --from and --to",
+            ),
             ("2300", None, "\"2300\" is outside the years 1678 to 2261"),
-            ("2026", Some("Berlin"), "\"Berlin\" is no time zone: write a name such as Europe/Berlin, or UTC"),
+            (
+                "2026",
+                Some("Berlin"),
+                "\"Berlin\" is no time zone: write a name such as Europe/Berlin, or UTC",
+            ),
         ] {
             assert_eq!(period(Some(text), None, None, zone), expected);
         }
@@ -280,9 +306,21 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in
-            ["", "-", "20261", "2026-1", "2026-13", "2026-02-30", "2026-Q", "2026-Qé", "yesterday", "-5", "-9999999999999w", "2026-10-12T08:00:00", "é"]
-        {
+        for text in [
+            "",
+            "-",
+            "20261",
+            "2026-1",
+            "2026-13",
+            "2026-02-30",
+            "2026-Q",
+            "2026-Qé",
+            "yesterday",
+            "-5",
+            "-9999999999999w",
+            "2026-10-12T08:00:00",
+            "é",
+        ] {
             let read = moment(text, now(), &TimeZone::UTC);
             assert!(read.is_err(), "{text:?}: {read:?}");
         }

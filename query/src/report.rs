@@ -22,7 +22,9 @@ pub enum ReportError {
     #[error("the report would hold more than {0} names; narrow it by a filter or a shorter period")]
     TooMany(usize),
     /// The index holds a word that this version does not know.
-    #[error("the index holds {0:?}, which is none of our words; `keytrail rebuild` makes it anew from the ledger")]
+    #[error(
+        "the index holds {0:?}, which is none of our words; `keytrail rebuild` makes it anew from the ledger"
+    )]
     Word(String),
     /// Two counts of the same events differ. Only a bug can cause this.
     #[error("the rows sum up to {rows} events, and the index counts {counted}")]

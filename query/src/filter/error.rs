@@ -77,12 +77,17 @@ impl Wrong {
 
     pub(super) fn of(self, filter: &str) -> FilterError {
         let Wrong { message, suggestion, span } = self;
+        // A message may repeat what was typed.
+        let message = visible(&message).into_owned();
         FilterError { message, suggestion, span, filter: filter.to_owned() }
     }
 }
 
 /// Returns the word most like what was typed, if one is like it at all.
-pub(super) fn nearest(typed: &str, words: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+pub(super) fn nearest(
+    typed: &str,
+    words: impl IntoIterator<Item = &'static str>,
+) -> Option<&'static str> {
     // A long text is no typo of a short word; this also bounds the work.
     if typed.len() > 40 {
         return None;

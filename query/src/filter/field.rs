@@ -44,9 +44,10 @@ impl CountField {
             Count::One => Ok(CountField { name: key.name(), many: false, field }),
             Count::Many => Ok(CountField { name: key.name(), many: true, field }),
             Count::No => Err(match key {
-                Key::After | Key::Before | Key::On => {
-                    wrong("events are counted over time with an interval, such as 1d, not a field".to_owned())
-                }
+                Key::After | Key::Before | Key::On => wrong(
+                    "events are counted over time with an interval, such as 1d, not a field"
+                        .to_owned(),
+                ),
                 _ => wrong(format!("events cannot be counted by {}", key.name())),
             }
             .of(text)),
@@ -80,6 +81,9 @@ mod tests {
         ] {
             assert_eq!(parse(text), expected);
         }
-        assert_eq!(CountField::parse("identity", &fields).expect("a field").field, fields.identity_key);
+        assert_eq!(
+            CountField::parse("identity", &fields).expect("a field").field,
+            fields.identity_key
+        );
     }
 }

@@ -175,7 +175,11 @@ mod tests {
             ("", &[""][..], &["a"][..]),
             ("*", &["", "a", "ab"], &["/", "a/b"]),
             ("**", &["", "a", "a/b"], &[]),
-            ("secret/*/x", &["secret/a/x", "secret//x"], &["secret/a/b/x", "secret/x", "Secret/a/x"]),
+            (
+                "secret/*/x",
+                &["secret/a/x", "secret//x"],
+                &["secret/a/b/x", "secret/x", "Secret/a/x"],
+            ),
             ("secret/**", &["secret/", "secret/a", "secret/a/b"], &["secret", "a/secret/b"]),
             ("**/config", &["/config", "a/b/config"], &["config", "a/config/"]),
             ("ci-*", &["ci-", "ci-7"], &["ci", "xci-7", "ci-7/a"]),

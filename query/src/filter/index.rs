@@ -5,11 +5,13 @@ use std::ops::Bound;
 use ingest::index::schema::Fields;
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, EmptyQuery, ExistsQuery, Occur, PhraseQuery, Query, RangeQuery, TermQuery, TermSetQuery,
+    AllQuery, BooleanQuery, EmptyQuery, ExistsQuery, PhraseQuery, Query, RangeQuery, TermQuery,
+    TermSetQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
 use super::Sets;
+use super::exclude::not;
 use super::glob::{Glob, GlobQuery};
 use super::key::{Key, WRITES};
 use super::node::Node;
@@ -43,16 +45,20 @@ fn term(key: Key, values: &[Value], fields: &Fields, sets: &dyn Sets) -> Box<dyn
             Value::Any if key == Key::Hash => others.push(glob(field, "**")),
             Value::Any => others.push(exists(key)),
             Value::Text(word) if key == Key::Is => others.push(is(word, fields, sets)),
-            Value::Text(word) if key == Key::Op && word == "write" => texts.extend(WRITES.iter().copied()),
+            Value::Text(word) if key == Key::Op && word == "write" => {
+                texts.extend(WRITES.iter().copied())
+            }
             Value::Text(text) => texts.push(text.as_str()),
             Value::Glob(glob) => others.push(Box::new(GlobQuery { field, glob: glob.clone() })),
             Value::Network { first, last, .. } => {
-                let bound = |address| Bound::Included(Term::from_field_ip_addr(fields.ip_addr, address));
+                let bound =
+                    |address| Bound::Included(Term::from_field_ip_addr(fields.ip_addr, address));
                 others.push(Box::new(RangeQuery::new(bound(*first), bound(*last))));
             }
             Value::Time { from, to, .. } => {
                 let term = |time| Term::from_field_i64(field, time);
-                let from = from.map_or(Bound::Included(term(i64::MIN)), |from| Bound::Included(term(from)));
+                let from = from
+                    .map_or(Bound::Included(term(i64::MIN)), |from| Bound::Included(term(from)));
                 let to = to.map_or(Bound::Unbounded, |to| Bound::Excluded(term(to)));
                 others.push(Box::new(RangeQuery::new(from, to)));
             }
@@ -124,9 +130,4 @@ pub(crate) fn all(queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
 /// Documents that pass one of the queries.
 pub(crate) fn any(mut queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
     if queries.len() == 1 { queries.remove(0) } else { Box::new(BooleanQuery::union(queries)) }
-}
-
-/// Documents that do not pass the query; tantivy finds nothing for an exclusion alone.
-pub(crate) fn not(query: Box<dyn Query>) -> Box<dyn Query> {
-    Box::new(BooleanQuery::new(vec![(Occur::Must, Box::new(AllQuery)), (Occur::MustNot, query)]))
 }

@@ -111,15 +111,28 @@ keys! {
     On "on" Time time No,
     Ttl "ttl" Seconds ttl No,
     TokenAge "token_age" Seconds token_age No,
-    DataKey "data_key" Text data_key Many,
+    Data "data_key" Text data_key Many,
     Is "is" WordOnly is Many,
     Has "has" WordOnly has Many,
 }
 
 /// What the server calls operations, as far as we know.
 pub(super) const OPERATIONS: &[&str] = &[
-    "create", "read", "update", "patch", "delete", "list", "scan", "help", "header", "revoke",
-    "renew", "rollback", "alias-lookahead", "resolve-role", "write",
+    "create",
+    "read",
+    "update",
+    "patch",
+    "delete",
+    "list",
+    "scan",
+    "help",
+    "header",
+    "revoke",
+    "renew",
+    "rollback",
+    "alias-lookahead",
+    "resolve-role",
+    "write",
 ];
 
 /// What `op:write` stands for.
@@ -157,10 +170,12 @@ impl Key {
             Key::Decision => Decision::ALL.iter().map(|word| word.as_str()).collect(),
             Key::Reason => Reason::ALL.iter().map(|word| word.as_str()).collect(),
             Key::Outcome => Outcome::ALL.iter().map(|word| word.as_str()).collect(),
-            Key::Is => ["root", "forwarded", "system", "pending", "unanswered", "no_twin", "only_on"]
-                .into_iter()
-                .chain(Flag::ALL.iter().map(|flag| flag.as_str()))
-                .collect(),
+            Key::Is => {
+                ["root", "forwarded", "system", "pending", "unanswered", "no_twin", "only_on"]
+                    .into_iter()
+                    .chain(Flag::ALL.iter().map(|flag| flag.as_str()))
+                    .collect()
+            }
             Key::Has => vec!["error", "lease", "wrap"],
             _ => Vec::new(),
         }

@@ -25,7 +25,11 @@ pub(super) enum Kind {
     Word(String),
     Phrase(String),
     /// `key:` and what follows it; at least one value.
-    Term { key: String, key_span: Range<usize>, values: Vec<Raw> },
+    Term {
+        key: String,
+        key_span: Range<usize>,
+        values: Vec<Raw>,
+    },
 }
 
 /// A value as it was typed.
@@ -97,7 +101,9 @@ impl<'t> Lexer<'t> {
                 self.at += 1;
                 Ok(Kind::Term { key: word.to_owned(), key_span, values: self.values(word, start)? })
             }
-            Some('"') => Err(Wrong::new(self.at..self.at + 1, "a space must stand before the quote")),
+            Some('"') => {
+                Err(Wrong::new(self.at..self.at + 1, "a space must stand before the quote"))
+            }
             _ => Ok(match word {
                 "AND" => Kind::And,
                 "OR" => Kind::Or,
@@ -121,7 +127,9 @@ impl<'t> Lexer<'t> {
                 return Err(match self.peek() {
                     Some('(') => Wrong::new(
                         start..self.at + 1,
-                        format!("{key}: takes values, no group: write {key}:a,b or ({key}:a OR {key}:b)"),
+                        format!(
+                            "{key}: takes values, no group: write {key}:a,b or ({key}:a OR {key}:b)"
+                        ),
                     ),
                     _ => Wrong::new(
                         start..self.at,

@@ -22,10 +22,12 @@ use super::{DEPTH_MAX, FILTER_BYTES_MAX, TERMS_MAX};
 /// Reads a filter.
 pub(super) fn parse(text: &str, now: Timestamp) -> Result<Node, Wrong> {
     if text.len() > FILTER_BYTES_MAX {
-        let message = format!("a filter has at most {FILTER_BYTES_MAX} bytes, this one {}", text.len());
+        let message =
+            format!("a filter has at most {FILTER_BYTES_MAX} bytes, this one {}", text.len());
         return Err(Wrong::new(0..0, message));
     }
-    let mut parser = Parser { tokens: lex(text)?.into_iter().peekable(), end: text.len(), now, terms: 0 };
+    let mut parser =
+        Parser { tokens: lex(text)?.into_iter().peekable(), end: text.len(), now, terms: 0 };
     if parser.tokens.peek().is_none() {
         return Ok(Node::All);
     }
@@ -95,7 +97,8 @@ impl Parser {
         // Searched as words, these would find nothing and look like an answer.
         if ["and", "or", "not"].contains(&word.to_lowercase().as_str()) {
             let capitals = word.to_uppercase();
-            let message = format!("{capitals} is written in capitals; to look for the word, quote it");
+            let message =
+                format!("{capitals} is written in capitals; to look for the word, quote it");
             return Err(Wrong::new(span, message));
         }
         if word.contains('*') {
@@ -135,7 +138,9 @@ impl Parser {
     fn one_more(&mut self, span: &Range<usize>) -> Result<(), Wrong> {
         self.terms += 1;
         match self.terms > TERMS_MAX {
-            true => Err(Wrong::new(span.clone(), format!("more than {TERMS_MAX} words and values"))),
+            true => {
+                Err(Wrong::new(span.clone(), format!("more than {TERMS_MAX} words and values")))
+            }
             false => Ok(()),
         }
     }

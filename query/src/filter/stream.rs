@@ -77,7 +77,8 @@ fn seconds(key: Key, event: &AuditEvent) -> Option<i128> {
     match key {
         Key::Ttl => event.identity.token_ttl_s.map(i128::from),
         _ => {
-            let age_ns = event.time.as_ref()?.unix_ns - event.identity.token_issued.as_ref()?.unix_ns;
+            let age_ns =
+                event.time.as_ref()?.unix_ns - event.identity.token_issued.as_ref()?.unix_ns;
             Some(age_ns.div_euclid(1_000_000_000).into())
         }
     }
@@ -139,7 +140,7 @@ fn texts(key: Key, event: &AuditEvent, test: &mut dyn FnMut(&str) -> bool) -> bo
         Key::Cluster => test(&event.cluster),
         Key::Node => test(&event.node),
         Key::Device => test(&event.device),
-        Key::DataKey => event.data_keys.iter().any(|name| test(name)),
+        Key::Data => event.data_keys.iter().any(|name| test(name)),
         Key::Has => {
             (event.error.is_some() && test("error"))
                 || (event.lease_id.is_some() && test("lease"))

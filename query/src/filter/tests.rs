@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-pub(crate) mod events;
 pub(crate) mod documents;
+pub(crate) mod events;
 mod readings;
 
 fn now() -> Timestamp {
@@ -47,7 +47,10 @@ fn canonical_text() {
         ("ip:10.0.0.0/8,::1", "ip:10.0.0.0/8,::1"),
         ("ip:\"@\"", "ip:\"@\""),
         ("ttl:>1h token_age:1h..30d", "ttl:>1h token_age:1h..30d"),
-        ("after:-24h before:2026-Q4 on:2026-10-01..2026-10-03", "after:-24h before:2026-Q4 on:2026-10-01..2026-10-03"),
+        (
+            "after:-24h before:2026-Q4 on:2026-10-01..2026-10-03",
+            "after:-24h before:2026-Q4 on:2026-10-01..2026-10-03",
+        ),
         ("after:\"2026-10-12 08:00Z\"", "after:\"2026-10-12 08:00Z\""),
         ("header:X-Request-Id=Ab", "header:x-request-id=Ab"),
         ("hash:hmac-sha256:00ff", "hash:hmac-sha256:00ff"),
@@ -56,7 +59,11 @@ fn canonical_text() {
         ("outcome:*_error", "outcome:*_error"),
         ("path:..", "path:.."),
     ] {
-        assert_eq!(parse(text).map(|filter| filter.to_string()), Ok(canonical.to_owned()), "{text}");
+        assert_eq!(
+            parse(text).map(|filter| filter.to_string()),
+            Ok(canonical.to_owned()),
+            "{text}"
+        );
     }
 }
 
@@ -120,7 +127,10 @@ fn filters_are_bounded() {
         (format!("{}a{}", "(".repeat(65), ")".repeat(65)), "nested deeper than 64"),
         (format!("{}a", "NOT ".repeat(65)), "nested deeper than 64"),
         (format!("path:{}", ["a"; 1_001].join(",")), ""),
-        (format!("path:{}", (0..1_001).map(|n| n.to_string()).collect::<Vec<_>>().join(",")), "more than 1000 words and values"),
+        (
+            format!("path:{}", (0..1_001).map(|n| n.to_string()).collect::<Vec<_>>().join(",")),
+            "more than 1000 words and values",
+        ),
         (format!("path:{}*", "a".repeat(512)), "a pattern may have at most 512 bytes"),
     ] {
         match parse(&text) {

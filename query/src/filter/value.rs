@@ -52,7 +52,10 @@ impl Value {
         if text.starts_with(['<', '>']) {
             return Err(Wrong::new(
                 span.clone(),
-                format!("{} cannot be compared, only ttl and token_age can; to search for the sign itself, quote the value", key.name()),
+                format!(
+                    "{} cannot be compared, only ttl and token_age can; to search for the sign itself, quote the value",
+                    key.name()
+                ),
             ));
         }
         if key == Key::Ns && matches!(&text[..], "root" | "root/") {
@@ -74,8 +77,14 @@ impl Value {
         match self {
             Value::Any => f.write_str("*"),
             Value::Glob(glob) => f.write_str(glob.as_str()),
-            Value::Network { text, .. } | Value::Time { text, .. } | Value::Seconds { text, .. } => {
-                if text.contains(ends_bare) { write_quoted(text, f) } else { f.write_str(text) }
+            Value::Network { text, .. }
+            | Value::Time { text, .. }
+            | Value::Seconds { text, .. } => {
+                if text.contains(ends_bare) {
+                    write_quoted(text, f)
+                } else {
+                    f.write_str(text)
+                }
             }
             Value::Text(text) => {
                 let raw = Raw { text: text.clone(), quoted: false, span: 0..0 };
@@ -169,16 +178,23 @@ fn network(key: Key, text: &str, span: &Range<usize>) -> Result<Value, Wrong> {
         return Ok(Value::Any);
     }
     let wrong = |message: &str| {
-        Wrong::new(span.clone(), format!("{text:?} is no {}: {message}", match key {
-            Key::Ip => "address or network",
-            _ => "value",
-        }))
+        Wrong::new(
+            span.clone(),
+            format!(
+                "{text:?} is no {}: {message}",
+                match key {
+                    Key::Ip => "address or network",
+                    _ => "value",
+                }
+            ),
+        )
     };
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
     };
-    let form = "write 10.0.1.7, 10.0.0.0/8 or 2001:db8::/32; to search for the text as written, quote it";
+    let form =
+        "write 10.0.1.7, 10.0.0.0/8 or 2001:db8::/32; to search for the text as written, quote it";
     let address: IpAddr = address.parse().map_err(|_| wrong(form))?;
     let bits_max: u32 = if address.is_ipv4() { 32 } else { 128 };
     let bits = match length {
@@ -228,7 +244,9 @@ fn time(key: Key, text: &str, span: &Range<usize>, now: Timestamp) -> Result<Val
                 Moment::Instant(_) => {
                     return Err(Wrong::new(
                         span.clone(),
-                        format!("on: takes a day, month, quarter or year, such as 2026-10-12, and {text} is an instant; use after: and before:"),
+                        format!(
+                            "on: takes a day, month, quarter or year, such as 2026-10-12, and {text} is an instant; use after: and before:"
+                        ),
                     ));
                 }
             },
@@ -242,7 +260,10 @@ fn seconds(key: Key, text: &str, span: &Range<usize>) -> Result<Value, Wrong> {
         period::seconds(text).ok_or_else(|| {
             Wrong::new(
                 span.clone(),
-                format!("{text:?} is no length of time for {}: write 30s, 5m, 1h, 30d or 4w", key.name()),
+                format!(
+                    "{text:?} is no length of time for {}: write 30s, 5m, 1h, 30d or 4w",
+                    key.name()
+                ),
             )
         })
     };

@@ -117,7 +117,8 @@ pub fn report(
     if counted != totals.requests {
         return Err(ReportError::TieOut { rows: totals.requests, counted });
     }
-    let mut rows: Vec<AccessRow> = groups.into_iter().map(|(key, group)| row(by, key, group)).collect();
+    let mut rows: Vec<AccessRow> =
+        groups.into_iter().map(|(key, group)| row(by, key, group)).collect();
     // Groups come in the order of their keys, and the sort keeps it among equals.
     rows.sort_by_key(|row| std::cmp::Reverse(row.counts.requests));
     let heading = heading(searcher, fields, scope, &events, counted, &totals)?;
@@ -136,7 +137,16 @@ fn row(by: By, key: GroupKey, group: Group) -> AccessRow {
         By::Path | By::Decision => (None, Distinct::default()),
     };
     let addresses = Distinct::of(&group.addresses);
-    AccessRow { key, namespace, name, names, counts: group.counts, first: group.first, last: group.last, addresses }
+    AccessRow {
+        key,
+        namespace,
+        name,
+        names,
+        counts: group.counts,
+        first: group.first,
+        last: group.last,
+        addresses,
+    }
 }
 
 fn heading(
@@ -217,7 +227,9 @@ impl FromStr for By {
 
     fn from_str(text: &str) -> Result<By, String> {
         let found = By::ALL.into_iter().find(|by| by.as_str() == text);
-        found.ok_or_else(|| format!("an access report goes by identity, path or decision, not by {text:?}"))
+        found.ok_or_else(|| {
+            format!("an access report goes by identity, path or decision, not by {text:?}")
+        })
     }
 }
 
@@ -250,7 +262,9 @@ impl AccessReport {
             By::Path => vec![Column::new("namespace", Kind::Text), Column::new("path", Kind::Text)],
             By::Decision => vec![Column::new("decision", Kind::Text)],
         };
-        for name in ["requests", "access", "allowed_not_found", "allowed_errors", "allowed_other", "denied"] {
+        for name in
+            ["requests", "access", "allowed_not_found", "allowed_errors", "allowed_other", "denied"]
+        {
             columns.push(Column::new(name, Kind::Number));
         }
         columns.extend(DENIED.map(|(_, name)| Column::new(name, Kind::Number)));
@@ -338,7 +352,8 @@ impl AccessReport {
             ("evidence for", format!("{framework} ({version}) {id}, {words}. Shows {shows}. Does not show {not_shown}."))
         }));
         lines.extend(heading.notes.iter().map(|note| ("note", note.clone())));
-        let row = |(name, value): (&str, String)| vec![Cell::Text(name.to_owned()), Cell::Text(value)];
+        let row =
+            |(name, value): (&str, String)| vec![Cell::Text(name.to_owned()), Cell::Text(value)];
         Table {
             columns: vec![Column::new("what", Kind::Text), Column::new("value", Kind::Text)],
             rows: lines.into_iter().map(row).collect(),
@@ -347,7 +362,9 @@ impl AccessReport {
 }
 
 /// Writes `read 10` for each, most first.
-fn listed<K: fmt::Display>(counts: impl Iterator<Item = (K, impl std::borrow::Borrow<u64>)>) -> Vec<String> {
+fn listed<K: fmt::Display>(
+    counts: impl Iterator<Item = (K, impl std::borrow::Borrow<u64>)>,
+) -> Vec<String> {
     let mut counts: Vec<(K, u64)> = counts.map(|(word, count)| (word, *count.borrow())).collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts.into_iter().map(|(word, count)| format!("{word} {count}")).collect()
@@ -357,7 +374,8 @@ impl AccessRow {
     /// Returns the filter under which the row's events are found, to stand beside the report's own;
     /// nothing for a row without a key, which no single term names.
     pub fn filter(&self, by: By) -> Option<String> {
-        let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let quoted =
+            |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
         let key = quoted(self.key.as_deref()?);
         Some(match (by, &self.namespace) {
             (By::Identity, _) => format!("identity:{key}"),

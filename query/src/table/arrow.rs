@@ -22,7 +22,10 @@ pub fn record_batch(table: &Table) -> Result<RecordBatch, TableError> {
     for row in &table.rows {
         push(&table.columns, &mut builders, row)?;
     }
-    Ok(RecordBatch::try_new(schema(&table.columns), builders.iter_mut().map(Builder::finish).collect())?)
+    Ok(RecordBatch::try_new(
+        schema(&table.columns),
+        builders.iter_mut().map(Builder::finish).collect(),
+    )?)
 }
 
 pub(super) struct ArrowWriter<W: Write> {
@@ -88,9 +91,7 @@ impl Builder {
         match column.kind {
             Kind::Text => Builder::Text(StringBuilder::new()),
             Kind::Number => Builder::Number(Int64Builder::new()),
-            Kind::Time => {
-                Builder::Time(TimestampNanosecondBuilder::new().with_timezone("UTC"))
-            }
+            Kind::Time => Builder::Time(TimestampNanosecondBuilder::new().with_timezone("UTC")),
             Kind::List => Builder::List(ListBuilder::new(StringBuilder::new())),
         }
     }
@@ -126,7 +127,11 @@ impl Builder {
 fn push(columns: &[Column], builders: &mut [Builder], row: &[Cell]) -> Result<(), TableError> {
     for ((column, builder), cell) in columns.iter().zip(builders).zip(row) {
         if !builder.push(cell) {
-            return Err(TableError::Kind { column: column.name, kind: column.kind, cell: cell.clone() });
+            return Err(TableError::Kind {
+                column: column.name,
+                kind: column.kind,
+                cell: cell.clone(),
+            });
         }
     }
     Ok(())

@@ -5,7 +5,11 @@ use std::io::Write;
 use super::{Cell, Column, TableError};
 use crate::period::rfc3339;
 
-pub(super) fn row(columns: &[Column], row: &[Cell], out: &mut impl Write) -> Result<(), TableError> {
+pub(super) fn row(
+    columns: &[Column],
+    row: &[Cell],
+    out: &mut impl Write,
+) -> Result<(), TableError> {
     for (at, (column, cell)) in columns.iter().zip(row).enumerate() {
         out.write_all(if at == 0 { b"{" } else { b"," })?;
         let value = match cell {

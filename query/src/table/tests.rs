@@ -36,17 +36,31 @@ fn written(table: &Table, form: Form) -> String {
 
 #[test]
 fn text() {
-    insta::assert_snapshot!(written(&table(), Form::Text { width: None }), @"");
+    insta::assert_snapshot!(written(&table(), Form::Text { width: None }), @r#"
+    time                    path                    count  names
+    2026-11-24T11:00:00.5Z  secret/data/a              12  my-app/my-app, app
+    -                       =cmd()\u{1b}[2J, "x"\n     -7  @x
+    1970-01-01T00:00:00Z    -                           -  -
+    "#);
 }
 
 #[test]
 fn text_in_a_narrow_terminal() {
-    insta::assert_snapshot!(written(&table(), Form::Text { width: Some(56) }), @"");
+    insta::assert_snapshot!(written(&table(), Form::Text { width: Some(56) }), @r"
+    time                    path          count  names
+    2026-11-24T11:00:00.5Z  secret/data…     12  my-app/my-…
+    -                       =cmd()\u{1b…     -7  @x
+    1970-01-01T00:00:00Z    -                 -  -
+    ");
 }
 
 #[test]
 fn json() {
-    insta::assert_snapshot!(written(&table(), Form::Json), @"");
+    insta::assert_snapshot!(written(&table(), Form::Json), @r#"
+    {"time":"2026-11-24T11:00:00.5Z","path":"secret/data/a","count":12,"names":["my-app/my-app","app"]}
+    {"time":null,"path":"=cmd()\u001b[2J, \"x\"\n","count":-7,"names":["@x"]}
+    {"time":"1970-01-01T00:00:00Z","path":null,"count":null,"names":null}
+    "#);
 }
 
 #[test]
@@ -76,7 +90,10 @@ fn arrow_reads_back() {
     long.write(Form::Arrow, &mut bytes).expect("a Vec takes everything");
     let batches = StreamReader::try_new(&bytes[..], None).expect("a stream");
     let batches: Vec<_> = batches.map(|batch| batch.expect("a batch")).collect();
-    assert_eq!(batches.iter().map(|batch| batch.num_rows()).collect::<Vec<_>>(), [8_192, 8_192, 3_616]);
+    assert_eq!(
+        batches.iter().map(|batch| batch.num_rows()).collect::<Vec<_>>(),
+        [8_192, 8_192, 3_616]
+    );
     let whole = record_batch(&long).expect("cells fit");
     let joined = ::arrow::compute::concat_batches(&whole.schema(), &batches).expect("one schema");
     assert_eq!(joined, whole);

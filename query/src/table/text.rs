@@ -50,7 +50,8 @@ impl<W: Write> TextWriter<W> {
 
     /// Sets the widths, writes the header and the rows held back.
     fn begin(&mut self) -> io::Result<()> {
-        let header: Vec<String> = self.columns.iter().map(|column| column.name.to_owned()).collect();
+        let header: Vec<String> =
+            self.columns.iter().map(|column| column.name.to_owned()).collect();
         let sample = std::mem::take(&mut self.sample);
         let widest = |column: usize| {
             let cells = sample.iter().chain([&header]).map(|row| row[column].width());

@@ -83,7 +83,9 @@ fn document(fields: &Fields, event: &AuditEvent) -> TantivyDocument {
     if let Some(hash) = event.hmacs.get("request.role") {
         add(fields.role_hash, hash);
     }
-    for hash in event.issued_token.iter().flat_map(|issued| [&issued.token, &issued.accessor]).flatten() {
+    for hash in
+        event.issued_token.iter().flat_map(|issued| [&issued.token, &issued.accessor]).flatten()
+    {
         add(fields.hash, hash);
     }
     if let Some((prefix, _)) = event.lease_id.as_deref().and_then(|lease| lease.rsplit_once('/')) {
@@ -94,7 +96,10 @@ fn document(fields: &Fields, event: &AuditEvent) -> TantivyDocument {
         values.iter().for_each(|value| add(fields.header, &format!("{name}={value}")));
     }
     event.flags.iter().for_each(|flag| add(fields.is, flag.as_str()));
-    if matches!(event.reason, Reason::Root | Reason::Forwarded | Reason::Pending | Reason::Unanswered) {
+    if matches!(
+        event.reason,
+        Reason::Root | Reason::Forwarded | Reason::Pending | Reason::Unanswered
+    ) {
         add(fields.is, event.reason.as_str());
     }
     for (set, word) in [

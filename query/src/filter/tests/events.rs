@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use ingest::event::{
-    AuditEvent, Decision, Flag, Identity, IdentityKind, Issued, IssuedToken, Outcome, Reason, Time, Uid,
+    AuditEvent, Decision, Flag, Identity, IdentityKind, Issued, IssuedToken, Outcome, Reason, Time,
+    Uid,
 };
 use ingest::source::{LeafIndex, SourceId};
 use proptest::collection::{btree_map, vec};
@@ -40,7 +41,11 @@ pub(crate) fn example() -> AuditEvent {
         identity: Identity {
             key: text("prod entity-1"),
             name: text("my-app/my-app"),
-            names: vec!["my-app/my-app".to_owned(), "kubernetes-my-app".to_owned(), "entity-1".to_owned()],
+            names: vec![
+                "my-app/my-app".to_owned(),
+                "kubernetes-my-app".to_owned(),
+                "entity-1".to_owned(),
+            ],
             kind: IdentityKind::Workload,
             method: text("kubernetes"),
             mount: text("auth/kubernetes/"),
@@ -87,8 +92,10 @@ pub(crate) fn example() -> AuditEvent {
 fn path() -> impl Strategy<Value = String> {
     prop_oneof![
         "(a|b|ab)(/(a|b|ab|\\*)){0,3}/?",
-        select(vec!["a b", "A,b", "a\"b", "a\\b", "(a)", "-a", "é/ü", "a..b", ">a", "*", "a\u{1b}b"])
-            .prop_map(str::to_owned),
+        select(vec![
+            "a b", "A,b", "a\"b", "a\\b", "(a)", "-a", "é/ü", "a..b", ">a", "*", "a\u{1b}b"
+        ])
+        .prop_map(str::to_owned),
         // Too long for a word: it parts phrases.
         Just(format!("a {} b", "x".repeat(45))),
     ]
@@ -106,33 +113,42 @@ fn identity() -> impl Strategy<Value = Identity> {
     (
         (of(name()), of(name()), vec(name(), 0..3), select(IdentityKind::ALL), of(name())),
         (of(select(vec!["auth/a/", "auth/ab/", "a/auth/a/"])), of(name()), of(name()), of(name())),
-        (of(hash()), of(hash()), of(0..3_i64), of(prop_oneof![0..4_u64, Just(3_600), Just(u64::MAX)])),
+        (
+            of(hash()),
+            of(hash()),
+            of(0..3_i64),
+            of(prop_oneof![0..4_u64, Just(3_600), Just(u64::MAX)]),
+        ),
     )
-        .prop_map(|((key, name, names, kind, method), (mount, entity_id, role, claimed), last)| {
-            let (accessor, token, token_issued, token_ttl_s) = last;
-            Identity {
-                key,
-                name,
-                names,
-                kind,
-                method,
-                mount: mount.map(str::to_owned),
-                entity_id,
-                role,
-                claimed,
-                accessor,
-                token,
-                token_issued: token_issued.map(|seconds| time(ELEVEN_NS + seconds * 1_000_000_000)),
-                token_ttl_s,
-                ..example().identity
-            }
-        })
+        .prop_map(
+            |((key, name, names, kind, method), (mount, entity_id, role, claimed), last)| {
+                let (accessor, token, token_issued, token_ttl_s) = last;
+                Identity {
+                    key,
+                    name,
+                    names,
+                    kind,
+                    method,
+                    mount: mount.map(str::to_owned),
+                    entity_id,
+                    role,
+                    claimed,
+                    accessor,
+                    token,
+                    token_issued: token_issued
+                        .map(|seconds| time(ELEVEN_NS + seconds * 1_000_000_000)),
+                    token_ttl_s,
+                    ..example().identity
+                }
+            },
+        )
 }
 
 /// Any event, with this uid.
 pub(crate) fn event(uid: u8) -> impl Strategy<Value = AuditEvent> {
     let seconds = of(prop_oneof![0..3_000_000_000_i64, Just(86_400_000_000_000), Just(0)]);
-    let address = select(vec!["10.0.0.1", "10.1.0.1", "::ffff:10.0.0.1", "2001:db8::1", "@", "10.0.0.1:80"]);
+    let address =
+        select(vec!["10.0.0.1", "10.1.0.1", "::ffff:10.0.0.1", "2001:db8::1", "@", "10.0.0.1:80"]);
     let issued = (of(hash()), of(hash())).prop_map(|(token, accessor)| IssuedToken {
         token,
         accessor,
@@ -140,11 +156,32 @@ pub(crate) fn event(uid: u8) -> impl Strategy<Value = AuditEvent> {
         ttl_s: None,
     });
     (
-        (seconds, of(name()), of(select(vec!["a/", "b/", "a/b/"])), identity(), select(vec!["a", "b"])),
-        (of(select(vec!["read", "update", "create", "patch", "delete", "list"])), name(), of(path()), of(select(vec!["a/", "ab/"]))),
+        (
+            seconds,
+            of(name()),
+            of(select(vec!["a/", "b/", "a/b/"])),
+            identity(),
+            select(vec!["a", "b"]),
+        ),
+        (
+            of(select(vec!["read", "update", "create", "patch", "delete", "list"])),
+            name(),
+            of(path()),
+            of(select(vec!["a/", "ab/"])),
+        ),
         (select(Decision::ALL), select(Reason::ALL), select(Outcome::ALL), of(path())),
-        (subsequence(Flag::ALL.to_vec(), 0..3), vec(name(), 0..3), vec(name(), 0..2), of(address), of(issued)),
-        (of(path()), of(0..2_u64), btree_map(select(vec!["request.role", "request.x"]), hash(), 0..3)),
+        (
+            subsequence(Flag::ALL.to_vec(), 0..3),
+            vec(name(), 0..3),
+            vec(name(), 0..2),
+            of(address),
+            of(issued),
+        ),
+        (
+            of(path()),
+            of(0..2_u64),
+            btree_map(select(vec!["request.role", "request.x"]), hash(), 0..3),
+        ),
         (btree_map(select(vec!["x-a", "x-b"]), vec(name(), 0..3), 0..2), vec(path(), 0..2)),
     )
         .prop_map(move |(who, what, decided, how, more, last)| {
@@ -179,7 +216,10 @@ pub(crate) fn event(uid: u8) -> impl Strategy<Value = AuditEvent> {
                 lease_id,
                 wrap_ttl_s,
                 hmacs: hmacs.into_iter().map(|(name, hash)| (name.to_owned(), hash)).collect(),
-                headers: headers.into_iter().map(|(name, values)| (name.to_owned(), values)).collect(),
+                headers: headers
+                    .into_iter()
+                    .map(|(name, values)| (name.to_owned(), values))
+                    .collect(),
                 data_keys,
                 ..example()
             }

@@ -26,7 +26,11 @@ impl Sets for History {
     }
 
     fn role_hashes_like(&self, roles: &Glob) -> Vec<String> {
-        ["a", "ci-1"].iter().filter(|role| roles.matches(role)).flat_map(|role| self.role_hashes(role)).collect()
+        ["a", "ci-1"]
+            .iter()
+            .filter(|role| roles.matches(role))
+            .flat_map(|role| self.role_hashes(role))
+            .collect()
     }
 
     fn no_twin(&self) -> Vec<Uid> {
@@ -48,9 +52,32 @@ pub(super) fn filter_text() -> impl Strategy<Value = String> {
 
 fn term() -> impl Strategy<Value = String> {
     let keys = vec![
-        "identity", "entity", "role", "method", "held", "policy", "action", "path", "object", "error",
-        "accessor", "token", "lease", "lease_prefix", "request", "hash", "header", "source", "cluster", "node",
-        "device", "data_key", "mount", "auth", "ns", "engine",
+        "identity",
+        "entity",
+        "role",
+        "method",
+        "held",
+        "policy",
+        "action",
+        "path",
+        "object",
+        "error",
+        "accessor",
+        "token",
+        "lease",
+        "lease_prefix",
+        "request",
+        "hash",
+        "header",
+        "source",
+        "cluster",
+        "node",
+        "device",
+        "data_key",
+        "mount",
+        "auth",
+        "ns",
+        "engine",
     ];
     let value = prop_oneof![
         4 => "(a|b|ab|\\*|\\*\\*)(/(a|b|ab|\\*|\\*\\*)){0,2}",
@@ -83,7 +110,7 @@ fn by_stream(filter: &Filter, events: &[AuditEvent]) -> BTreeSet<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn both_readings_keep_the_same_events(events in events(12), filters in vec(filter_text(), 40)) {

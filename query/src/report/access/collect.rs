@@ -38,7 +38,7 @@ pub struct Group {
 /// The most groups, kinds of request, addresses and names that are kept in memory, taken together.
 const ENTRIES_MAX: usize = 4_000_000;
 
-/// Groups the events of the query by these columns.
+/// Groups the events of the query by these columns, of which there are one or two.
 ///
 /// # Errors
 /// The index fails, holds a word of another version, or more groups and names than fit.
@@ -61,7 +61,11 @@ impl Collector for Grouping {
     type Fruit = Groups;
     type Child = SegmentGrouping;
 
-    fn for_segment(&self, _: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<SegmentGrouping> {
+    fn for_segment(
+        &self,
+        _: SegmentOrdinal,
+        segment: &SegmentReader,
+    ) -> tantivy::Result<SegmentGrouping> {
         let fast = segment.fast_fields();
         let text = |name: &str| fast.str(name);
         Ok(SegmentGrouping {
@@ -134,7 +138,8 @@ struct SegmentGrouping {
     name: Option<StrColumn>,
     display_name: Option<StrColumn>,
     time: Option<Column<i64>>,
-    groups: HashMap<Vec<Ordinal>, SegmentGroup>,
+    /// By one or two columns; of one, the second is always absent.
+    groups: HashMap<[Ordinal; 2], SegmentGroup>,
     entries: usize,
     entries_max: usize,
 }
@@ -156,7 +161,10 @@ impl SegmentCollector for SegmentGrouping {
         if self.entries > self.entries_max {
             return; // the answer is an error already
         }
-        let key = self.columns.iter().map(|column| ordinal(column, document)).collect();
+        let mut key = [None; 2];
+        for (place, column) in key.iter_mut().zip(&self.columns) {
+            *place = ordinal(column, document);
+        }
         let group = match self.groups.entry(key) {
             Entry::Occupied(group) => group.into_mut(),
             Entry::Vacant(place) => {
@@ -189,7 +197,8 @@ impl SegmentCollector for SegmentGrouping {
         let mut harvest = BTreeMap::new();
         for (ordinals, group) in groups {
             let terms = self.columns.iter().zip(ordinals);
-            let key = terms.map(|(column, ordinal)| term(column, ordinal)).collect::<Result<_, _>>()?;
+            let key =
+                terms.map(|(column, ordinal)| term(column, ordinal)).collect::<Result<_, _>>()?;
             harvest.insert(key, self.resolved(group)?);
         }
         Ok(harvest)
@@ -245,7 +254,10 @@ fn term(column: &Option<StrColumn>, ordinal: Ordinal) -> Result<Option<String>, 
     Ok(Some(term))
 }
 
-fn word<W: std::str::FromStr>(column: &Option<StrColumn>, ordinal: Ordinal) -> Result<W, ReportError> {
+fn word<W: std::str::FromStr>(
+    column: &Option<StrColumn>,
+    ordinal: Ordinal,
+) -> Result<W, ReportError> {
     let word = term(column, ordinal)?.unwrap_or_default();
     word.parse().map_err(|_| ReportError::Word(word))
 }
@@ -274,7 +286,12 @@ mod tests {
                 Ok(groups) => assert!(fits && groups.len() == 9),
                 Err(error) => assert_eq!(
                     (fits, error.to_string()),
-                    (false, format!("the report would hold more than {entries_max} names; narrow it by a filter or a shorter period"))
+                    (
+                        false,
+                        format!(
+                            "the report would hold more than {entries_max} names; narrow it by a filter or a shorter period"
+                        )
+                    )
                 ),
             }
         }

@@ -15,7 +15,13 @@ fn now() -> Timestamp {
     "2026-11-24T12:00:00Z".parse().expect("a time")
 }
 
-fn made(events: &[AuditEvent], filter: &str, period: Option<&str>, all: bool, by: By) -> AccessReport {
+fn made(
+    events: &[AuditEvent],
+    filter: &str,
+    period: Option<&str>,
+    all: bool,
+    by: By,
+) -> AccessReport {
     let (first, second) = events.split_at(events.len() / 2);
     let (searcher, fields) = searcher(&[first, second]);
     let filter = Filter::parse(filter, now()).expect("a filter");
@@ -36,7 +42,8 @@ fn made(events: &[AuditEvent], filter: &str, period: Option<&str>, all: bool, by
 fn day() -> Vec<AuditEvent> {
     let at = |second: i64| Some(time(ELEVEN_NS + second * 1_000_000_000));
     let app = example();
-    let mut renamed = AuditEvent { time: at(5), remote_address: Some("10.0.1.8".to_owned()), ..example() };
+    let mut renamed =
+        AuditEvent { time: at(5), remote_address: Some("10.0.1.8".to_owned()), ..example() };
     renamed.identity.name = Some("my-app/renamed".to_owned());
     let missing = AuditEvent { time: at(3), outcome: Outcome::NotFound, ..example() };
     let refused = AuditEvent {
@@ -86,24 +93,27 @@ fn csv(report: &AccessReport) -> String {
 
 #[test]
 fn by_identity() {
-    insta::assert_snapshot!(csv(&made(&day(), "", Some("2026-11-24"), false, By::Identity)), @"");
+    insta::assert_snapshot!(csv(&made(&day(), "", Some("2026-11-24"), false, By::Identity)));
 }
 
 #[test]
 fn by_path() {
-    insta::assert_snapshot!(csv(&made(&day(), "", None, false, By::Path)), @"");
+    insta::assert_snapshot!(csv(&made(&day(), "", None, false, By::Path)));
 }
 
 #[test]
 fn by_decision() {
-    insta::assert_snapshot!(csv(&made(&day(), "", None, true, By::Decision)), @"");
+    insta::assert_snapshot!(csv(&made(&day(), "", None, true, By::Decision)));
 }
 
 #[test]
 fn the_heading_says_what_is_not_covered() {
     let report = made(&day(), "-decision:denied", Some("2026-Q4"), false, By::Identity);
     let mut out = Vec::new();
-    report.heading_table().write(Form::Text { width: None }, &mut out).expect("a Vec takes everything");
+    report
+        .heading_table()
+        .write(Form::Text { width: None }, &mut out)
+        .expect("a Vec takes everything");
     insta::assert_snapshot!(String::from_utf8(out).expect("text"));
 }
 
@@ -143,8 +153,11 @@ fn a_row_leads_to_its_events() {
     }
 }
 
+/// Counts and addresses by namespace and key.
+type Rows = BTreeMap<(Option<String>, Option<String>), (Counts, Vec<String>)>;
+
 /// The report's rows, recomputed from the events one by one.
-fn naive(events: &[AuditEvent], by: By) -> BTreeMap<(Option<String>, Option<String>), (Counts, Vec<String>)> {
+fn naive(events: &[AuditEvent], by: By) -> Rows {
     let mut rows = BTreeMap::new();
     for event in events.iter().filter(|event| event.left_out().is_none()) {
         let key = match by {
@@ -162,7 +175,7 @@ fn naive(events: &[AuditEvent], by: By) -> BTreeMap<(Option<String>, Option<Stri
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn rows_are_the_events_and_tie_out(events in events(16)) {
