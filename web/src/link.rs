@@ -83,7 +83,10 @@ pub(crate) fn term(key: &str, value: &str) -> Option<String> {
         return None;
     }
     let plain = |c: char| c.is_alphanumeric() || "/-_.@+=|:".contains(c);
-    match value.chars().all(plain) && !value.starts_with(['-', '.', ':', '=']) && !value.contains("..") {
+    match value.chars().all(plain)
+        && !value.starts_with(['-', '.', ':', '='])
+        && !value.contains("..")
+    {
         true => Some(format!("{key}:{value}")),
         false => Some(format!("{key}:{}", quoted(value))),
     }
@@ -124,7 +127,11 @@ mod tests {
 
     #[test]
     fn an_address_says_what_is_asked() {
-        let question = Question { q: "decision:denied OR is:root".into(), from: "-7d".into(), ..Question::default() };
+        let question = Question {
+            q: "decision:denied OR is:root".into(),
+            from: "-7d".into(),
+            ..Question::default()
+        };
         assert_eq!(question.href("/explore"), "/explore?q=decision%3Adenied+OR+is%3Aroot&from=-7d");
         assert_eq!(
             question.with("path", "a b").expect("short").q,
