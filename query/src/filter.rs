@@ -128,6 +128,27 @@ impl Filter {
         stream::matches(&self.node, event, sets)
     }
 
+    /// Returns the filters that must all hold for this one to: one for each term side by side.
+    pub fn parts(&self) -> Vec<Filter> {
+        match &self.node {
+            Node::All => Vec::new(),
+            Node::And(parts) => parts.iter().map(|node| Filter { node: node.clone() }).collect(),
+            Node::Or(_) | Node::Not(_) | Node::Term(..) | Node::Phrase(_) => vec![self.clone()],
+        }
+    }
+
+    /// Returns the filter that asks for all of these, a repeated term once.
+    pub fn all_of(filters: impl IntoIterator<Item = Filter>) -> Filter {
+        let mut nodes: Vec<Node> = Vec::new();
+        for part in filters.into_iter().flat_map(|filter| filter.parts()) {
+            if !nodes.contains(&part.node) {
+                nodes.push(part.node);
+            }
+        }
+        let node = if nodes.is_empty() { Node::All } else { Node::and(nodes) };
+        Filter { node }
+    }
+
     /// Tells whether the filter is the empty one.
     pub fn is_everything(&self) -> bool {
         self.node == Node::All

@@ -28,6 +28,7 @@ mod row;
 mod server;
 mod shell;
 mod text;
+mod time;
 mod verdict;
 
 pub use self::pages::reports;

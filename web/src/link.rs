@@ -1,5 +1,8 @@
 //! Links that ask: every number and value of a page leads to the question behind it.
 
+use jiff::Timestamp;
+use query::filter::Filter;
+
 use crate::text::Text;
 
 /// A longer value gets no link: a filter is bounded, and so is a page.
@@ -55,13 +58,18 @@ impl Question {
 
     /// Returns the same question with one more term; nothing if the value is too long to ask for.
     pub(crate) fn with(&self, key: &str, value: &str) -> Option<Question> {
-        Some(Question { q: and(&self.q, &term(key, value)?), ..self.clone() })
+        self.with_typed(&term(key, value)?)
     }
 
-    /// Returns the same question with one more term as it is typed.
-    pub(crate) fn with_typed(&self, typed: &str) -> Question {
-        Question { q: and(&self.q, typed), ..self.clone() }
+    /// Returns the same question with one more part as it is typed; nothing if either cannot be read.
+    pub(crate) fn with_typed(&self, typed: &str) -> Option<Question> {
+        let parts = [parse(&self.q)?, parse(typed)?];
+        Some(Question { q: Filter::all_of(parts).to_string(), ..self.clone() })
     }
+}
+
+fn parse(text: &str) -> Option<Filter> {
+    Filter::parse(text, Timestamp::now()).ok()
 }
 
 /// Returns a page's address with those of its parameters that are not empty.
@@ -96,15 +104,6 @@ fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Returns a filter that asks for both; an `OR` within the first stays together.
-fn and(q: &str, term: &str) -> String {
-    match q.trim() {
-        "" => term.to_owned(),
-        q if q.contains("OR") => format!("({q}) {term}"),
-        q => format!("{q} {term}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,10 +132,25 @@ mod tests {
             ..Question::default()
         };
         assert_eq!(question.href("/explore"), "/explore?q=decision%3Adenied+OR+is%3Aroot&from=-7d");
-        assert_eq!(
-            question.with("path", "a b").expect("short").q,
-            r#"(decision:denied OR is:root) path:"a b""#
-        );
+        let narrowed = question.with("path", "a b").expect("short");
+        assert_eq!(narrowed.q, r#"(decision:denied OR is:root) path:"a b""#);
+        assert_eq!(narrowed.with("path", "a b").expect("short").q, narrowed.q);
         assert_eq!(Question::default().href("/explore"), "/explore");
+    }
+
+    #[test]
+    fn every_value_is_asked_for_exactly() {
+        let hostile = ["<script>alert(1)</script>", "a\"b", "\\", "*", "**/x", "a OR b", "-x", "(", "1..2", ">5", "é\u{202e}x", "a,b", "k:v", " lead", "root"];
+        for key in ["path", "identity", "action", "mount", "node", "source", "policy", "error", "lease", "ip"] {
+            for value in hostile {
+                let typed = term(key, value).expect("short");
+                let filter = Filter::parse(&typed, Timestamp::now()).expect(&typed);
+                let plain = typed == format!("{key}:{value}");
+                assert!(plain || typed.starts_with(&format!("{key}:\"")), "{typed}");
+                assert_eq!(Filter::parse(&filter.to_string(), Timestamp::now()).as_ref(), Ok(&filter));
+                let question = Question { q: typed, ..Question::default() }.with("decision", "denied");
+                assert!(question.is_some_and(|question| question.q.ends_with("decision:denied")));
+            }
+        }
     }
 }

@@ -216,6 +216,24 @@ fn events_that_pass() {
     }
 }
 
+#[test]
+fn filters_come_apart_and_together() {
+    for (text, parts) in [
+        ("", &[][..]),
+        ("decision:denied", &["decision:denied"]),
+        ("a (b OR c) -path:x/**", &["a", "b OR c", "-path:x/**"]),
+        ("a OR b", &["a OR b"]),
+    ] {
+        let filter = parse(text).expect(text);
+        let apart: Vec<String> = filter.parts().iter().map(Filter::to_string).collect();
+        assert_eq!(apart, parts);
+        assert_eq!(Filter::all_of(filter.parts()), filter);
+        assert_eq!(Filter::all_of([filter.clone(), filter.clone()]), filter);
+    }
+    let both = Filter::all_of([parse("a OR b").expect("a OR b"), parse("c").expect("c")]);
+    assert_eq!(both.to_string(), "(a OR b) c");
+}
+
 proptest! {
     #[test]
     fn whatever_is_typed_is_read_or_refused(text in "[-a-z:*\"\\\\(), >.OR/0-9é\u{1b}]{0,60}") {
