@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use ingest::index::document::NO_EVENTS;
 use ingest::event::{Reason, Uid};
+use ingest::index::document::NO_EVENTS;
 use ingest::index::schema::Fields;
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
 use tantivy::schema::Field;
