@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Reads a keytrail ledger (ledger-format.md) without keytrail: python3 read_ledger.py DATA [SOURCE] > lines
 
-Writes the lines of one source (cluster/node/device, or "keytrail"), or all in the order of the ledger, to
-standard output; recomputes every leaf and the root, and compares that with the checkpoint. Exit code 0: the
+Writes the lines of one source (cluster/node/device, or "keytrail" for our own), or of all servers in the
+order of the ledger, to standard output; recomputes every leaf and the root, and compares that with the checkpoint. Exit code 0: the
 lines are those of the checkpoint; 1: they are not. The signature is left to tools that read C2SP signed
 notes (keys/verifier.key). Needs Python 3.9 and zstd: Python 3.14's own, the module zstandard, or the program.
 """
@@ -83,7 +83,7 @@ def main(data, source=None):
             peaks.append(peak)
         leaf += len(ends)
         heads[turn] = next(streams[turn], None)
-        if source in (None, fields["source"]):
+        if fields["source"] == source or (source is None and turn == 0):
             sys.stdout.buffer.write(lines)
     computed = base64.b64encode(root(peaks)).decode()
     same = (str(leaf), computed) == (size, signed)

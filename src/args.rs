@@ -8,16 +8,18 @@ use clap::{Parser, Subcommand, ValueEnum};
 /// Turns the audit log of OpenBao and HashiCorp Vault into evidence.
 #[derive(Debug, Parser)]
 #[command(name = "keytrail", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 a check failed, 2 wrong usage or filter, 3 could not run.")]
-pub struct Args {
+#[command(
+    after_help = "Exit codes: 0 done, 1 a check failed, 2 wrong usage or filter, 3 could not run."
+)]
+pub(crate) struct Args {
     /// What to do
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Follow audit files into ledger and index, and serve the dashboard
     Run(RunArgs),
     /// Bring whole audit files into ledger and index
@@ -44,85 +46,85 @@ pub enum Command {
 
 /// Which data folder.
 #[derive(Clone, Debug, clap::Args)]
-pub struct DataArgs {
+pub(crate) struct DataArgs {
     /// Data folder [default: $XDG_STATE_HOME/keytrail, or /var/lib/keytrail as a service]
     #[arg(short, long, env = "KEYTRAIL_DATA")]
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// `run`.
 #[derive(Debug, clap::Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
-    pub data: DataArgs,
+    pub(crate) data: DataArgs,
     /// Configuration file (TOML)
     #[arg(short, long, conflicts_with = "audit_log")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// The one audit file to follow; no configuration needed
     #[arg(long)]
-    pub audit_log: Option<PathBuf>,
+    pub(crate) audit_log: Option<PathBuf>,
     /// Cluster of that file [default: default]
     #[arg(long, requires = "audit_log")]
-    pub cluster: Option<String>,
+    pub(crate) cluster: Option<String>,
     /// Node of that file [default: this host's name]
     #[arg(long, requires = "audit_log")]
-    pub node: Option<String>,
+    pub(crate) node: Option<String>,
     /// Audit device of that file [default: file]
     #[arg(long, requires = "audit_log")]
-    pub device: Option<String>,
+    pub(crate) device: Option<String>,
     /// Follow the file even if it holds tokens in clear (log_raw)
     #[arg(long, requires = "audit_log")]
-    pub allow_raw: bool,
+    pub(crate) allow_raw: bool,
     /// Address of the dashboard [default: 127.0.0.1:8088]
     #[arg(long, env = "KEYTRAIL_LISTEN")]
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// `import`.
 #[derive(Debug, clap::Args)]
-pub struct ImportArgs {
+pub(crate) struct ImportArgs {
     #[command(flatten)]
-    pub data: DataArgs,
+    pub(crate) data: DataArgs,
     /// Cluster whose server wrote the files
     #[arg(long, default_value = "default")]
-    pub cluster: String,
+    pub(crate) cluster: String,
     /// Node that wrote the files [default: this host's name]
     #[arg(long)]
-    pub node: Option<String>,
+    pub(crate) node: Option<String>,
     /// Audit device that wrote the files
     #[arg(long, default_value = "file")]
-    pub device: String,
+    pub(crate) device: String,
     /// Take files that hold tokens in clear (log_raw)
     #[arg(long)]
-    pub allow_raw: bool,
+    pub(crate) allow_raw: bool,
     /// Audit files, plain, .gz or .zst; `-` is standard input; rotated siblings are put in order
     #[arg(required = true)]
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// Which events.
 #[derive(Clone, Debug, clap::Args)]
-pub struct QuestionArgs {
+pub(crate) struct QuestionArgs {
     /// Filter, such as 'path:secret/data/my-app/** decision:denied'; '' keeps everything
     #[arg(default_value = "", allow_hyphen_values = true)]
-    pub filter: String,
+    pub(crate) filter: String,
     /// From this time on: RFC 3339, a date, or a span back such as -24h [default: the first event]
     #[arg(long, allow_hyphen_values = true)]
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
     /// Before this time [default: the last event]
     #[arg(long, allow_hyphen_values = true)]
-    pub to: Option<String>,
+    pub(crate) to: Option<String>,
     /// Zone of dates without one
     #[arg(long, default_value = "UTC")]
-    pub tz: String,
+    pub(crate) tz: String,
     /// Also what counts leave out: handed-on, late and system events
     #[arg(long)]
-    pub all: bool,
+    pub(crate) all: bool,
 }
 
 /// Output formats of search and count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// Aligned columns for a person
     Table,
     /// One JSON object a line
@@ -135,47 +137,47 @@ pub enum Format {
 
 /// `search`.
 #[derive(Debug, clap::Args)]
-pub struct SearchArgs {
+pub(crate) struct SearchArgs {
     #[command(flatten)]
-    pub data: DataArgs,
+    pub(crate) data: DataArgs,
     #[command(flatten)]
-    pub question: QuestionArgs,
+    pub(crate) question: QuestionArgs,
     /// At most so many events; 0 is no limit
     #[arg(long, default_value_t = 100)]
-    pub limit: usize,
+    pub(crate) limit: usize,
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// `count`.
 #[derive(Debug, clap::Args)]
-pub struct CountArgs {
+pub(crate) struct CountArgs {
     #[command(flatten)]
-    pub data: DataArgs,
+    pub(crate) data: DataArgs,
     #[command(flatten)]
-    pub question: QuestionArgs,
+    pub(crate) question: QuestionArgs,
     /// Fields to count by, such as identity,decision
     #[arg(long, value_delimiter = ',')]
-    pub by: Vec<String>,
+    pub(crate) by: Vec<String>,
     /// Also by time, in steps of 1h, 1d, 1w …
     #[arg(long)]
-    pub interval: Option<String>,
+    pub(crate) interval: Option<String>,
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
-    pub format: Format,
+    pub(crate) format: Format,
 }
 
 /// Reports by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportName {
+pub(crate) enum ReportName {
     /// Who reached what, and was it allowed
     Access,
 }
 
 /// What the access report's rows are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ByArg {
+pub(crate) enum ByArg {
     /// One row an identity
     Identity,
     /// One row a path
@@ -186,7 +188,7 @@ pub enum ByArg {
 
 /// Output formats of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
+pub(crate) enum ReportFormat {
     /// A page that stands alone
     Html,
     /// Rows only
@@ -197,74 +199,74 @@ pub enum ReportFormat {
 
 /// `report`.
 #[derive(Debug, clap::Args)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// Which report
     #[arg(value_enum)]
-    pub name: ReportName,
+    pub(crate) name: ReportName,
     #[command(flatten)]
-    pub data: DataArgs,
+    pub(crate) data: DataArgs,
     /// What a row is
     #[arg(long, value_enum, default_value = "identity")]
-    pub by: ByArg,
+    pub(crate) by: ByArg,
     /// A period: 2026, 2026-Q3, 2026-10, 2026-10-05
     #[arg(long, conflicts_with_all = ["from", "to"])]
-    pub period: Option<String>,
+    pub(crate) period: Option<String>,
     /// From this time on
     #[arg(long, allow_hyphen_values = true)]
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
     /// Before this time
     #[arg(long, allow_hyphen_values = true)]
-    pub to: Option<String>,
+    pub(crate) to: Option<String>,
     /// Zone of the period and of the printed times
     #[arg(long, default_value = "UTC")]
-    pub tz: String,
+    pub(crate) tz: String,
     /// Only events that this filter keeps
     #[arg(long, default_value = "", allow_hyphen_values = true)]
-    pub scope: String,
+    pub(crate) scope: String,
     /// Output format
     #[arg(long, value_enum, default_value = "html")]
-    pub format: ReportFormat,
+    pub(crate) format: ReportFormat,
     /// File to write [default: standard output]
     #[arg(short, long)]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// `verify`.
 #[derive(Debug, clap::Args)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     #[command(flatten)]
-    pub data: DataArgs,
+    pub(crate) data: DataArgs,
     /// Fingerprint (sha256:…) or file of the signer's key, had from somewhere else than this machine
     #[arg(long)]
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
     /// Also decode every line again and compare the counts with the index
     #[arg(long)]
-    pub index: bool,
+    pub(crate) index: bool,
 }
 
 /// `cat`.
 #[derive(Debug, clap::Args)]
-pub struct CatArgs {
+pub(crate) struct CatArgs {
     #[command(flatten)]
-    pub data: DataArgs,
+    pub(crate) data: DataArgs,
     /// Source, as cluster/node/device
     #[arg(short, long)]
-    pub source: String,
+    pub(crate) source: String,
 }
 
 /// `status`.
 #[derive(Debug, clap::Args)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     #[command(flatten)]
-    pub data: DataArgs,
+    pub(crate) data: DataArgs,
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
-    pub format: StatusFormat,
+    pub(crate) format: StatusFormat,
 }
 
 /// Output formats of status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StatusFormat {
+pub(crate) enum StatusFormat {
     /// For a person
     Table,
     /// One JSON object
@@ -273,28 +275,28 @@ pub enum StatusFormat {
 
 /// `check-config`.
 #[derive(Debug, clap::Args)]
-pub struct CheckConfigArgs {
+pub(crate) struct CheckConfigArgs {
     /// Configuration file
     #[arg(short, long, default_value = "keytrail.toml")]
-    pub config: PathBuf,
+    pub(crate) config: PathBuf,
 }
 
 /// `demo`.
 #[derive(Debug, clap::Args)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Address of the dashboard
     #[arg(long, default_value = "127.0.0.1:8088")]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Install OpenBao into keytrail's cache without asking
     #[arg(long)]
-    pub yes: bool,
+    pub(crate) yes: bool,
     /// Replay the recorded log even if a real OpenBao could be had
     #[arg(long)]
-    pub replay: bool,
+    pub(crate) replay: bool,
     /// Record a seeded session instead: DIR gets audit.log and truth.jsonl, then the demo ends
     #[arg(long, value_name = "DIR")]
-    pub record: Option<PathBuf>,
+    pub(crate) record: Option<PathBuf>,
     /// Seed of the recording
     #[arg(long, requires = "record", default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 }

@@ -1,14 +1,14 @@
 //! One module a command.
 
-pub mod cat;
-pub mod check_config;
-pub mod count;
-pub mod demo;
-pub mod import;
+pub(crate) mod cat;
+pub(crate) mod check_config;
+pub(crate) mod count;
+pub(crate) mod demo;
+pub(crate) mod import;
 mod question;
-pub mod rebuild;
-pub mod report;
-pub mod run;
-pub mod search;
-pub mod status;
-pub mod verify;
+pub(crate) mod rebuild;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod search;
+pub(crate) mod status;
+pub(crate) mod verify;

@@ -11,7 +11,8 @@ use crate::data_folder::{default_folder, host_name};
 use crate::failure::Failure;
 
 /// The dashboard's address when nobody says.
-pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8088);
+pub(crate) const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8088);
 
 /// Keys that DESIGN names and a later version brings; refused with that word, since a setting that is
 /// read and does nothing would deceive.
@@ -40,30 +41,44 @@ struct FileSource {
 
 /// What `run` does, as meant.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// The data folder, if the file names one.
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// Address of the dashboard, if the file names one.
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
     /// The one cluster of all sources.
-    pub cluster: String,
+    pub(crate) cluster: String,
     /// The files to follow.
-    pub tail: FollowOptions,
+    pub(crate) tail: FollowOptions,
     /// Sources that may log tokens in clear.
-    pub allow_raw: Vec<SourceId>,
+    pub(crate) allow_raw: Vec<SourceId>,
 }
 
 impl Config {
     /// Reads and checks a file.
-    pub fn read(path: &Path) -> Result<Config, Failure> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::Usage(format!("{}: {}", path.display(), ingest::tail::unreadable(path, &error))))?;
-        let file = toml::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {}", path.display(), explain(&error.to_string()))))?;
-        Config::mean(file).map_err(|message| Failure::Usage(format!("{}: {message}", path.display())))
+    pub(crate) fn read(path: &Path) -> Result<Config, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::Usage(format!(
+                "{}: {}",
+                path.display(),
+                ingest::tail::unreadable(path, &error)
+            ))
+        })?;
+        let file = toml::from_str(&text).map_err(|error| {
+            Failure::Usage(format!("{}: {}", path.display(), explain(&error.to_string())))
+        })?;
+        Config::mean(file)
+            .map_err(|message| Failure::Usage(format!("{}: {message}", path.display())))
     }
 
     /// Returns the configuration of one local file.
-    pub fn one_file(path: &Path, cluster: Option<&str>, node: Option<&str>, device: Option<&str>, allow_raw: bool) -> Result<Config, Failure> {
+    pub(crate) fn one_file(
+        path: &Path,
+        cluster: Option<&str>,
+        node: Option<&str>,
+        device: Option<&str>,
+        allow_raw: bool,
+    ) -> Result<Config, Failure> {
         // A path given as such is no pattern, whatever characters it has.
         let pattern = glob::Pattern::escape(&path.display().to_string());
         let source = FileSource {
@@ -73,7 +88,8 @@ impl Config {
             device: device.map(str::to_owned),
             allow_raw,
         };
-        Config::mean(File { data: None, listen: None, source: vec![source] }).map_err(Failure::Usage)
+        Config::mean(File { data: None, listen: None, source: vec![source] })
+            .map_err(Failure::Usage)
     }
 
     fn mean(file: File) -> Result<Config, String> {
@@ -83,7 +99,8 @@ impl Config {
             let node = typed.node.clone().unwrap_or_else(host_name);
             let cluster = typed.cluster.as_deref().unwrap_or("default");
             let device = typed.device.as_deref().unwrap_or("file");
-            let source = SourceId::new(cluster, &node, device).map_err(|error| format!("[[source]] number {number}: {error}"))?;
+            let source = SourceId::new(cluster, &node, device)
+                .map_err(|error| format!("[[source]] number {number}: {error}"))?;
             if typed.allow_raw {
                 allow_raw.push(source.clone());
             }
@@ -107,13 +124,13 @@ impl Config {
     }
 
     /// Returns the data folder: the flag's, else the file's, else the default.
-    pub fn data(&self, flag: Option<PathBuf>) -> PathBuf {
+    pub(crate) fn data(&self, flag: Option<PathBuf>) -> PathBuf {
         flag.or_else(|| self.data.clone()).unwrap_or_else(default_folder)
     }
 }
 
 /// Refuses an address that others can reach: there is no sign-in yet.
-pub fn check_listen(listen: SocketAddr) -> Result<(), String> {
+pub(crate) fn check_listen(listen: SocketAddr) -> Result<(), String> {
     if listen.ip().is_loopback() {
         return Ok(());
     }
@@ -126,14 +143,19 @@ pub fn check_listen(listen: SocketAddr) -> Result<(), String> {
 
 /// Adds to the TOML reader's message what the key may have been meant to be.
 fn explain(message: &str) -> String {
-    let Some(unknown) = message.split("unknown field `").nth(1).and_then(|rest| rest.split('`').next()) else {
+    let Some(unknown) =
+        message.split("unknown field `").nth(1).and_then(|rest| rest.split('`').next())
+    else {
         return message.to_owned();
     };
     if NOT_YET.contains(&unknown) {
         return format!("{message}\n`{unknown}` is not available yet in this version: take it out");
     }
     let keys = ["data", "listen", "source", "path", "cluster", "node", "device", "allow_raw"];
-    let nearest = keys.into_iter().map(|key| (strsim::jaro_winkler(unknown, key), key)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let nearest = keys
+        .into_iter()
+        .map(|key| (strsim::jaro_winkler(unknown, key), key))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
         Some((likeness, key)) if likeness > 0.7 => format!("{message}\ndid you mean `{key}`?"),
         _ => message.to_owned(),
@@ -145,9 +167,17 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> String {
-        let read = toml::from_str(text).map_err(|error| explain(&error.to_string())).and_then(Config::mean);
+        let read = toml::from_str(text)
+            .map_err(|error| explain(&error.to_string()))
+            .and_then(Config::mean);
         match read {
-            Ok(config) => config.tail.sources.iter().map(|followed| format!("{} {}", followed.source, followed.pattern)).collect::<Vec<_>>().join("\n"),
+            Ok(config) => config
+                .tail
+                .sources
+                .iter()
+                .map(|followed| format!("{} {}", followed.source, followed.pattern))
+                .collect::<Vec<_>>()
+                .join("\n"),
             Err(message) => message,
         }
     }
@@ -157,8 +187,15 @@ mod tests {
         let two = "[[source]]\npath = \"/a\"\nnode = \"n1\"\n[[source]]\npath = \"/b/*.log\"\nnode = \"n2\"\ndevice = \"two\"";
         assert_eq!(check(two), "default/n1/file /a\ndefault/n2/two /b/*.log");
         assert!(check("").starts_with("no [[source]]"), "{}", check(""));
-        assert!(check("lisen = \"127.0.0.1:1\"").ends_with("did you mean `listen`?"), "{}", check("lisen = 1"));
-        assert!(check("[[sink]]\nname = \"x\"").ends_with("`sink` is not available yet in this version: take it out"));
+        assert!(
+            check("lisen = \"127.0.0.1:1\"").ends_with("did you mean `listen`?"),
+            "{}",
+            check("lisen = 1")
+        );
+        assert!(
+            check("[[sink]]\nname = \"x\"")
+                .ends_with("`sink` is not available yet in this version: take it out")
+        );
         let clusters = "[[source]]\npath = \"/a\"\ncluster = \"a\"\n[[source]]\npath = \"/b\"\ncluster = \"b\"";
         assert!(check(clusters).starts_with("sources of two clusters"), "{}", check(clusters));
         let open = "listen = \"0.0.0.0:80\"\n[[source]]\npath = \"/a\"";

@@ -9,12 +9,12 @@ use crate::failure::Failure;
 
 impl DataArgs {
     /// Returns the folder named, or the default one.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.data.clone().unwrap_or_else(default_folder)
     }
 
     /// Returns the folder if a ledger stands there.
-    pub fn existing(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn existing(&self) -> Result<PathBuf, Failure> {
         let folder = self.folder();
         if folder.join("ledger").is_dir() {
             return Ok(folder);
@@ -28,8 +28,9 @@ impl DataArgs {
 }
 
 /// Returns systemd's state folder for a service, else the user's, else /var/lib/keytrail.
-pub fn default_folder() -> PathBuf {
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+pub(crate) fn default_folder() -> PathBuf {
+    let from =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(state) = from("STATE_DIRECTORY") {
         return state;
     }
@@ -39,13 +40,17 @@ pub fn default_folder() -> PathBuf {
 }
 
 /// Returns keytrail's own cache folder, for what can be fetched again.
-pub fn cache_folder() -> PathBuf {
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache"))).unwrap_or_else(std::env::temp_dir).join("keytrail")
+pub(crate) fn cache_folder() -> PathBuf {
+    let from =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    from("XDG_CACHE_HOME")
+        .or_else(|| from("HOME").map(|home| home.join(".cache")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("keytrail")
 }
 
 /// Returns this host's name, the default node.
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// Why a command failed; each kind has its exit code.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// Exit code 1: a check failed (the ledger is not intact).
     CheckFailed(String),
     /// Exit code 2: wrong usage, filter or configuration.
@@ -16,7 +16,7 @@ pub enum Failure {
 
 impl Failure {
     /// Returns the exit code of DESIGN's list.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Failure::CheckFailed(_) => ExitCode::from(1),
             Failure::Usage(_) => ExitCode::from(2),

@@ -22,8 +22,13 @@ use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_env("KEYTRAIL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,keytrail=info,ingest=info,query=info,web=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_env("KEYTRAIL_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,keytrail=info,ingest=info,query=info,web=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         // A reader that has gone (`| head`) is no failure of ours.

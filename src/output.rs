@@ -7,19 +7,21 @@ use query::table::{Form, TableError};
 use crate::args::Format;
 
 /// Tells whether the reader of our output has gone.
-pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(broken)
-        || error.downcast_ref::<TableError>().is_some_and(|error| matches!(error, TableError::Io(error) if broken(error)))
+        || error
+            .downcast_ref::<TableError>()
+            .is_some_and(|error| matches!(error, TableError::Io(error) if broken(error)))
 }
 
 /// Returns standard output, buffered.
-pub fn stdout() -> BufWriter<StdoutLock<'static>> {
+pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, io::stdout().lock())
 }
 
 /// Returns the form asked for; a table is as wide as the terminal, or as it needs in a pipe.
-pub fn form(format: Format) -> Form {
+pub(crate) fn form(format: Format) -> Form {
     match format {
         Format::Table => Form::Text { width: terminal_width() },
         Format::Json => Form::Json,
@@ -32,5 +34,8 @@ fn terminal_width() -> Option<usize> {
     if !io::IsTerminal::is_terminal(&io::stdout()) {
         return None;
     }
-    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col as usize).filter(|&columns| columns > 0)
+    rustix::termios::tcgetwinsize(io::stdout())
+        .ok()
+        .map(|size| size.ws_col as usize)
+        .filter(|&columns| columns > 0)
 }

@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use ingest::pipeline::Progress;
 
 /// The bars of a job that reads files and indexes what they hold.
-pub struct Bars {
+pub(crate) struct Bars {
     bars: MultiProgress,
     file_bytes: Option<u64>,
     reading: OnceLock<ProgressBar>,
@@ -15,15 +15,22 @@ pub struct Bars {
 
 impl Bars {
     /// Returns bars for a job over so many bytes of files; unknown for standard input.
-    pub fn new(file_bytes: Option<u64>) -> Bars {
-        Bars { bars: MultiProgress::new(), file_bytes, reading: OnceLock::new(), indexing: OnceLock::new() }
+    pub(crate) fn new(file_bytes: Option<u64>) -> Bars {
+        Bars {
+            bars: MultiProgress::new(),
+            file_bytes,
+            reading: OnceLock::new(),
+            indexing: OnceLock::new(),
+        }
     }
 
     /// Shows how far the job is.
-    pub fn show(&self, progress: Progress) {
+    pub(crate) fn show(&self, progress: Progress) {
         match progress {
             Progress::Reading(bytes) => {
-                let bar = self.reading.get_or_init(|| self.bars.add(bytes_bar("reading", self.file_bytes)));
+                let bar = self
+                    .reading
+                    .get_or_init(|| self.bars.add(bytes_bar("reading", self.file_bytes)));
                 bar.set_position(bytes);
             }
             Progress::Indexing(done, size) => {
@@ -35,7 +42,7 @@ impl Bars {
     }
 
     /// Takes the bars away.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         for bar in [self.reading.get(), self.indexing.get()].into_iter().flatten() {
             bar.finish_and_clear();
         }
@@ -48,11 +55,14 @@ fn bytes_bar(what: &'static str, length: Option<u64>) -> ProgressBar {
         None => "{msg:9} {spinner} {bytes} {bytes_per_sec}",
     };
     let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
-    bar.with_style(ProgressStyle::with_template(template).expect("a fixed template")).with_message(what)
+    bar.with_style(ProgressStyle::with_template(template).expect("a fixed template"))
+        .with_message(what)
 }
 
 /// Returns a bar that counts leaves.
-pub fn count_bar(what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:9} {bar:40} {human_pos}/{human_len} leaves {eta}").expect("a fixed template");
+pub(crate) fn count_bar(what: &'static str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{msg:9} {bar:40} {human_pos}/{human_len} leaves {eta}")
+            .expect("a fixed template");
     ProgressBar::new(0).with_style(style).with_message(what)
 }

@@ -19,7 +19,9 @@ mod time;
 use std::borrow::Cow;
 
 pub use data::{Data, DataFacts, HMACS_MAX, KEYS_MAX, Keys};
-pub use entry::{AuditEntry, Auth, GrantingPolicy, Lease, Namespace, PolicyResults, Request, Response, WrapInfo};
+pub use entry::{
+    AuditEntry, Auth, GrantingPolicy, Lease, Namespace, PolicyResults, Request, Response, WrapInfo,
+};
 pub use json::{items, members};
 pub use text::{is_hmac, is_rfc3339, looks_hashed};
 pub use time::parse_time;
@@ -114,12 +116,24 @@ pub fn logs_clear_tokens(line: &[u8]) -> bool {
     if entry.tokens().any(|token| !looks_hashed(token)) {
         return true;
     }
-    let is_login = entry.request.path.as_ref().is_some_and(|path| path.starts_with("auth/") && path.contains("/login"));
-    is_login && entry.request.data.facts().clear_strings.iter().any(|key| CREDENTIAL_KEYS.contains(&key.as_ref()))
+    let is_login = entry
+        .request
+        .path
+        .as_ref()
+        .is_some_and(|path| path.starts_with("auth/") && path.contains("/login"));
+    is_login
+        && entry
+            .request
+            .data
+            .facts()
+            .clear_strings
+            .iter()
+            .any(|key| CREDENTIAL_KEYS.contains(&key.as_ref()))
 }
 
 /// Keys of login bodies whose strings no server leaves in clear unless it hashes nothing.
-const CREDENTIAL_KEYS: &[&str] = &["password", "jwt", "secret_id", "token", "passcode", "pkcs7", "signature"];
+const CREDENTIAL_KEYS: &[&str] =
+    &["password", "jwt", "secret_id", "token", "passcode", "pkcs7", "signature"];
 
 #[cfg(test)]
 mod tests;

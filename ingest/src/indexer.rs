@@ -65,7 +65,11 @@ impl Indexer {
     ///
     /// # Errors
     /// The index or the ledger cannot be opened.
-    pub fn open(index_dir: &Path, ledger: LedgerReader, rules: &'static Rules) -> Result<Indexer, IndexerError> {
+    pub fn open(
+        index_dir: &Path,
+        ledger: LedgerReader,
+        rules: &'static Rules,
+    ) -> Result<Indexer, IndexerError> {
         let origin = ledger.origin().to_owned();
         let index = IndexWriter::open(index_dir, rules.version(), &origin)?;
         let mut sources = Sources::default();
@@ -77,14 +81,37 @@ impl Indexer {
     ///
     /// # Errors
     /// The index or the ledger cannot be opened.
-    pub fn begin_anew(index_dir: &Path, ledger: LedgerReader, rules: &'static Rules) -> Result<Indexer, IndexerError> {
+    pub fn begin_anew(
+        index_dir: &Path,
+        ledger: LedgerReader,
+        rules: &'static Rules,
+    ) -> Result<Indexer, IndexerError> {
         let origin = ledger.origin().to_owned();
         let index = IndexWriter::begin_anew(index_dir, rules.version(), &origin)?;
         Ok(Indexer::with(ledger, index, Pairing::new(), Sources::default(), rules, origin, 0))
     }
 
-    fn with(ledger: LedgerReader, index: IndexWriter, pairing: Pairing, sources: Sources, rules: &'static Rules, origin: String, next: u64) -> Indexer {
-        Indexer { ledger, index, pairing, sources, recent: Recent::default(), rules, origin, next, uncommitted: 0, issues: Vec::new() }
+    fn with(
+        ledger: LedgerReader,
+        index: IndexWriter,
+        pairing: Pairing,
+        sources: Sources,
+        rules: &'static Rules,
+        origin: String,
+        next: u64,
+    ) -> Indexer {
+        Indexer {
+            ledger,
+            index,
+            pairing,
+            sources,
+            recent: Recent::default(),
+            rules,
+            origin,
+            next,
+            uncommitted: 0,
+            issues: Vec::new(),
+        }
     }
 
     /// Puts an index that grew beside the old one into its place, after a commit; else does nothing.
@@ -144,7 +171,10 @@ impl Indexer {
         self.pairing.document_pending(&mut issues);
         self.write(&mut issues)?;
         self.issues = issues;
-        let state = State { sources: self.sources.names.iter().map(ToString::to_string).collect(), clocks: self.pairing.clocks() };
+        let state = State {
+            sources: self.sources.names.iter().map(ToString::to_string).collect(),
+            clocks: self.pairing.clocks(),
+        };
         self.index.commit(CommitPayload {
             covered: self.next,
             rules: self.rules.version().to_owned(),
@@ -166,8 +196,11 @@ impl Indexer {
     /// Returns the followed sources that have been silent for `idle_ns` long enough that a pending
     /// request of theirs is to be closed as unanswered: each wants a tick in the ledger.
     pub fn due_ticks(&self, idle_ns: i64) -> Vec<Fact> {
-        let due = |source: &usize| self.pairing.closes_at(*source as u32, TICKED).is_some_and(|after| idle_ns >= after);
-        let tick = |source: usize| Fact::Tick { source: self.sources.names[source].to_string(), idle_ns };
+        let due = |source: &usize| {
+            self.pairing.closes_at(*source as u32, TICKED).is_some_and(|after| idle_ns >= after)
+        };
+        let tick =
+            |source: usize| Fact::Tick { source: self.sources.names[source].to_string(), idle_ns };
         (0..self.sources.names.len()).filter(due).map(tick).collect()
     }
 
@@ -176,11 +209,16 @@ impl Indexer {
         let batch = Arc::new(batch);
         self.recent.push(Arc::clone(&batch));
         let mut issues = std::mem::take(&mut self.issues);
-        for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter()) {
+        for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter())
+        {
             match decode::peek(line) {
                 Peeked::Entry(peek) => {
                     if peek.torn_prefix {
-                        self.index.add_undecodable(&self.sources.names[source as usize], leaf, "torn piece of an entry before a whole one")?;
+                        self.index.add_undecodable(
+                            &self.sources.names[source as usize],
+                            leaf,
+                            "torn piece of an entry before a whole one",
+                        )?;
                     }
                     self.pairing.line(source, batch.header.reader, leaf, &peek, &mut issues);
                 }
@@ -199,7 +237,8 @@ impl Indexer {
     }
 
     fn own(&mut self, batch: &ReadBatch) -> Result<(), IndexerError> {
-        for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter()) {
+        for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter())
+        {
             let Some(own) = OwnLine::parse(line) else { continue };
             match own.fact {
                 Fact::Tick { source, idle_ns } => {
@@ -228,8 +267,14 @@ impl Indexer {
     /// Normalises and adds what pairing issued, and leaves `issues` empty.
     fn write(&mut self, issues: &mut Vec<Issue>) -> Result<(), IndexerError> {
         for issue in issues.drain(..) {
-            let request = issue.request.map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line))).transpose()?;
-            let response = issue.response.map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line))).transpose()?;
+            let request = issue
+                .request
+                .map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
+                .transpose()?;
+            let response = issue
+                .response
+                .map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
+                .transpose()?;
             let normalised = normalise::event(
                 &Parts {
                     source: &self.sources.names[issue.source as usize],
@@ -241,8 +286,13 @@ impl Indexer {
                 },
                 self.rules,
             );
-            let learned: Vec<_> = normalised.learned.into_iter().map(|learned| (learned.hash, learned.text)).collect();
-            let token_name = normalised.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
+            let learned: Vec<_> = normalised
+                .learned
+                .into_iter()
+                .map(|learned| (learned.hash, learned.text))
+                .collect();
+            let token_name =
+                normalised.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
             self.index.add(&normalised.event, issue.state, &learned, token_name, issue.replaces)?;
             self.uncommitted += 1;
         }
@@ -258,7 +308,12 @@ struct State {
 }
 
 /// Takes up the state of the last commit: where to read on, and who waits for whom.
-fn restore(index: &IndexWriter, index_dir: &Path, ledger: &LedgerReader, sources: &mut Sources) -> Result<(u64, Pairing), IndexerError> {
+fn restore(
+    index: &IndexWriter,
+    index_dir: &Path,
+    ledger: &LedgerReader,
+    sources: &mut Sources,
+) -> Result<(u64, Pairing), IndexerError> {
     let payload = index.payload();
     let Ok(state) = serde_json::from_value::<State>(payload.state.clone()) else {
         // A new index: nothing is covered.
@@ -273,19 +328,33 @@ fn restore(index: &IndexWriter, index_dir: &Path, ledger: &LedgerReader, sources
         // Who read it stands in the batch header only.
         let reader = ledger.line(open.leaf)?.reader;
         let source = sources.number(&open.source, open.leaf)?;
-        pending.push(PendingRequest { source, reader, leaf: open.leaf, request_id: open.request_id, time_unix_ns: open.time_unix_ns });
+        pending.push(PendingRequest {
+            source,
+            reader,
+            leaf: open.leaf,
+            request_id: open.request_id,
+            time_unix_ns: open.time_unix_ns,
+        });
     }
     let mut half = |open: OpenLine| {
         let source = sources.number(&open.source, open.leaf)?;
         Ok::<_, IndexerError>(HalfEvent { source, leaf: open.leaf, request_id: open.request_id })
     };
-    let late: HashSet<(String, String)> = snapshot.late(WAITING_MAX)?.into_iter().map(|open| (open.source, open.request_id)).collect();
+    let late: HashSet<(String, String)> = snapshot
+        .late(WAITING_MAX)?
+        .into_iter()
+        .map(|open| (open.source, open.request_id))
+        .collect();
     let closed = snapshot.unanswered(WAITING_MAX)?.into_iter().map(|open| {
         let answered_late = late.contains(&(open.source.clone(), open.request_id.clone()));
         Ok::<_, IndexerError>((half(open)?, answered_late))
     });
     let closed = closed.collect::<Result<Vec<_>, _>>()?;
-    let response_only = snapshot.response_only(WAITING_MAX)?.into_iter().map(half).collect::<Result<Vec<_>, _>>()?;
+    let response_only = snapshot
+        .response_only(WAITING_MAX)?
+        .into_iter()
+        .map(half)
+        .collect::<Result<Vec<_>, _>>()?;
     Ok((payload.covered, Pairing::restore(&state.clocks, &pending, &closed, &response_only)))
 }
 
@@ -348,8 +417,13 @@ impl Recent {
         if let Some(batch) = batch {
             let number = (leaf.0 - batch.header.first_leaf.0 - 1) as usize;
             if let Some(&length) = batch.lines.lengths.get(number) {
-                let from: usize = batch.lines.lengths[..number].iter().map(|&length| length as usize).sum();
-                return Ok(Line::Recent { batch: Arc::clone(batch), from, to: from + length as usize });
+                let from: usize =
+                    batch.lines.lengths[..number].iter().map(|&length| length as usize).sum();
+                return Ok(Line::Recent {
+                    batch: Arc::clone(batch),
+                    from,
+                    to: from + length as usize,
+                });
             }
         }
         Ok(Line::Stored(ledger.line(leaf)?.bytes))

@@ -35,7 +35,11 @@ impl KnownFromLedger {
         Ok(self.ledger.generations()?.into_iter().map(|info| (info.generation, info)).collect())
     }
 
-    fn find(&self, source: &str, first_line_hash: &LeafHash) -> Result<Vec<Generation>, LedgerError> {
+    fn find(
+        &self,
+        source: &str,
+        first_line_hash: &LeafHash,
+    ) -> Result<Vec<Generation>, LedgerError> {
         let generations = self.generations()?;
         let mut found = Vec::new();
         for info in generations.values().filter(|info| &*info.source == source) {
@@ -53,10 +57,15 @@ impl KnownFromLedger {
 
     /// Returns the leaves of a generation from its content's first byte on: what it has of its parents,
     /// then its own.
-    fn leaves(&self, generation: Generation) -> Result<impl Iterator<Item = Result<(u64, LeafHash), LedgerError>> + use<>, LedgerError> {
+    fn leaves(
+        &self,
+        generation: Generation,
+    ) -> Result<impl Iterator<Item = Result<(u64, LeafHash), LedgerError>> + use<>, LedgerError>
+    {
         let generations = self.generations()?;
         let mut line = vec![generation];
-        while let Some(parent) = generations.get(&line[line.len() - 1]).and_then(|info| info.parent) {
+        while let Some(parent) = generations.get(&line[line.len() - 1]).and_then(|info| info.parent)
+        {
             line.push(parent);
         }
         let mut own = Vec::new();
@@ -67,7 +76,11 @@ impl KnownFromLedger {
             own.push((self.ledger.line_hashes(generation)?, below));
         }
         own.reverse();
-        let shared = |below: u64| move |leaf: &Result<(u64, LeafHash), LedgerError>| leaf.as_ref().map_or(true, |(end, _)| *end <= below);
+        let shared = |below: u64| {
+            move |leaf: &Result<(u64, LeafHash), LedgerError>| {
+                leaf.as_ref().map_or(true, |(end, _)| *end <= below)
+            }
+        };
         Ok(own.into_iter().flat_map(move |(leaves, below)| leaves.take_while(shared(below))))
     }
 

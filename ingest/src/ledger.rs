@@ -48,6 +48,7 @@ mod tests;
 pub use batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
 pub use batches::Batches;
 pub use error::{Holder, LedgerError};
+pub use folder::Lock;
 pub use generations::GenerationInfo;
 pub use line_hashes::LineHashes;
 pub use note::{Checkpoint, VerifierKey, key_fingerprint};

@@ -2,19 +2,19 @@
 //!
 //! Modules stand in the order in which one line passes through them.
 
-pub mod source;
 pub mod event;
+pub mod source;
 
-pub mod tail;
-pub mod record;
+pub mod known;
 pub mod ledger;
 pub mod own;
-pub mod known;
+pub mod record;
+pub mod tail;
 
 pub mod decode;
-pub mod pairing;
-pub mod normalise;
 pub mod index;
 pub mod indexer;
+pub mod normalise;
+pub mod pairing;
 
 pub mod pipeline;

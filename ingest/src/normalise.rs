@@ -72,7 +72,11 @@ pub struct Learned {
 
 /// Makes the event of these lines.
 pub fn event(parts: &Parts<'_>, rules: &Rules) -> Normalised {
-    let lines = Lines::read(parts.request.map(|(_, line)| line), parts.response.map(|(_, line)| line), parts.state);
+    let lines = Lines::read(
+        parts.request.map(|(_, line)| line),
+        parts.response.map(|(_, line)| line),
+        parts.state,
+    );
     let login = login::login(&lines);
     let verdict = decision::decide(&lines, login);
     let Verdict(decision, reason, outcome) = verdict;
@@ -80,9 +84,12 @@ pub fn event(parts: &Parts<'_>, rules: &Rules) -> Normalised {
     let identity = identity::identity(&lines, parts.source, login, verdict);
     let action = action(&lines, login, verdict, rules);
     let time = lines.entries().find_map(|entry| entry.time.as_deref()).and_then(parse_time);
-    let completed = lines.response.as_ref().and_then(|entry| entry.time.as_deref()).and_then(parse_time);
+    let completed =
+        lines.response.as_ref().and_then(|entry| entry.time.as_deref()).and_then(parse_time);
     let latency_us = match (&lines.request, &time, &completed) {
-        (Some(_), Some(time), Some(completed)) => completed.unix_ns.checked_sub(time.unix_ns).map(|ns| ns / 1000),
+        (Some(_), Some(time), Some(completed)) => {
+            completed.unix_ns.checked_sub(time.unix_ns).map(|ns| ns / 1000)
+        }
         _ => None,
     };
     let who = if has_logged_in { lines.given().or_else(|| lines.auth()) } else { lines.auth() };
@@ -92,7 +99,11 @@ pub fn event(parts: &Parts<'_>, rules: &Rules) -> Normalised {
     let token_name = identity.token.clone().zip(identity.name.clone());
     let event = AuditEvent {
         uid: uid(parts, request_id.as_deref()),
-        leaves: [parts.request, parts.response].into_iter().flatten().map(|(leaf, _)| leaf).collect(),
+        leaves: [parts.request, parts.response]
+            .into_iter()
+            .flatten()
+            .map(|(leaf, _)| leaf)
+            .collect(),
         issued: parts.issued,
         origin: parts.origin.to_owned(),
         time,
@@ -112,7 +123,9 @@ pub fn event(parts: &Parts<'_>, rules: &Rules) -> Normalised {
         outcome,
         error: error(&lines),
         flags: flags(&lines, verdict, &action, rules),
-        policies: who.map(|auth| auth.policies.iter().take(LIST_MAX).map(|policy| text(policy)).collect()).unwrap_or_default(),
+        policies: who
+            .map(|auth| auth.policies.iter().take(LIST_MAX).map(|policy| text(policy)).collect())
+            .unwrap_or_default(),
         granting: lines.granting().take(LIST_MAX).map(text).collect(),
         remote_address,
         remote_port,
@@ -151,7 +164,10 @@ fn uid(parts: &Parts<'_>, request_id: Option<&str>) -> Uid {
         }
         None => {
             part(b"line");
-            [parts.request, parts.response].into_iter().flatten().for_each(|(_, line)| part(line.trim_ascii_end()));
+            [parts.request, parts.response]
+                .into_iter()
+                .flatten()
+                .for_each(|(_, line)| part(line.trim_ascii_end()));
         }
     }
     Uid(rules::first_16(&hash.finalize()))
@@ -184,12 +200,20 @@ fn error(lines: &Lines<'_>) -> Option<String> {
 fn flags(lines: &Lines<'_>, verdict: Verdict, action: &Action, rules: &Rules) -> Vec<Flag> {
     let Verdict(_, reason, _) = verdict;
     let is_wrapped = wrap_ttl(lines).is_some();
-    let is_batch = lines.auth().or_else(|| lines.given()).is_some_and(|auth| auth.token_type.as_deref() == Some("batch"));
+    let is_batch = lines
+        .auth()
+        .or_else(|| lines.given())
+        .is_some_and(|auth| auth.token_type.as_deref() == Some("batch"));
     let has_no_token = lines.token_sent().is_none() && reason != Reason::System;
     let is_unauthenticated = matches!(reason, Reason::Open | Reason::Login) || has_no_token;
-    let clear = [&lines.asked, &lines.answered].into_iter().any(|data| data.clear_strings.iter().any(|key| !rules.is_clear_key(key)));
-    let has_odd = lines.entries().any(|entry| entry.is_broken || !entry.odd_fields.is_empty()) || lines.asked.odd || lines.answered.odd;
-    let has_clear_token = lines.entries().any(|entry| entry.tokens().any(|token| !looks_hashed(token)));
+    let clear = [&lines.asked, &lines.answered]
+        .into_iter()
+        .any(|data| data.clear_strings.iter().any(|key| !rules.is_clear_key(key)));
+    let has_odd = lines.entries().any(|entry| entry.is_broken || !entry.odd_fields.is_empty())
+        || lines.asked.odd
+        || lines.answered.odd;
+    let has_clear_token =
+        lines.entries().any(|entry| entry.tokens().any(|token| !looks_hashed(token)));
     [
         (Flag::Wrapped, is_wrapped),
         (Flag::Batch, is_batch),
@@ -208,7 +232,10 @@ fn flags(lines: &Lines<'_>, verdict: Verdict, action: &Action, rules: &Rules) ->
 /// KMIP lines put `ip:port` into the address.
 fn remote(lines: &Lines<'_>) -> (Option<String>, Option<u16>) {
     let address = lines.first(|entry| entry.request.remote_address.as_deref());
-    let port = lines.entries().find_map(|entry| entry.request.remote_port).and_then(|port| u16::try_from(port).ok());
+    let port = lines
+        .entries()
+        .find_map(|entry| entry.request.remote_port)
+        .and_then(|port| u16::try_from(port).ok());
     match address.map(str::parse::<std::net::SocketAddr>) {
         Some(Ok(both)) => (Some(both.ip().to_string()), port.or(Some(both.port()))),
         _ => (address.map(text), port),
@@ -233,7 +260,9 @@ fn lease_id(lines: &Lines<'_>, action: &Action) -> Option<String> {
     let secret = lines.response.as_ref().and_then(|entry| entry.response.secret.as_ref());
     match secret.and_then(|secret| secret.lease_id.as_deref()) {
         Some(id) => Some(text(id)),
-        None if matches!(action.word.as_str(), "lease.renew" | "lease.revoke") => action.object.as_deref().map(text),
+        None if matches!(action.word.as_str(), "lease.renew" | "lease.revoke") => {
+            action.object.as_deref().map(text)
+        }
         None => None,
     }
 }
@@ -246,12 +275,20 @@ fn wrap_ttl(lines: &Lines<'_>) -> Option<u64> {
 
 fn hmacs(lines: &Lines<'_>) -> BTreeMap<String, String> {
     let of = |side: &'static str, data: &DataFacts<'_>| {
-        data.hmacs.iter().map(move |(path, hash)| (format!("{side}.{path}"), hash.to_string())).collect::<Vec<_>>()
+        data.hmacs
+            .iter()
+            .map(move |(path, hash)| (format!("{side}.{path}"), hash.to_string()))
+            .collect::<Vec<_>>()
     };
     let data = of("request", &lines.asked).into_iter().chain(of("response", &lines.answered));
     let mut hmacs: BTreeMap<String, String> = data.take(HMACS_MAX).collect();
-    if let Some(wrap) = lines.response.as_ref().and_then(|entry| entry.response.wrap_info.as_ref()) {
-        let hashes = [("token", &wrap.token), ("accessor", &wrap.accessor), ("wrapped_accessor", &wrap.wrapped_accessor)];
+    if let Some(wrap) = lines.response.as_ref().and_then(|entry| entry.response.wrap_info.as_ref())
+    {
+        let hashes = [
+            ("token", &wrap.token),
+            ("accessor", &wrap.accessor),
+            ("wrapped_accessor", &wrap.wrapped_accessor),
+        ];
         for (name, value) in hashes {
             if let Some(value) = value.as_deref().and_then(hash) {
                 hmacs.insert(format!("response.wrap_info.{name}"), value);
@@ -263,13 +300,25 @@ fn hmacs(lines: &Lines<'_>) -> BTreeMap<String, String> {
 
 /// Headers whose values are credentials stand as hashes or not at all.
 fn headers(lines: &Lines<'_>) -> BTreeMap<String, Vec<String>> {
-    let headers = lines.entries().map(|entry| &entry.request.headers).max_by_key(|headers| headers.len());
-    let shown = |name: &str, value: &str| !redact::is_credential_header(name) || looks_hashed(value);
+    let headers =
+        lines.entries().map(|entry| &entry.request.headers).max_by_key(|headers| headers.len());
+    let shown =
+        |name: &str, value: &str| !redact::is_credential_header(name) || looks_hashed(value);
     headers
         .into_iter()
         .flatten()
         .take(64)
-        .map(|(name, values)| (text(name), values.iter().filter(|value| shown(name, value)).take(16).map(|value| text(value)).collect()))
+        .map(|(name, values)| {
+            (
+                text(name),
+                values
+                    .iter()
+                    .filter(|value| shown(name, value))
+                    .take(16)
+                    .map(|value| text(value))
+                    .collect(),
+            )
+        })
         .collect()
 }
 

@@ -116,9 +116,14 @@ mod tests {
             fact: Fact::Tick { source: "prod/bao-0/file".into(), idle_ns: 5 },
         };
         let text = String::from_utf8(line.to_bytes()).expect("JSON is UTF-8");
-        assert_eq!(text, "{\"time\":\"2026-11-24T09:00:00Z\",\"type\":\"tick\",\"source\":\"prod/bao-0/file\",\"idle_ns\":5}\n");
+        assert_eq!(
+            text,
+            "{\"time\":\"2026-11-24T09:00:00Z\",\"type\":\"tick\",\"source\":\"prod/bao-0/file\",\"idle_ns\":5}\n"
+        );
         assert_eq!(OwnLine::parse(text.as_bytes()), Some(line));
-        let later = OwnLine::parse(br#"{"time":"2026-11-24T09:00:00Z","type":"sealed","segment":3}"#).expect("a line");
+        let later =
+            OwnLine::parse(br#"{"time":"2026-11-24T09:00:00Z","type":"sealed","segment":3}"#)
+                .expect("a line");
         assert_eq!(later.fact, Fact::Unknown);
         assert_eq!(OwnLine::parse(b"no json\n"), None);
     }

@@ -146,17 +146,38 @@ impl Pairing {
     }
 
     /// Takes the next line of the ledger that holds an entry.
-    pub fn line(&mut self, source: u32, reader: Reader, leaf: LeafIndex, peek: &Peek<'_>, out: &mut Vec<Issue>) {
+    pub fn line(
+        &mut self,
+        source: u32,
+        reader: Reader,
+        leaf: LeafIndex,
+        peek: &Peek<'_>,
+        out: &mut Vec<Issue>,
+    ) {
         let state = self.sources.entry(source).or_default();
         if let Some(time) = peek.time_unix_ns {
             state.lane(reader).see(time);
         }
         let time = peek.time_unix_ns.unwrap_or(TIMELESS);
         let issue = match (peek.kind, &peek.request_id) {
-            (Kind::Request, Some(id)) => state.request(RequestKey::of(id), leaf, reader, time, &mut self.duplicates),
-            (Kind::Response, Some(id)) => state.response(RequestKey::of(id), leaf, self.documented_to, &mut self.duplicates),
-            (Kind::Request | Kind::Plugin { response: false }, _) => Some(Half { request: Some(leaf), response: None, state: State::Alone, replaces: false }),
-            (Kind::Response | Kind::Plugin { response: true }, _) => Some(Half { request: None, response: Some(leaf), state: State::Alone, replaces: false }),
+            (Kind::Request, Some(id)) => {
+                state.request(RequestKey::of(id), leaf, reader, time, &mut self.duplicates)
+            }
+            (Kind::Response, Some(id)) => {
+                state.response(RequestKey::of(id), leaf, self.documented_to, &mut self.duplicates)
+            }
+            (Kind::Request | Kind::Plugin { response: false }, _) => Some(Half {
+                request: Some(leaf),
+                response: None,
+                state: State::Alone,
+                replaces: false,
+            }),
+            (Kind::Response | Kind::Plugin { response: true }, _) => Some(Half {
+                request: None,
+                response: Some(leaf),
+                state: State::Alone,
+                replaces: false,
+            }),
         };
         if let Some(Half { request, response, state, replaces }) = issue {
             out.push(Issue { source, request, response, state, issued: Issued(leaf, 0), replaces });
@@ -166,7 +187,14 @@ impl Pairing {
     }
 
     /// Takes a tick: this lane has had no line for so long.
-    pub fn tick(&mut self, source: u32, reader: Reader, leaf: LeafIndex, idle_ns: i64, out: &mut Vec<Issue>) {
+    pub fn tick(
+        &mut self,
+        source: u32,
+        reader: Reader,
+        leaf: LeafIndex,
+        idle_ns: i64,
+        out: &mut Vec<Issue>,
+    ) {
         let state = self.sources.entry(source).or_default();
         state.lane(reader).idle(idle_ns);
         Self::close(state, source, reader, leaf, None, self.documented_to, out);
@@ -220,7 +248,9 @@ impl Pairing {
     /// Returns the clocks, for the index's commit.
     pub fn clocks(&self) -> Clocks {
         let lanes = self.sources.iter().flat_map(|(&source, state)| {
-            [(source, true, state.live.clock()), (source, false, state.import.clock())].into_iter().filter(|lane| !lane.2.is_unset())
+            [(source, true, state.live.clock()), (source, false, state.import.clock())]
+                .into_iter()
+                .filter(|lane| !lane.2.is_unset())
         });
         Clocks { lanes: lanes.collect(), duplicates: self.duplicates }
     }
@@ -243,7 +273,11 @@ impl Pairing {
             let state = pairing.sources.entry(request.source).or_default();
             let time = request.time_unix_ns.unwrap_or(TIMELESS);
             state.lane(request.reader).wait(time, request.leaf);
-            state.pending.insert(RequestKey::of(&request.request_id), request.leaf, PendingTime { reader: request.reader, time });
+            state.pending.insert(
+                RequestKey::of(&request.request_id),
+                request.leaf,
+                PendingTime { reader: request.reader, time },
+            );
             pairing.documented_to = pairing.documented_to.max(request.leaf.0 + 1);
         }
         for (half, late) in closed {
@@ -317,7 +351,12 @@ impl Source {
         duplicates: &mut u64,
     ) -> Option<Half> {
         if let Some((response, ())) = self.response_only.remove(key) {
-            return Some(Half { request: Some(leaf), response: Some(response), state: State::Answered, replaces: true });
+            return Some(Half {
+                request: Some(leaf),
+                response: Some(response),
+                state: State::Answered,
+                replaces: true,
+            });
         }
         if self.pending.contains(key) || self.closed.contains(key) {
             *duplicates += 1;
@@ -328,11 +367,22 @@ impl Source {
         None
     }
 
-    fn response(&mut self, key: RequestKey, leaf: LeafIndex, documented_to: u64, duplicates: &mut u64) -> Option<Half> {
+    fn response(
+        &mut self,
+        key: RequestKey,
+        leaf: LeafIndex,
+        documented_to: u64,
+        duplicates: &mut u64,
+    ) -> Option<Half> {
         if let Some((request, pending)) = self.pending.remove(key) {
             self.lane(pending.reader).done(pending.time, request);
             let replaces = request.0 < documented_to;
-            return Some(Half { request: Some(request), response: Some(leaf), state: State::Answered, replaces });
+            return Some(Half {
+                request: Some(request),
+                response: Some(leaf),
+                state: State::Answered,
+                replaces,
+            });
         }
         if let Some(late) = self.closed.get_mut(key) {
             if *late {
@@ -340,7 +390,12 @@ impl Source {
                 return None;
             }
             *late = true;
-            return Some(Half { request: None, response: Some(leaf), state: State::Late, replaces: false });
+            return Some(Half {
+                request: None,
+                response: Some(leaf),
+                state: State::Late,
+                replaces: false,
+            });
         }
         if self.response_only.contains(key) {
             *duplicates += 1;
@@ -348,7 +403,12 @@ impl Source {
         }
         self.response_only.insert(key, leaf, ());
         self.response_only.forget_over(WAITING_MAX);
-        Some(Half { request: None, response: Some(leaf), state: State::ResponseOnly, replaces: false })
+        Some(Half {
+            request: None,
+            response: Some(leaf),
+            state: State::ResponseOnly,
+            replaces: false,
+        })
     }
 }
 

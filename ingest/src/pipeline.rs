@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::indexer::{Indexer, IndexerError};
 use crate::known::KnownFromLedger;
-use crate::ledger::{Ledger, LedgerError, LedgerReader};
+use crate::ledger::{Ledger, LedgerError, LedgerReader, Lock};
 use crate::normalise::Rules;
 use crate::own::{Fact, OwnLine};
 use crate::record::{RecordError, RecordOptions, Recorded, ToLedger, now_unix_ns, record};
@@ -78,7 +78,9 @@ impl Durable {
     /// the size and whether it is final.
     fn wait(&self, seen: u64, at_most: Duration) -> (u64, bool) {
         let guard = self.size.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(guard, at_most, |(size, closed)| *size <= seen && !*closed);
+        let waited = self
+            .changed
+            .wait_timeout_while(guard, at_most, |(size, closed)| *size <= seen && !*closed);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
@@ -142,19 +144,30 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     durable.set(ledger.size());
     let quiet_since = Arc::new(AtomicI64::new(0));
     let mut threads = Vec::new();
-    let mut spawn = |name: &'static str, work: Box<dyn FnOnce() -> Result<(), PipelineError> + Send>| {
-        let fail = fail.clone();
-        let body = move || work().unwrap_or_else(|error| drop(fail.try_send(error)));
-        threads.push((name, std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|_| PipelineError::Thread(name))?));
-        Ok::<(), PipelineError>(())
-    };
+    let mut spawn =
+        |name: &'static str, work: Box<dyn FnOnce() -> Result<(), PipelineError> + Send>| {
+            let fail = fail.clone();
+            let body = move || work().unwrap_or_else(|error| drop(fail.try_send(error)));
+            threads.push((
+                name,
+                std::thread::Builder::new()
+                    .name(name.to_owned())
+                    .spawn(body)
+                    .map_err(|_| PipelineError::Thread(name))?,
+            ));
+            Ok::<(), PipelineError>(())
+        };
 
     spawn("ledger", {
         let (durable, quiet_since) = (Arc::clone(&durable), Arc::clone(&quiet_since));
-        let options = RecordOptions { reader: Reader::Live, allow_raw, clear_tokens_are_fatal: false };
+        let options =
+            RecordOptions { reader: Reader::Live, allow_raw, clear_tokens_are_fatal: false };
         Box::new(move || {
-            let caught_up = |caught_up| quiet_since.store(if caught_up { now_unix_ns() } else { 0 }, Ordering::Relaxed);
-            let result = record(&mut ledger, &items, &options, &|size| durable.set(size), &caught_up);
+            let caught_up = |caught_up| {
+                quiet_since.store(if caught_up { now_unix_ns() } else { 0 }, Ordering::Relaxed)
+            };
+            let result =
+                record(&mut ledger, &items, &options, &|size| durable.set(size), &caught_up);
             durable.close();
             result.map(drop).map_err(PipelineError::from)
         })
@@ -187,7 +200,8 @@ fn index_live(
     let mut commit_at: Option<Instant> = None;
     let mut ticked_until = 0;
     loop {
-        let wait = commit_at.map_or(Duration::from_secs(1), |at| at.saturating_duration_since(Instant::now()));
+        let wait = commit_at
+            .map_or(Duration::from_secs(1), |at| at.saturating_duration_since(Instant::now()));
         let (size, last) = durable.wait(indexer.next(), wait);
         if size > indexer.next() {
             indexer.catch_up(&mut |_| commit_at.is_none_or(|at| Instant::now() < at))?;
@@ -270,13 +284,24 @@ pub fn import(
         });
         let indexing = scope.spawn(|| index_import(indexer, &durable, progress));
         let known = KnownFromLedger::new(reader, to_ledger.clone());
-        let read = read_whole(source.clone(), inputs, &known, &|bytes| progress(Progress::Reading(bytes)), &mut |item| {
-            to_ledger.send(ToLedger::Tail(item)).is_ok()
-        });
+        let read = read_whole(
+            source.clone(),
+            inputs,
+            &known,
+            &|bytes| progress(Progress::Reading(bytes)),
+            &mut |item| to_ledger.send(ToLedger::Tail(item)).is_ok(),
+        );
         drop(known);
         let files = inputs.iter().map(ToString::to_string).collect();
-        if let Ok(summary) = &read && summary.lines > 0 {
-            let fact = Fact::Imported { source: source.to_string(), files, lines: summary.lines, bytes: summary.bytes };
+        if let Ok(summary) = &read
+            && summary.lines > 0
+        {
+            let fact = Fact::Imported {
+                source: source.to_string(),
+                files,
+                lines: summary.lines,
+                bytes: summary.bytes,
+            };
             let _ = to_ledger.send(ToLedger::Own(OwnLine::now(fact)));
         }
         let _ = to_ledger.send(ToLedger::Stop);
@@ -289,7 +314,11 @@ pub fn import(
     Ok(Imported { recorded, leaves })
 }
 
-fn index_import(mut indexer: Indexer, durable: &Durable, progress: &(dyn Fn(Progress) + Sync)) -> Result<Indexer, IndexerError> {
+fn index_import(
+    mut indexer: Indexer,
+    durable: &Durable,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Indexer, IndexerError> {
     loop {
         let (size, last) = durable.wait(indexer.next(), Duration::from_secs(1));
         indexer.catch_up(&mut |done| {
@@ -308,10 +337,19 @@ fn index_import(mut indexer: Indexer, durable: &Durable, progress: &(dyn Fn(Prog
 /// # Errors
 /// There is no ledger; another process writes this data folder; the index cannot be written.
 pub fn rebuild(data: &Path, progress: &dyn Fn(Progress)) -> Result<u64, PipelineError> {
-    let cluster = LedgerReader::open(data)?.cluster().to_owned();
-    let ledger = Ledger::open(data, &cluster)?;
-    let mut indexer = Indexer::begin_anew(&index_dir(data), ledger.reader()?, Rules::builtin())?;
-    let size = ledger.size();
+    // A writer's opening also takes up what a crash left unsigned; a copy without the signing key, as
+    // an auditor has it, is taken as far as it is signed.
+    let signed = LedgerReader::open(data)?;
+    let (_writer, _lock, reader) = match Ledger::open(data, signed.cluster()) {
+        Ok(ledger) => {
+            let reader = ledger.reader()?;
+            (Some(ledger), None, reader)
+        }
+        Err(LedgerError::Key { .. }) => (None, Some(Lock::take(data)?), signed),
+        Err(error) => return Err(error.into()),
+    };
+    let size = reader.size();
+    let mut indexer = Indexer::begin_anew(&index_dir(data), reader, Rules::builtin())?;
     indexer.catch_up(&mut |done| {
         progress(Progress::Indexing(done, size));
         true

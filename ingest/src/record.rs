@@ -103,13 +103,27 @@ pub fn record(
 ) -> Result<Recorded, RecordError> {
     let own = ledger.generations().find(|info| &*info.source == OWN_SOURCE);
     let own = own.map(|info| Position { generation: info.generation, offset: info.end });
-    let mut recorder = Recorder { ledger, options, own, files: HashMap::new(), recorded: Recorded::default(), unflushed: 0 };
+    let mut recorder = Recorder {
+        ledger,
+        options,
+        own,
+        files: HashMap::new(),
+        recorded: Recorded::default(),
+        unflushed: 0,
+    };
     let mut first_unflushed: Option<Instant> = None;
     let mut unsigned_since: Option<Instant> = None;
     loop {
         let now = Instant::now();
-        let due = [first_unflushed.map(|at| at + FLUSH_AFTER), unsigned_since.map(|at| at + CHECKPOINT_AFTER)];
-        let wait = due.iter().flatten().min().map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(now));
+        let due = [
+            first_unflushed.map(|at| at + FLUSH_AFTER),
+            unsigned_since.map(|at| at + CHECKPOINT_AFTER),
+        ];
+        let wait = due
+            .iter()
+            .flatten()
+            .min()
+            .map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(now));
         let mut barrier = None;
         let mut stop = false;
         match items.recv_timeout(wait) {
@@ -130,7 +144,8 @@ pub fn record(
         if recorder.unflushed > 0 && first_unflushed.is_none() {
             first_unflushed = Some(now);
         }
-        let late = first_unflushed.is_some_and(|at| now >= at + FLUSH_AFTER) || recorder.unflushed >= FLUSH_BYTES;
+        let late = first_unflushed.is_some_and(|at| now >= at + FLUSH_AFTER)
+            || recorder.unflushed >= FLUSH_BYTES;
         if recorder.unflushed > 0 && (late || barrier.is_some() || stop) {
             durable(recorder.ledger.flush()?);
             recorder.unflushed = 0;
@@ -170,7 +185,10 @@ impl Recorder<'_> {
                     Start::Known(position) => (Some(position.generation), None),
                 };
                 let (source_text, path) = (source.to_string(), path.display().to_string());
-                self.files.insert(file, OpenFile { source, source_text, path, generation, parent, refused: false });
+                self.files.insert(
+                    file,
+                    OpenFile { source, source_text, path, generation, parent, refused: false },
+                );
                 Ok(())
             }
             TailItem::Lines { file, offset, lines, continued, unterminated } => {
@@ -188,12 +206,22 @@ impl Recorder<'_> {
         }
     }
 
-    fn lines(&mut self, file: FileId, offset: u64, lines: &Lines, continued: bool, unterminated: bool) -> Result<(), RecordError> {
-        let open = self.files.get_mut(&file).expect("the tail opens a file before it sends lines of it");
+    fn lines(
+        &mut self,
+        file: FileId,
+        offset: u64,
+        lines: &Lines,
+        continued: bool,
+        unterminated: bool,
+    ) -> Result<(), RecordError> {
+        let open =
+            self.files.get_mut(&file).expect("the tail opens a file before it sends lines of it");
         if open.refused {
             return Ok(());
         }
-        if !self.options.allow_raw.contains(&open.source) && lines.iter().any(decode::logs_clear_tokens) {
+        if !self.options.allow_raw.contains(&open.source)
+            && lines.iter().any(decode::logs_clear_tokens)
+        {
             let path = open.path.clone();
             if self.options.clear_tokens_are_fatal {
                 return Err(RecordError::ClearTokens { path });
@@ -250,24 +278,42 @@ impl Recorder<'_> {
 /// Returns what our own lines say of a notice; none if it is for the moment only.
 fn fact(notice: &Notice) -> Option<Fact> {
     let gap = |source: &SourceId, path: &Path, read_to: u64, why: String| {
-        Some(Fact::Gap { source: source.to_string(), path: path.display().to_string(), read_to, why })
+        Some(Fact::Gap {
+            source: source.to_string(),
+            path: path.display().to_string(),
+            read_to,
+            why,
+        })
     };
-    let trouble = |source: &SourceId, why: String| Some(Fact::Trouble { source: source.to_string(), why });
+    let trouble =
+        |source: &SourceId, why: String| Some(Fact::Trouble { source: source.to_string(), why });
     match notice {
         Notice::Truncated { path, source, read_to, size_now, .. } => {
-            let why = format!("the file shrank to {size_now} bytes: what was written to it after byte {read_to} is lost, at least 0 bytes");
+            let why = format!(
+                "the file shrank to {size_now} bytes: what was written to it after byte {read_to} is lost, at least 0 bytes"
+            );
             gap(source, path, *read_to, why)
         }
         Notice::Damaged { path, source, offset, reason } => {
             gap(source, path, *offset, format!("cannot be read after byte {offset}: {reason}"))
         }
         Notice::Unreadable { source, reason, .. } => trouble(source, reason.clone()),
-        Notice::Readable { path, source } => trouble(source, format!("{} can be read again", path.display())),
-        Notice::Deleted { path, source, read_to, .. } => {
-            trouble(source, format!("{} was deleted after {read_to} bytes had been read; what is still written to it is read", path.display()))
+        Notice::Readable { path, source } => {
+            trouble(source, format!("{} can be read again", path.display()))
         }
-        Notice::Missing { path, source } => trouble(source, format!("{} is missing", path.display())),
-        Notice::Appeared { path, source } => trouble(source, format!("{} has appeared", path.display())),
+        Notice::Deleted { path, source, read_to, .. } => trouble(
+            source,
+            format!(
+                "{} was deleted after {read_to} bytes had been read; what is still written to it is read",
+                path.display()
+            ),
+        ),
+        Notice::Missing { path, source } => {
+            trouble(source, format!("{} is missing", path.display()))
+        }
+        Notice::Appeared { path, source } => {
+            trouble(source, format!("{} has appeared", path.display()))
+        }
         // Nothing is lost by it, and it is seen from the generations.
         Notice::Rotated { .. } => None,
     }

@@ -25,11 +25,23 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 fn lines(names: &[&str]) -> Vec<Vec<u8>> {
-    names.iter().flat_map(|name| fixture(name).split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>()).collect()
+    names
+        .iter()
+        .flat_map(|name| {
+            fixture(name)
+                .split_inclusive(|&byte| byte == b'\n')
+                .map(<[u8]>::to_vec)
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn truth(name: &str) -> Vec<Value> {
-    fixture(name).split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+    fixture(name)
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
 }
 
 /// Runs lines through pairing and normalise; what is left waiting is issued as pending.
@@ -43,12 +55,20 @@ fn normalised(lines: &[Vec<u8>], node: &str) -> Vec<Normalised> {
     }
     pairing.document_pending(&mut issues);
     let source = SourceId::new("test", node, "file").unwrap();
-    let line = |leaf: Option<LeafIndex>| leaf.map(|leaf| (leaf, &lines[usize::try_from(leaf.0).unwrap()][..]));
+    let line = |leaf: Option<LeafIndex>| {
+        leaf.map(|leaf| (leaf, &lines[usize::try_from(leaf.0).unwrap()][..]))
+    };
     issues
         .iter()
         .map(|&Issue { request, response, state, issued, .. }| {
-            let parts =
-                Parts { source: &source, origin: "keytrail/test", request: line(request), response: line(response), state, issued };
+            let parts = Parts {
+                source: &source,
+                origin: "keytrail/test",
+                request: line(request),
+                response: line(response),
+                state,
+                issued,
+            };
             event(&parts, Rules::builtin())
         })
         .collect()
@@ -104,13 +124,25 @@ fn the_main_recording_is_decided_as_its_truth() {
         let [event] = matches[..] else { panic!("{} events for {row}", matches.len()) };
         let path = row["path"].as_str().unwrap();
         if matches!(path, "sys/seal" | "sys/step-down") {
-            assert_eq!((event.decision, event.reason, event.outcome), (Decision::Unknown, Reason::NotRecorded, Outcome::Unknown));
+            assert_eq!(
+                (event.decision, event.reason, event.outcome),
+                (Decision::Unknown, Reason::NotRecorded, Outcome::Unknown)
+            );
             undecided.push(path.to_owned());
             continue;
         }
         compared += 1;
         if !fits(row["status"].as_u64().unwrap(), event) {
-            wrong.push(format!("{} {} {}: {} {} {} {:?}", row["status"], row["operation"], path, event.decision, event.reason, event.outcome, event.error));
+            wrong.push(format!(
+                "{} {} {}: {} {} {} {:?}",
+                row["status"],
+                row["operation"],
+                path,
+                event.decision,
+                event.reason,
+                event.outcome,
+                event.error
+            ));
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
@@ -132,20 +164,30 @@ fn every_line_of_the_main_recording_has_a_word() {
 #[test]
 fn the_samples_are_decided_as_their_labels() {
     let events = events(&lines(&["samples/openbao-2.7.2-recorded/hashed.ndjson"]), "node");
-    let by_id: HashMap<&str, &AuditEvent> = events.iter().map(|event| (event.request_id.as_deref().unwrap(), event)).collect();
+    let by_id: HashMap<&str, &AuditEvent> =
+        events.iter().map(|event| (event.request_id.as_deref().unwrap(), event)).collect();
     let labels = String::from_utf8(fixture("samples/openbao-2.7.2-recorded/labels.tsv")).unwrap();
     let (mut wrong, mut not_audited) = (Vec::new(), 0);
     for row in labels.lines().skip(1) {
-        let [id, scenario, _, status, _] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        let [id, scenario, _, status, _] = row.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("{row}")
+        };
         let Some(event) = by_id.get(id) else {
             assert_eq!(id, "-", "{row}");
             not_audited += 1;
             continue;
         };
         let is_seal = scenario.starts_with("seal") || scenario.starts_with("stepdown");
-        let fits = if is_seal { event.reason == Reason::NotRecorded } else { fits(status.parse().unwrap(), event) };
+        let fits = if is_seal {
+            event.reason == Reason::NotRecorded
+        } else {
+            fits(status.parse().unwrap(), event)
+        };
         if !fits {
-            wrong.push(format!("{row}: {} {} {} {:?}", event.decision, event.reason, event.outcome, event.error));
+            wrong.push(format!(
+                "{row}: {} {} {} {:?}",
+                event.decision, event.reason, event.outcome, event.error
+            ));
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
@@ -162,15 +204,21 @@ fn table<'a>(rows: impl Iterator<Item = String> + 'a) -> String {
 #[test]
 fn a_cluster_counts_each_request_once() {
     let nodes = ["node-1", "node-2", "node-3"];
-    let events: Vec<AuditEvent> =
-        nodes.iter().flat_map(|node| events(&lines(&[&format!("openbao-2.7.2/ha/{node}.audit.jsonl.gz")]), node)).collect();
+    let events: Vec<AuditEvent> = nodes
+        .iter()
+        .flat_map(|node| {
+            events(&lines(&[&format!("openbao-2.7.2/ha/{node}.audit.jsonl.gz")]), node)
+        })
+        .collect();
     let logins = events.iter().filter(|event| event.action == "auth.login");
     insta::assert_snapshot!(table(logins.map(|event| format!("{} {}", event.decision, event.outcome))), @r"
     allowed success: 8
     denied refused: 7
     unknown forwarded: 6
     ");
-    let forwarded = events.iter().filter(|event| event.reason == Reason::Forwarded && event.action != "auth.login");
+    let forwarded = events
+        .iter()
+        .filter(|event| event.reason == Reason::Forwarded && event.action != "auth.login");
     insta::assert_snapshot!(table(forwarded.map(|event| format!("{} {} {}", event.node, event.action, event.flags.contains(&Flag::NoRequest)))), @r"
     node-1 secret.read true: 2
     node-1 secret.write false: 3
@@ -182,19 +230,31 @@ fn a_cluster_counts_each_request_once() {
     ");
     // Truth by the header that the client sent: what was not handed on agrees, and stands on one node.
     // A node that was unsealed before the header was configured does not write it: those rows are missing here.
-    let (counted, handed_on): (Vec<AuditEvent>, Vec<AuditEvent>) = events.into_iter().partition(|event| event.left_out().is_none());
+    let (counted, handed_on): (Vec<AuditEvent>, Vec<AuditEvent>) =
+        events.into_iter().partition(|event| event.left_out().is_none());
     let (found, handed_on) = (by_correlation(&counted), by_correlation(&handed_on));
     let (mut compared, mut undecided, mut only_handed_on, mut missing) = (0, 0, 0, 0);
     for row in truth("openbao-2.7.2/ha/truth.jsonl.gz") {
         let Some(matches) = found.get(row["corr"].as_str().unwrap()) else {
-            *(if handed_on.contains_key(row["corr"].as_str().unwrap()) { &mut only_handed_on } else { &mut missing }) += 1;
+            *(if handed_on.contains_key(row["corr"].as_str().unwrap()) {
+                &mut only_handed_on
+            } else {
+                &mut missing
+            }) += 1;
             continue;
         };
         let [event] = matches[..] else { panic!("{} events for {row}", matches.len()) };
         match row["status"].as_u64() {
             Some(_) if event.reason == Reason::NotRecorded => undecided += 1,
             Some(status) => {
-                assert!(fits(status, event), "{row} {} {} {} {:?}", event.decision, event.reason, event.outcome, event.error);
+                assert!(
+                    fits(status, event),
+                    "{row} {} {} {} {:?}",
+                    event.decision,
+                    event.reason,
+                    event.outcome,
+                    event.error
+                );
                 compared += 1;
             }
             None => {}
@@ -216,9 +276,11 @@ fn torn_lines_lose_nothing_but_the_torn_piece() {
     ] {
         let peeks = lines(&[name]);
         let peeks: Vec<_> = peeks.iter().map(|line| peek(line)).collect();
-        let is_torn = |peeked: &&Peeked<'_>| matches!(peeked, Peeked::Entry(peek) if peek.torn_prefix);
+        let is_torn =
+            |peeked: &&Peeked<'_>| matches!(peeked, Peeked::Entry(peek) if peek.torn_prefix);
         let is_undecodable = |peeked: &&Peeked<'_>| matches!(peeked, Peeked::Undecodable(_));
-        let counted = (peeks.iter().filter(is_torn).count(), peeks.iter().filter(is_undecodable).count());
+        let counted =
+            (peeks.iter().filter(is_torn).count(), peeks.iter().filter(is_undecodable).count());
         assert_eq!(counted, (torn, undecodable), "{name}");
     }
 }
@@ -247,13 +309,24 @@ fn strings<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
 
 #[test]
 fn no_secret_of_a_raw_log_is_in_an_event_or_on_a_page() {
-    let hashed = lines(MAIN).iter().map(|line| serde_json::from_slice(line).unwrap()).collect::<Vec<Value>>();
+    let hashed = lines(MAIN)
+        .iter()
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect::<Vec<Value>>();
     let hashed = distinct_text(&hashed);
     let raw = lines(&["openbao-2.7.2/audit-raw.jsonl.gz"]);
-    let entries: Vec<Value> = raw.iter().map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let entries: Vec<Value> =
+        raw.iter().map(|line| serde_json::from_slice(line).unwrap()).collect();
     let mut secrets = BTreeSet::new();
     for entry in &entries {
-        for place in ["/request/data", "/response/data", "/request/client_token", "/auth/client_token", "/auth/accessor", "/response/wrap_info/token"] {
+        for place in [
+            "/request/data",
+            "/response/data",
+            "/request/client_token",
+            "/auth/client_token",
+            "/auth/accessor",
+            "/response/wrap_info/token",
+        ] {
             entry.pointer(place).into_iter().for_each(|value| strings(value, &mut secrets));
         }
     }
@@ -261,11 +334,16 @@ fn no_secret_of_a_raw_log_is_in_an_event_or_on_a_page() {
     secrets.retain(|secret| secret.len() >= 6 && !is_hmac(secret) && !hashed.contains(secret));
     assert!(secrets.len() > 400, "{}", secrets.len());
     let normalised = normalised(&raw, "node");
-    let pages = raw.iter().map(|line| serde_json::from_str(&redact_line(line, Rules::builtin())).unwrap());
+    let pages =
+        raw.iter().map(|line| serde_json::from_str(&redact_line(line, Rules::builtin())).unwrap());
     let shown: Vec<Value> = normalised
         .iter()
         .flat_map(|n| {
-            let learned = n.learned.iter().map(|pair| Value::from(&*pair.text)).chain(n.token_name.iter().map(|name| Value::from(&*name.1)));
+            let learned = n
+                .learned
+                .iter()
+                .map(|pair| Value::from(&*pair.text))
+                .chain(n.token_name.iter().map(|name| Value::from(&*name.1)));
             learned.chain([serde_json::to_value(&n.event).unwrap()])
         })
         .chain(pages)
@@ -273,9 +351,17 @@ fn no_secret_of_a_raw_log_is_in_an_event_or_on_a_page() {
     let shown = distinct_text(&shown);
     let leaked: Vec<_> = secrets.iter().filter(|secret| shown.contains(**secret)).collect();
     assert_eq!(leaked, Vec::<&&str>::new());
-    assert!(normalised.iter().filter(|normalised| normalised.event.flags.contains(&Flag::ClearText)).count() > 2000);
+    assert!(
+        normalised
+            .iter()
+            .filter(|normalised| normalised.event.flags.contains(&Flag::ClearText))
+            .count()
+            > 2000
+    );
     // And the hashing device has none, but where a mount is tuned so.
-    let flagged = events(&lines(MAIN), "node").into_iter().filter(|event| event.flags.contains(&Flag::ClearText));
+    let flagged = events(&lines(MAIN), "node")
+        .into_iter()
+        .filter(|event| event.flags.contains(&Flag::ClearText));
     insta::assert_snapshot!(table(flagged.map(|event| event.path.unwrap())), @"ssh/sign/ops: 1");
 }
 
@@ -286,25 +372,47 @@ fn identities_are_named_as_their_methods_name_them() {
         let identity = &event.identity;
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
         let kind_of_key = identity.key.as_deref().map_or("-", |key| key.split('/').nth(1).unwrap());
-        format!("{} {} {} {} {}", identity.kind, text(&identity.method), text(&identity.name), text(&identity.role), kind_of_key)
+        format!(
+            "{} {} {} {} {}",
+            identity.kind,
+            text(&identity.method),
+            text(&identity.name),
+            text(&identity.role),
+            kind_of_key
+        )
     });
     insta::assert_snapshot!(table(rows));
     // An entity is one key, whatever it logged in by and whatever followed.
-    let keys: BTreeSet<_> = events.iter().filter(|event| event.identity.name.as_deref() == Some("my-app/my-app")).map(|event| &event.identity.key).collect();
+    let keys: BTreeSet<_> = events
+        .iter()
+        .filter(|event| event.identity.name.as_deref() == Some("my-app/my-app"))
+        .map(|event| &event.identity.key)
+        .collect();
     assert_eq!(keys.len(), 1);
-    let failed = events.iter().filter(|event| event.action == "auth.login" && event.decision == Decision::Denied);
-    insta::assert_snapshot!(table(failed.map(|event| format!("{:?} {:?}", event.identity.claimed, event.identity.key))));
-    assert!(events.iter().all(|event| event.identity.kind != IdentityKind::Anonymous || event.identity.key.is_none()));
+    let failed = events
+        .iter()
+        .filter(|event| event.action == "auth.login" && event.decision == Decision::Denied);
+    insta::assert_snapshot!(table(
+        failed.map(|event| format!("{:?} {:?}", event.identity.claimed, event.identity.key))
+    ));
+    assert!(events.iter().all(
+        |event| event.identity.kind != IdentityKind::Anonymous || event.identity.key.is_none()
+    ));
 }
 
 #[test]
 fn failed_logins_show_the_role_that_a_success_taught() {
     let normalised = normalised(&lines(MAIN), "node");
-    let learned: HashMap<&str, &str> = normalised.iter().flat_map(|n| &n.learned).map(|pair| (&*pair.hash, &*pair.text)).collect();
+    let learned: HashMap<&str, &str> =
+        normalised.iter().flat_map(|n| &n.learned).map(|pair| (&*pair.hash, &*pair.text)).collect();
     let failed = normalised.iter().map(|n| &n.event).filter(|event| {
-        event.action == "auth.login" && event.decision == Decision::Denied && event.mount_type.as_deref() == Some("kubernetes")
+        event.action == "auth.login"
+            && event.decision == Decision::Denied
+            && event.mount_type.as_deref() == Some("kubernetes")
     });
-    let roles = failed.map(|event| format!("{:?}", event.hmacs.get("request.role").and_then(|hash| learned.get(&**hash))));
+    let roles = failed.map(|event| {
+        format!("{:?}", event.hmacs.get("request.role").and_then(|hash| learned.get(&**hash)))
+    });
     insta::assert_snapshot!(table(roles), @r#"
     None: 1
     Some("my-app"): 3
@@ -313,11 +421,21 @@ fn failed_logins_show_the_role_that_a_success_taught() {
 
 #[test]
 fn old_and_foreign_lines_are_read() {
-    let event = &events(&lines(&["samples/datadog-integrations-core/audit_2019.ndjson"]), "node")[0];
+    let event =
+        &events(&lines(&["samples/datadog-integrations-core/audit_2019.ndjson"]), "node")[0];
     assert_eq!(
-        (event.action.as_str(), event.decision, event.reason, event.identity.kind, event.object.as_deref()),
+        (
+            event.action.as_str(),
+            event.decision,
+            event.reason,
+            event.identity.kind,
+            event.object.as_deref()
+        ),
         ("policy.write", Decision::Unknown, Reason::Pending, IdentityKind::Root, Some("admin"))
     );
     let events = events(&lines(&["samples/hashicorp-vault-audit-analysis/sample.ndjson"]), "node");
-    insta::assert_snapshot!(table(events.iter().map(|event| format!("{} {} {} {}", event.action, event.decision, event.reason, event.outcome))));
+    insta::assert_snapshot!(table(events.iter().map(|event| format!(
+        "{} {} {} {}",
+        event.action, event.decision, event.reason, event.outcome
+    ))));
 }

@@ -15,8 +15,8 @@ use crate::filter::CountField;
 use crate::history::View;
 use crate::interval::{Buckets, Interval};
 use crate::period::rfc3339_in;
-use crate::table::{Cell, Column, Kind, Table};
 use crate::question::{LeftOut, Question};
+use crate::table::{Cell, Column, Kind, Table};
 use crate::trail::Trail;
 
 mod segment;
@@ -111,9 +111,16 @@ pub fn count_in(
 impl Counts {
     /// Returns the rows as a table: a text column for each value, then `count`.
     pub fn table(&self) -> Table {
-        let mut columns: Vec<Column> = self.columns.iter().map(|name| Column::new(name, Kind::Text)).collect();
+        let mut columns: Vec<Column> =
+            self.columns.iter().map(|name| Column::new(name, Kind::Text)).collect();
         columns.push(Column::new("count", Kind::Number));
-        let cells = |row: &CountRow| row.values.iter().map(|value| Cell::text(value.clone())).chain([Cell::count(row.count)]).collect();
+        let cells = |row: &CountRow| {
+            row.values
+                .iter()
+                .map(|value| Cell::text(value.clone()))
+                .chain([Cell::count(row.count)])
+                .collect()
+        };
         Table { columns, rows: self.rows.iter().map(cells).collect() }
     }
 }

@@ -3,27 +3,27 @@
 //! A [`trail::Trail`] is an opened data folder; a [`question::Question`] is asked of it, and every answer
 //! says what it left out and up to which leaf it holds.
 
-pub mod trail;
-pub mod question;
 pub mod filter;
 pub mod period;
+pub mod question;
+pub mod trail;
 
-pub mod search;
-pub mod row;
-pub mod page;
 pub mod full;
 pub mod history;
-mod twins;
+pub mod page;
+pub mod row;
 mod scan;
+pub mod search;
+mod twins;
 
 pub mod count;
 pub mod interval;
+pub mod listing;
 pub mod report;
 pub mod status;
-pub mod listing;
 
-pub mod table;
 pub mod error;
+pub mod table;
 
 #[cfg(test)]
 mod testing;

@@ -25,11 +25,24 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// The columns that a person at a terminal has room for.
-pub const TERMINAL: &[&str] = &["time", "identity", "action", "path", "decision", "reason", "outcome", "remote_address", "node"];
+pub const TERMINAL: &[&str] = &[
+    "time",
+    "identity",
+    "action",
+    "path",
+    "decision",
+    "reason",
+    "outcome",
+    "remote_address",
+    "node",
+];
 
 /// Returns the cells of an event, in the order of [`COLUMNS`].
 pub fn cells(row: &EventRow) -> Vec<Cell> {
-    let shown = row.identity.clone().or_else(|| row.former_name.clone().map(|name| format!("(formerly {name})")));
+    let shown = row
+        .identity
+        .clone()
+        .or_else(|| row.former_name.clone().map(|name| format!("(formerly {name})")));
     let shown = shown.or_else(|| row.claimed.clone().map(|name| format!("(claimed {name})")));
     vec![
         Cell::time(row.time_unix_ns),
@@ -54,7 +67,12 @@ pub fn cells(row: &EventRow) -> Vec<Cell> {
 
 /// Returns the columns of this name and their cells of the row.
 pub fn pick(names: &[&str]) -> (Vec<Column>, impl Fn(&EventRow) -> Vec<Cell> + use<>) {
-    let at: Vec<usize> = COLUMNS.iter().enumerate().filter(|(_, column)| names.contains(&column.name)).map(|(at, _)| at).collect();
+    let at: Vec<usize> = COLUMNS
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| names.contains(&column.name))
+        .map(|(at, _)| at)
+        .collect();
     let columns = at.iter().map(|&at| COLUMNS[at]).collect();
     (columns, move |row| {
         let all = cells(row);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use ingest::event::Flag;
-use ingest::index::document::UNDECODABLE;
+use ingest::index::document::NO_EVENTS;
 use ingest::index::schema::Fields;
 use serde::Serialize;
 use tantivy::Term;
@@ -93,8 +93,8 @@ impl Question {
         let sets = view.sets();
         let filter = self.filter.query(fields, &sets);
         sets.finish()?;
-        let mut clauses =
-            vec![(Occur::Must, filter), (Occur::MustNot, exact(fields.doc, UNDECODABLE))];
+        let mut clauses = vec![(Occur::Must, filter)];
+        clauses.extend(NO_EVENTS.map(|doc| (Occur::MustNot, exact(fields.doc, doc))));
         if self.from.is_some() || self.to.is_some() {
             let time = |ns| Term::from_field_i64(fields.time, ns);
             let from = self.from.map_or(Bound::Unbounded, |from| Bound::Included(time(from)));

@@ -68,7 +68,13 @@ pub fn status(data: &Path, trail: &Trail) -> Result<Status, QueryError> {
             continue;
         }
         let name = info.source.to_string();
-        let empty = SourceStatus { source: name.clone(), lines: 0, bytes: 0, generations: 0, last_arrival: None };
+        let empty = SourceStatus {
+            source: name.clone(),
+            lines: 0,
+            bytes: 0,
+            generations: 0,
+            last_arrival: None,
+        };
         let (of_source, last) = sources.entry(name).or_insert((empty, i64::MIN));
         of_source.lines += info.lines;
         of_source.bytes += info.end - info.start;

@@ -33,7 +33,8 @@ pub struct Totals {
     pub leaves: u64,
     /// Events, those that counts leave out included.
     pub events: u64,
-    /// Events that wait for their response.
+    /// Events that nothing is known of until their response comes. A refusal that stands on the request line
+    /// already (a quota, a burnt wrapping token) is decided, though no response ever follows it.
     pub pending: u64,
     /// Leaves, or torn pieces of one, that hold no entry.
     pub undecodable: u64,
@@ -122,7 +123,7 @@ impl View {
         Ok(Totals {
             leaves: self.leaf(),
             events: count(fields.doc, EVENT)?,
-            pending: count(fields.state, Reason::Pending.as_str())?,
+            pending: count(fields.reason, Reason::Pending.as_str())?,
             undecodable: count(fields.doc, UNDECODABLE)?,
             gaps: count(fields.doc, GAP)?,
         })

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use ingest::event::{Reason, Uid};
+use ingest::index::document::NO_EVENTS;
 use ingest::index::schema::Fields;
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
 use tantivy::schema::Field;
@@ -202,12 +203,13 @@ fn candidates(fields: &Fields, addresses: &HashSet<Option<Arc<str>>>) -> Box<dyn
             Box::new(tantivy::query::TermSetQuery::new(terms))
         }
     };
-    Box::new(BooleanQuery::new(vec![
+    let mut clauses = vec![
         (Occur::Must, from),
         none(fields.reason, Reason::Forwarded.as_str()),
         none(fields.reason, Reason::System.as_str()),
-        none(fields.doc, ingest::index::document::UNDECODABLE),
-    ]))
+    ];
+    clauses.extend(NO_EVENTS.map(|doc| none(fields.doc, doc)));
+    Box::new(BooleanQuery::new(clauses))
 }
 
 /// Reads the events of a query; of one without a time, the uid alone.

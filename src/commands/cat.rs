@@ -9,14 +9,18 @@ use crate::args::CatArgs;
 use crate::failure::Failure;
 
 /// Runs the command.
-pub fn run(args: CatArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: CatArgs) -> Result<(), Failure> {
     let reader = LedgerReader::open(&args.data.existing()?)?;
     let generations = reader.generations()?;
     if !generations.iter().any(|info| *info.source == *args.source) {
         let mut known: Vec<&str> = generations.iter().map(|info| &*info.source).collect();
         known.sort_unstable();
         known.dedup();
-        return Err(Failure::Other(anyhow!("no source {:?} in this ledger; it has: {}", args.source, known.join(", "))));
+        return Err(Failure::Other(anyhow!(
+            "no source {:?} in this ledger; it has: {}",
+            args.source,
+            known.join(", ")
+        )));
     }
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
     ledger::cat(&reader, &args.source, &mut out)?;

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 
 /// Runs the command.
-pub fn run(args: CheckConfigArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: CheckConfigArgs) -> Result<(), Failure> {
     let config = Config::read(&args.config)?;
     for followed in &config.tail.sources {
         eprintln!("{} follows {}", followed.source, followed.pattern);

@@ -11,13 +11,18 @@ use crate::failure::Failure;
 use crate::output::{form, stdout};
 
 /// Runs the command.
-pub fn run(args: CountArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: CountArgs) -> Result<(), Failure> {
     let (question, period) = args.question.question()?;
     let trail = Trail::open(&args.data.existing()?)?;
     let view = trail.view();
-    let by = args.by.iter().map(|name| CountField::parse(name, view.fields())).collect::<Result<Vec<_>, _>>();
+    let by = args
+        .by
+        .iter()
+        .map(|name| CountField::parse(name, view.fields()))
+        .collect::<Result<Vec<_>, _>>();
     let by = by.map_err(|error| Failure::Usage(format!("--by: {error}")))?;
-    let interval = args.interval.as_deref().map(|text| Interval::parse(text, &period.zone)).transpose();
+    let interval =
+        args.interval.as_deref().map(|text| Interval::parse(text, &period.zone)).transpose();
     let interval = interval.map_err(|error| Failure::Usage(format!("--interval: {error}")))?;
     let counts = count_in(&view, &question, &by, interval.as_ref())?;
     counts.table().write(form(args.format), stdout())?;

@@ -25,7 +25,7 @@ const RECORDED_REQUESTS: usize = 300;
 const PACE: Pace = Pace { lines_at_once: 2_000, lines_per_second: 20 };
 
 /// Runs the command until a signal ends it.
-pub fn run(args: DemoArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: DemoArgs) -> Result<(), Failure> {
     check_listen(args.listen).map_err(Failure::Usage)?;
     let bao = if args.replay {
         Bao::None("--replay was asked for".to_owned())
@@ -35,11 +35,16 @@ pub fn run(args: DemoArgs) -> Result<(), Failure> {
     let runtime = runtime()?;
     if let Some(dir) = &args.record {
         return match &bao {
-            Bao::Found(bao) | Bao::Installed(bao) => runtime.block_on(record_session(bao, dir, args.seed)),
+            Bao::Found(bao) | Bao::Installed(bao) => {
+                runtime.block_on(record_session(bao, dir, args.seed))
+            }
             Bao::None(why) => Err(Failure::Other(anyhow::anyhow!("no OpenBao to record: {why}"))),
         };
     }
-    let folder = tempfile::Builder::new().prefix("keytrail-demo-").tempdir().context("no temporary folder")?;
+    let folder = tempfile::Builder::new()
+        .prefix("keytrail-demo-")
+        .tempdir()
+        .context("no temporary folder")?;
     match bao {
         Bao::Found(bao) | Bao::Installed(bao) => runtime.block_on(live(&bao, folder.path(), &args)),
         Bao::None(why) => {
@@ -51,7 +56,12 @@ pub fn run(args: DemoArgs) -> Result<(), Failure> {
 
 async fn live(bao: &Path, folder: &Path, args: &DemoArgs) -> Result<(), Failure> {
     let server = DemoServer::start(bao, folder, &say).await?;
-    say(&format!("OpenBao {} at {}, audit log {}", server.version, server.address, server.audit_log.display()));
+    say(&format!(
+        "OpenBao {} at {}, audit log {}",
+        server.version,
+        server.address,
+        server.audit_log.display()
+    ));
     let data = folder.join("keytrail");
     let following = follow(&server.audit_log, &data)?;
     let outcome = async {
@@ -86,7 +96,12 @@ async fn replayed(folder: &Path, args: &DemoArgs) -> Result<(), Failure> {
 
 fn follow(log: &Path, data: &Path) -> Result<pipeline::Following, Failure> {
     let config = Config::one_file(log, Some("demo"), Some("bao-0"), Some("file"), false)?;
-    let settings = FollowSettings { data: data.to_owned(), cluster: config.cluster, tail: config.tail, allow_raw: config.allow_raw };
+    let settings = FollowSettings {
+        data: data.to_owned(),
+        cluster: config.cluster,
+        tail: config.tail,
+        allow_raw: config.allow_raw,
+    };
     Ok(pipeline::follow(settings)?)
 }
 
@@ -110,7 +125,10 @@ async fn record_session(bao: &Path, dir: &Path, seed: u64) -> Result<(), Failure
 
 /// Tells what can be asked in another terminal.
 fn tell_questions(data: &Path) {
-    say(&format!("ask in another terminal, for instance:  keytrail count -d {} '' --by identity,decision", data.display()));
+    say(&format!(
+        "ask in another terminal, for instance:  keytrail count -d {} '' --by identity,decision",
+        data.display()
+    ));
     say("Ctrl-C ends everything that the demo started");
 }
 

@@ -10,21 +10,34 @@ use crate::failure::Failure;
 use crate::progress::Bars;
 
 /// Runs the command.
-pub fn run(args: ImportArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: ImportArgs) -> Result<(), Failure> {
     let node = args.node.unwrap_or_else(host_name);
-    let source = SourceId::new(&args.cluster, &node, &args.device).map_err(|error| Failure::Usage(error.to_string()))?;
+    let source = SourceId::new(&args.cluster, &node, &args.device)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     let data = args.data.folder();
     let files = order_siblings(&args.files);
-    let inputs: Vec<Input> = files.into_iter().map(|path| if path.as_os_str() == "-" { Input::Stdin } else { Input::File(path) }).collect();
+    let inputs: Vec<Input> = files
+        .into_iter()
+        .map(|path| if path.as_os_str() == "-" { Input::Stdin } else { Input::File(path) })
+        .collect();
     let bars = Bars::new(file_bytes(&inputs));
-    let imported = pipeline::import(&data, &source, &inputs, args.allow_raw, &|progress| bars.show(progress));
+    let imported =
+        pipeline::import(&data, &source, &inputs, args.allow_raw, &|progress| bars.show(progress));
     bars.finish();
     let imported = imported?;
     let recorded = imported.recorded;
     if recorded.lines == 0 {
-        eprintln!("nothing new: every line of these files is in the ledger already ({})", data.display());
+        eprintln!(
+            "nothing new: every line of these files is in the ledger already ({})",
+            data.display()
+        );
     } else {
-        eprintln!("{} lines ({} bytes) of {source} recorded and indexed in {}", recorded.lines, recorded.bytes, data.display());
+        eprintln!(
+            "{} lines ({} bytes) of {source} recorded and indexed in {}",
+            recorded.lines,
+            recorded.bytes,
+            data.display()
+        );
     }
     Ok(())
 }

@@ -10,30 +10,51 @@ use crate::failure::Failure;
 
 impl QuestionArgs {
     /// Returns the question meant, and the period in words.
-    pub fn question(&self) -> Result<(Question, Period), Failure> {
+    pub(crate) fn question(&self) -> Result<(Question, Period), Failure> {
         let period = period(None, self.from.as_deref(), self.to.as_deref(), &self.tz)?;
-        let question = Question { filter: filter(&self.filter)?, from: period.from, to: period.to, all: self.all };
+        let question = Question {
+            filter: filter(&self.filter)?,
+            from: period.from,
+            to: period.to,
+            all: self.all,
+        };
         Ok((question, period))
     }
 }
 
 /// Reads a filter; a mistake is shown at its place.
-pub fn filter(text: &str) -> Result<Filter, Failure> {
-    Filter::parse(text, Timestamp::now()).map_err(|error| Failure::Usage(format!("in the filter:\n{}", error.caret())))
+pub(crate) fn filter(text: &str) -> Result<Filter, Failure> {
+    Filter::parse(text, Timestamp::now())
+        .map_err(|error| Failure::Usage(format!("in the filter:\n{}", error.caret())))
 }
 
 /// Reads a period.
-pub fn period(period: Option<&str>, from: Option<&str>, to: Option<&str>, tz: &str) -> Result<Period, Failure> {
-    Period::new(period, from, to, Some(tz), Timestamp::now()).map_err(|error| Failure::Usage(error.to_string()))
+pub(crate) fn period(
+    period: Option<&str>,
+    from: Option<&str>,
+    to: Option<&str>,
+    tz: &str,
+) -> Result<Period, Failure> {
+    Period::new(period, from, to, Some(tz), Timestamp::now())
+        .map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Says on standard error what an answer covers and what it left out.
-pub fn tell_coverage(matched: u64, shown: Option<u64>, left_out: &LeftOut, leaf: u64) {
+pub(crate) fn tell_coverage(matched: u64, shown: Option<u64>, left_out: &LeftOut, leaf: u64) {
     let shown = match shown {
         Some(shown) if shown < matched => format!(", the newest {shown} shown (--limit)"),
         _ => String::new(),
     };
-    let left: Vec<String> = left_out.0.iter().filter(|(_, count)| **count > 0).map(|(word, count)| format!("{count} {word}")).collect();
-    let left = if left.is_empty() { "nothing left out".to_owned() } else { format!("left out: {} (--all adds them)", left.join(", ")) };
+    let left: Vec<String> = left_out
+        .0
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    let left = if left.is_empty() {
+        "nothing left out".to_owned()
+    } else {
+        format!("left out: {} (--all adds them)", left.join(", "))
+    };
     eprintln!("{matched} events match, exact{shown}; {left}; answered at leaf {leaf}");
 }

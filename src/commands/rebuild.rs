@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::progress::Bars;
 
 /// Runs the command.
-pub fn run(args: DataArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: DataArgs) -> Result<(), Failure> {
     let data = args.existing()?;
     let bars = Bars::new(None);
     let leaves = pipeline::rebuild(&data, &|progress| bars.show(progress));

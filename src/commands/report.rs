@@ -14,9 +14,10 @@ use crate::args::{ByArg, ReportArgs, ReportFormat, ReportName};
 use crate::failure::Failure;
 
 /// Runs the command.
-pub fn run(args: ReportArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: ReportArgs) -> Result<(), Failure> {
     let ReportName::Access = args.name;
-    let period = period(args.period.as_deref(), args.from.as_deref(), args.to.as_deref(), &args.tz)?;
+    let period =
+        period(args.period.as_deref(), args.from.as_deref(), args.to.as_deref(), &args.tz)?;
     let scope = filter(&args.scope)?;
     let by = match args.by {
         ByArg::Identity => By::Identity,
@@ -38,8 +39,10 @@ pub fn run(args: ReportArgs) -> Result<(), Failure> {
         None => std::io::stdout().lock().write_all(&bytes)?,
         Some(path) => {
             // A report names people and paths: for its owner's eyes.
-            let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-            file.and_then(|mut file| file.write_all(&bytes)).with_context(|| format!("cannot write {}", path.display()))?;
+            let file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+            file.and_then(|mut file| file.write_all(&bytes))
+                .with_context(|| format!("cannot write {}", path.display()))?;
             eprintln!("{} rows written to {}", report.rows.len(), path.display());
         }
     }

@@ -15,13 +15,19 @@ use crate::config::{Config, LISTEN, check_listen};
 use crate::failure::Failure;
 
 /// Runs the command until a signal or a failure ends it.
-pub fn run(args: RunArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     let config = match (&args.config, &args.audit_log) {
         (Some(path), _) => Some(Config::read(path)?),
-        (None, Some(path)) => {
-            Some(Config::one_file(path, args.cluster.as_deref(), args.node.as_deref(), args.device.as_deref(), args.allow_raw)?)
+        (None, Some(path)) => Some(Config::one_file(
+            path,
+            args.cluster.as_deref(),
+            args.node.as_deref(),
+            args.device.as_deref(),
+            args.allow_raw,
+        )?),
+        (None, None) if Path::new("keytrail.toml").exists() => {
+            Some(Config::read(Path::new("keytrail.toml"))?)
         }
-        (None, None) if Path::new("keytrail.toml").exists() => Some(Config::read(Path::new("keytrail.toml"))?),
         (None, None) => None,
     };
     let listen = args.listen.or(config.as_ref().and_then(|config| config.listen)).unwrap_or(LISTEN);
@@ -34,19 +40,30 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         return runtime()?.block_on(serve(&data, listen, None));
     };
     let data = config.data(args.data.data);
-    let following = pipeline::follow(FollowSettings { data: data.clone(), cluster: config.cluster, tail: config.tail, allow_raw: config.allow_raw })?;
+    let following = pipeline::follow(FollowSettings {
+        data: data.clone(),
+        cluster: config.cluster,
+        tail: config.tail,
+        allow_raw: config.allow_raw,
+    })?;
     runtime()?.block_on(serve(&data, listen, Some(following)))
 }
 
 /// Returns the runtime of everything that waits for the network.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
 /// Serves the dashboard until SIGINT or SIGTERM comes, or the line fails.
-pub async fn serve(data: &Path, listen: SocketAddr, following: Option<Following>) -> Result<(), Failure> {
+pub(crate) async fn serve(
+    data: &Path,
+    listen: SocketAddr,
+    following: Option<Following>,
+) -> Result<(), Failure> {
     let trail = Trail::open(data).with_context(|| format!("data folder {}", data.display()))?;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}; choose another address with --listen")
+    })?;
     let address = listener.local_addr()?;
     eprintln!("dashboard on http://{address}/");
     let mut terminate = signal(SignalKind::terminate())?;
@@ -67,7 +84,10 @@ pub async fn serve(data: &Path, listen: SocketAddr, following: Option<Following>
 }
 
 /// Waits for a failure of the line, or for the end of the server, and closes the line.
-fn watch(following: Option<Following>, ended: &tokio::sync::mpsc::Sender<()>) -> Result<(), pipeline::PipelineError> {
+fn watch(
+    following: Option<Following>,
+    ended: &tokio::sync::mpsc::Sender<()>,
+) -> Result<(), pipeline::PipelineError> {
     let Some(following) = following else {
         return Ok(());
     };

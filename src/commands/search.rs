@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output::{form, stdout};
 
 /// Runs the command.
-pub fn run(args: SearchArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: SearchArgs) -> Result<(), Failure> {
     let (question, _) = args.question.question()?;
     let trail = Trail::open(&args.data.existing()?)?;
     let mut out = stdout();

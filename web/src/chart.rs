@@ -84,19 +84,29 @@ pub(crate) fn histogram(buckets: &[Bucket], step: &str) -> Chart {
     let bars = buckets.iter().enumerate().map(|(at, bucket)| {
         let x = at as f64 * column;
         let mut y = HEIGHT;
-        let counts = [("denied", bucket.denied), ("unknown", bucket.unknown), ("allowed", bucket.allowed)];
+        let counts =
+            [("denied", bucket.denied), ("unknown", bucket.unknown), ("allowed", bucket.allowed)];
         let parts = counts.into_iter().filter(|&(_, count)| count > 0).map(|(class, count)| {
             // What lifts a small part into sight is taken from nowhere: 2 % of the height is kept free.
             let height = (count as f64 / most as f64 * HEIGHT * 0.94).max(PART_HEIGHT_MIN);
             y -= height;
-            Part { class, x: unit(x + gap / 2.0), y: unit(y), width: unit(column - gap), height: unit(height) }
+            Part {
+                class,
+                x: unit(x + gap / 2.0),
+                y: unit(y),
+                width: unit(column - gap),
+                height: unit(height),
+            }
         });
         Bar {
             parts: parts.collect(),
             href: bucket.href.clone(),
             label: format!(
                 "{}: {} allowed, {} denied, {} unknown",
-                bucket.from, grouped(bucket.allowed), grouped(bucket.denied), grouped(bucket.unknown)
+                bucket.from,
+                grouped(bucket.allowed),
+                grouped(bucket.denied),
+                grouped(bucket.unknown)
             ),
             from: bucket.from.clone(),
             allowed: grouped(bucket.allowed),
@@ -155,7 +165,8 @@ mod tests {
     #[test]
     fn a_single_denied_request_is_seen_among_a_million() {
         let chart = histogram(&[bucket(1_000_000, 1, 0), bucket(0, 0, 0)], "1 hour");
-        let parts: Vec<_> = chart.bars[0].parts.iter().map(|part| (part.class, &*part.height)).collect();
+        let parts: Vec<_> =
+            chart.bars[0].parts.iter().map(|part| (part.class, &*part.height)).collect();
         assert_eq!(parts, [("denied", "3"), ("allowed", "142.9")]);
         assert!(chart.bars[1].parts.is_empty());
         assert_eq!(chart.peak.as_deref(), Some("most, 1,000,001, at t"));
@@ -170,6 +181,9 @@ mod tests {
 
     #[test]
     fn a_gauge_shows_what_is_not_nothing() {
-        assert_eq!([share(0, 9), share(1, 1_000_000), share(1, 2), share(9, 9), share(9, 0)], [0, 4, 500, 1000, 0]);
+        assert_eq!(
+            [share(0, 9), share(1, 1_000_000), share(1, 2), share(9, 9), share(9, 0)],
+            [0, 4, 500, 1000, 0]
+        );
     }
 }

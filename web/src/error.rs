@@ -59,14 +59,22 @@ impl PageError {
             PageError::NotFound { what: "event" } => {
                 "An event keeps its address for as long as its lines are kept, also when they are taken in anew. Look whether the address was cut when it was copied, or search for the request id."
             }
-            PageError::NotFound { .. } => "The pages are the overview, the explorer and the access report.",
+            PageError::NotFound { .. } => {
+                "The pages are the overview, the explorer and the access report."
+            }
             PageError::Question(_) => "Correct the address, or ask anew.",
-            PageError::Busy => "Nothing is lost: taking in lines never waits for pages. Try again in a moment.",
-            PageError::TooLong { .. } => "Ask for a shorter stretch of time, or use keytrail search, which has no limit.",
+            PageError::Busy => {
+                "Nothing is lost: taking in lines never waits for pages. Try again in a moment."
+            }
+            PageError::TooLong { .. } => {
+                "Ask for a shorter stretch of time, or use keytrail search, which has no limit."
+            }
             PageError::Trail(_) => {
                 "keytrail's own log names the file and the cause. keytrail verify checks the ledger; the index can be made anew from it with keytrail rebuild."
             }
-            PageError::Render(_) | PageError::Panic => "This is a fault of keytrail. Its log says more; please report it.",
+            PageError::Render(_) | PageError::Panic => {
+                "This is a fault of keytrail. Its log says more; please report it."
+            }
         }
     }
 }

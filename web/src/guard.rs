@@ -60,7 +60,9 @@ fn refusal(request: &Request, bound: IpAddr) -> Option<Response> {
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let says = "pages are only read: use GET\n";
-        return Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], says).into_response());
+        return Some(
+            (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], says).into_response(),
+        );
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES_MAX {
@@ -85,7 +87,8 @@ fn is_ours(headers: &HeaderMap, uri: &Uri, bound: IpAddr) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
     let Ok(host) = host.to_str() else { return false };
-    names_us(host, bound) && uri.authority().is_none_or(|authority| names_us(authority.as_str(), bound))
+    names_us(host, bound)
+        && uri.authority().is_none_or(|authority| names_us(authority.as_str(), bound))
 }
 
 fn names_us(authority: &str, bound: IpAddr) -> bool {

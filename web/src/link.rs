@@ -91,7 +91,10 @@ pub(crate) fn term(key: &str, value: &str) -> Option<String> {
         return None;
     }
     let plain = |c: char| c.is_alphanumeric() || "/-_.@+=|:".contains(c);
-    match value.chars().all(plain) && !value.starts_with(['-', '.', ':', '=']) && !value.contains("..") {
+    match value.chars().all(plain)
+        && !value.starts_with(['-', '.', ':', '='])
+        && !value.contains("..")
+    {
         true => Some(format!("{key}:{value}")),
         false => Some(format!("{key}:{}", quoted(value))),
     }
@@ -123,7 +126,11 @@ mod tests {
 
     #[test]
     fn an_address_says_what_is_asked() {
-        let question = Question { q: "decision:denied OR is:root".into(), from: "-7d".into(), ..Question::default() };
+        let question = Question {
+            q: "decision:denied OR is:root".into(),
+            from: "-7d".into(),
+            ..Question::default()
+        };
         assert_eq!(question.href("/explore"), "/explore?q=decision%3Adenied+OR+is%3Aroot&from=-7d");
         let narrowed = question.with("path", "a b").expect("short");
         assert_eq!(narrowed.q, r#"(decision:denied OR is:root) path:"a b""#);
@@ -133,15 +140,38 @@ mod tests {
 
     #[test]
     fn every_value_is_asked_for_exactly() {
-        let hostile = ["<script>alert(1)</script>", "a\"b", "\\", "*", "**/x", "a OR b", "-x", "(", "1..2", ">5", "é\u{202e}x", "a,b", "k:v", " lead", "root"];
-        for key in ["path", "identity", "action", "mount", "node", "source", "policy", "error", "lease", "ip"] {
+        let hostile = [
+            "<script>alert(1)</script>",
+            "a\"b",
+            "\\",
+            "*",
+            "**/x",
+            "a OR b",
+            "-x",
+            "(",
+            "1..2",
+            ">5",
+            "é\u{202e}x",
+            "a,b",
+            "k:v",
+            " lead",
+            "root",
+        ];
+        for key in [
+            "path", "identity", "action", "mount", "node", "source", "policy", "error", "lease",
+            "ip",
+        ] {
             for value in hostile {
                 let typed = term(key, value).expect("short");
                 let filter = Filter::parse(&typed, Timestamp::now()).expect(&typed);
                 let plain = typed == format!("{key}:{value}");
                 assert!(plain || typed.starts_with(&format!("{key}:\"")), "{typed}");
-                assert_eq!(Filter::parse(&filter.to_string(), Timestamp::now()).as_ref(), Ok(&filter));
-                let question = Question { q: typed, ..Question::default() }.with("decision", "denied");
+                assert_eq!(
+                    Filter::parse(&filter.to_string(), Timestamp::now()).as_ref(),
+                    Ok(&filter)
+                );
+                let question =
+                    Question { q: typed, ..Question::default() }.with("decision", "denied");
                 assert!(question.is_some_and(|question| question.q.ends_with("decision:denied")));
             }
         }

@@ -33,13 +33,21 @@ impl From<EventRow> for Row {
             href: format!("/event/{}", row.uid),
             time: row.time_unix_ns.map_or_else(|| "no time".to_owned(), to_the_millisecond),
             stamp: row.time,
-            who: Text::new(&who(row.identity.as_deref(), row.former_name.as_deref(), row.claimed.as_deref())),
+            who: Text::new(&who(
+                row.identity.as_deref(),
+                row.former_name.as_deref(),
+                row.claimed.as_deref(),
+            )),
             kind: row.kind.as_deref().map(Text::new),
             action: text(&row.action),
             op: row.op.as_deref().map(Text::new),
             path: text(&row.path),
             ns: row.ns.as_deref().map(Text::new),
-            verdict: Verdict::of_words(&word(&row.decision), &word(&row.reason), &word(&row.outcome)),
+            verdict: Verdict::of_words(
+                &word(&row.decision),
+                &word(&row.reason),
+                &word(&row.outcome),
+            ),
             address: text(&row.ip),
             node: text(&row.node),
         }

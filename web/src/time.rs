@@ -107,7 +107,8 @@ pub(crate) enum Stretch {
 }
 
 impl Stretch {
-    pub(crate) const ALL: [Stretch; 4] = [Stretch::Day, Stretch::Week, Stretch::Month, Stretch::All];
+    pub(crate) const ALL: [Stretch; 4] =
+        [Stretch::Day, Stretch::Week, Stretch::Month, Stretch::All];
 
     /// Returns its word in an address.
     pub(crate) fn word(self) -> &'static str {
@@ -141,7 +142,9 @@ impl Stretch {
 
     /// Returns the shortest stretch up to now that holds a time.
     pub(crate) fn holding(time: i64, now: i64) -> Stretch {
-        let holds = |stretch: &Stretch| stretch.length().is_none_or(|length| now.saturating_sub(time) < length);
+        let holds = |stretch: &Stretch| {
+            stretch.length().is_none_or(|length| now.saturating_sub(time) < length)
+        };
         Stretch::ALL.into_iter().find(holds).unwrap_or(Stretch::All)
     }
 }
@@ -170,7 +173,11 @@ mod tests {
             ("1969-12-30T00:00:00Z", "1970-12-30T00:00:00Z", "1w", "1969-12-29T00:00:00Z"),
         ] {
             let step = Step::of(time(from), time(to));
-            assert_eq!((step.word, typed(step.floor(time(from)))), (word, floor.to_owned()), "{from}");
+            assert_eq!(
+                (step.word, typed(step.floor(time(from)))),
+                (word, floor.to_owned()),
+                "{from}"
+            );
             assert_eq!(step.ceil(step.floor(time(from))), step.floor(time(from)));
         }
         let all = Step::of(i64::MIN, i64::MAX);

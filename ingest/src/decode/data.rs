@@ -31,7 +31,10 @@ impl<'a> Data<'a> {
 
     /// Returns the string under a key of the top level.
     pub fn string(&self, key: &str) -> Option<Cow<'a, str>> {
-        members(self.0?)?.into_iter().find(|(name, _)| name == key).and_then(|(_, value)| string(value))
+        members(self.0?)?
+            .into_iter()
+            .find(|(name, _)| name == key)
+            .and_then(|(_, value)| string(value))
     }
 
     /// Walks everything once and returns what may be kept of it.
@@ -111,7 +114,9 @@ impl<'a> DataFacts<'a> {
             b'"' => self.text(key, value, path),
             b'{' | b'[' if depth >= DEPTH_MAX || path.len() > PATH_BYTES_MAX => self.odd = true,
             b'{' => match members(value) {
-                Some(members) => members.into_iter().for_each(|(key, value)| self.member(key, value, path, depth + 1)),
+                Some(members) => members
+                    .into_iter()
+                    .for_each(|(key, value)| self.member(key, value, path, depth + 1)),
                 None => self.odd = true,
             },
             b'[' => match items(value) {
@@ -122,7 +127,13 @@ impl<'a> DataFacts<'a> {
         }
     }
 
-    fn items(&mut self, key: &Cow<'a, str>, items: &[&'a RawValue], path: &mut String, depth: usize) {
+    fn items(
+        &mut self,
+        key: &Cow<'a, str>,
+        items: &[&'a RawValue],
+        path: &mut String,
+        depth: usize,
+    ) {
         let length = path.len();
         for (position, item) in items.iter().enumerate() {
             if matches!(item.get().as_bytes()[0], b'"' | b'{' | b'[') {
@@ -146,7 +157,11 @@ impl<'a> DataFacts<'a> {
             } else {
                 self.hmacs_more += 1;
             }
-        } else if !text.is_empty() && !is_rfc3339(&text) && self.clear_strings.len() < KEYS_MAX && !self.clear_strings.contains(key) {
+        } else if !text.is_empty()
+            && !is_rfc3339(&text)
+            && self.clear_strings.len() < KEYS_MAX
+            && !self.clear_strings.contains(key)
+        {
             self.clear_strings.push(key.clone());
         }
     }
@@ -183,7 +198,11 @@ fn without_positions(path: &str) -> Cow<'_, str> {
     while let Some((before, after)) = rest.split_once('[') {
         kept.push_str(before);
         match after.split_once(']') {
-            Some((digits, behind)) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => rest = behind,
+            Some((digits, behind))
+                if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
+                rest = behind
+            }
             _ => {
                 kept.push('[');
                 rest = after;

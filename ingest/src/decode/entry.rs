@@ -293,7 +293,8 @@ impl<'a> AuditEntry<'a> {
         if is_broken {
             request.id.clone_from(&peek.request_id);
         }
-        let time = time.or_else(|| is_broken.then(|| peek.time_unix_ns.map(time::written))?.map(Cow::Owned));
+        let time = time
+            .or_else(|| is_broken.then(|| peek.time_unix_ns.map(time::written))?.map(Cow::Owned));
         AuditEntry {
             kind: peek.kind,
             time,

@@ -60,7 +60,11 @@ pub(super) trait Field<'de>: Sized {
         Ok(())
     }
 
-    fn read<D: Deserializer<'de>>(&mut self, deserializer: D, odd: &mut Odd) -> Result<(), D::Error> {
+    fn read<D: Deserializer<'de>>(
+        &mut self,
+        deserializer: D,
+        odd: &mut Odd,
+    ) -> Result<(), D::Error> {
         deserializer.deserialize_any(FieldVisitor { field: self, odd, lifetime: PhantomData })
     }
 }
@@ -197,7 +201,11 @@ impl<'de> Field<'de> for Vec<(Cow<'de, str>, Vec<Cow<'de, str>>)> {
 
 /// Data stays unread: what it holds is the client's.
 impl<'de> Field<'de> for Data<'de> {
-    fn read<D: Deserializer<'de>>(&mut self, deserializer: D, odd: &mut Odd) -> Result<(), D::Error> {
+    fn read<D: Deserializer<'de>>(
+        &mut self,
+        deserializer: D,
+        odd: &mut Odd,
+    ) -> Result<(), D::Error> {
         let json: &'de RawValue = Deserialize::deserialize(deserializer)?;
         match json.get() {
             "null" | "\"\"" | "{}" => {}
@@ -241,7 +249,10 @@ struct Counted<A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for &mut Counted<A> {
     type Error = A::Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
         let key = self.map.next_key_seed(seed)?;
         self.entries += usize::from(key.is_some());
         Ok(key)

@@ -21,7 +21,8 @@ pub(super) struct Found<'a> {
 }
 
 /// How an entry may begin: struct order, and the alphabetical order of recent Vault.
-const STARTS: [&[u8]; 5] = [b"{\"time\":\"", b"{\"type\":\"", b"{\"auth\":", b"{\"error\":", b"{\"request\":"];
+const STARTS: [&[u8]; 5] =
+    [b"{\"time\":\"", b"{\"type\":\"", b"{\"auth\":", b"{\"error\":", b"{\"request\":"];
 
 /// Finds the entry.
 pub(super) fn entry(line: &[u8]) -> Result<Found<'_>, &'static str> {
@@ -29,7 +30,9 @@ pub(super) fn entry(line: &[u8]) -> Result<Found<'_>, &'static str> {
     if line.is_empty() {
         return Err("empty line");
     }
-    let Some(first) = line.iter().position(|&byte| byte == b'{') else { return Err("no JSON object in it") };
+    let Some(first) = line.iter().position(|&byte| byte == b'{') else {
+        return Err("no JSON object in it");
+    };
     // A torn piece may end within a character; what follows the last such break is text.
     let (text_from, text) = valid_tail(line, first);
     let (reason, _) = match entry_at(line, text_from, text, first, false) {
@@ -39,7 +42,9 @@ pub(super) fn entry(line: &[u8]) -> Result<Found<'_>, &'static str> {
     // Each try costs what it read; client data may imitate any number of starts, so the sum is bounded.
     let mut budget = 8 * line.len() + 1024;
     let mut end = line.len();
-    while let Some(start) = line[first + 1..end].windows(2).rposition(|pair| pair == b"{\"").map(|at| first + 1 + at) {
+    while let Some(start) =
+        line[first + 1..end].windows(2).rposition(|pair| pair == b"{\"").map(|at| first + 1 + at)
+    {
         end = start + 1;
         if STARTS.iter().any(|&prefix| line[start..].starts_with(prefix)) {
             match entry_at(line, text_from, text, start, true) {
@@ -73,10 +78,13 @@ fn entry_at<'a>(
     torn_prefix: bool,
 ) -> Result<Found<'a>, (&'static str, usize)> {
     let before = &line[..start];
-    let Some(json) = start.checked_sub(text_from).map(|at| &text[at..]) else { return Err(("not UTF-8", 1)) };
+    let Some(json) = start.checked_sub(text_from).map(|at| &text[at..]) else {
+        return Err(("not UTF-8", 1));
+    };
     let mut deserializer = Deserializer::from_str(json);
     let mut head = Head::default();
-    let read = deserializer.deserialize_map(HeadVisitor(&mut head)).and_then(|()| deserializer.end());
+    let read =
+        deserializer.deserialize_map(HeadVisitor(&mut head)).and_then(|()| deserializer.end());
     read.map_err(|error| {
         let reason = if error.is_eof() { "cut short" } else { "not one JSON object" };
         // Columns count from the last line break, which valid entries do not have; then the whole was read.
@@ -116,7 +124,9 @@ impl<'a> Visitor<'a> for HeadVisitor<'_, 'a> {
             match key.0.as_ref() {
                 "time" => map.next_value_seed(ReadInto(&mut self.0.time, &mut odd))?,
                 "type" => map.next_value_seed(ReadInto(&mut self.0.kind, &mut odd))?,
-                "request" => map.next_value_seed(ReadInto(&mut RequestId(&mut self.0.request_id), &mut odd))?,
+                "request" => {
+                    map.next_value_seed(ReadInto(&mut RequestId(&mut self.0.request_id), &mut odd))?
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

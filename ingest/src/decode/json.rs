@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 
 /// Returns the members of an object in order, or `None` if it is none.
 pub fn members(json: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
-    json.get().starts_with('{').then(|| serde_json::from_str::<Members<'_>>(json.get()).ok().map(|members| members.0))?
+    json.get()
+        .starts_with('{')
+        .then(|| serde_json::from_str::<Members<'_>>(json.get()).ok().map(|members| members.0))?
 }
 
 /// Returns the items of a list in order, or `None` if it is none.
@@ -22,7 +24,9 @@ pub fn items(json: &RawValue) -> Option<Vec<&RawValue>> {
 
 /// Returns the text of a string, or `None` if it is none.
 pub(super) fn string(json: &RawValue) -> Option<Cow<'_, str>> {
-    json.get().starts_with('"').then(|| serde_json::from_str::<Text<'_>>(json.get()).ok().map(|text| text.0))?
+    json.get()
+        .starts_with('"')
+        .then(|| serde_json::from_str::<Text<'_>>(json.get()).ok().map(|text| text.0))?
 }
 
 /// A string, borrowed where nothing in it is escaped.

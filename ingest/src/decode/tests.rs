@@ -73,11 +73,20 @@ fn every_field_is_read_in_any_order() {
     let auth = entry.auth.as_ref().unwrap();
     let results = auth.policy_results.as_ref().unwrap();
     assert_eq!(entry.request.path.as_deref(), Some("path"));
-    assert_eq!((entry.request.wrap_ttl, entry.request.remote_port, entry.forwarded), (Some(5), Some(80), Some(true)));
+    assert_eq!(
+        (entry.request.wrap_ttl, entry.request.remote_port, entry.forwarded),
+        (Some(5), Some(80), Some(true))
+    );
     assert_eq!(entry.request.namespace.as_ref().unwrap().path.as_deref(), Some("n/"));
     assert_eq!(entry.request.headers, [("user-agent".into(), vec!["a".into(), "b".into()])]);
-    assert_eq!((auth.token_ttl, &auth.policies[..], &auth.metadata[..]), (Some(9), &["a".into(), "b".into()][..], &[("role".into(), "r".into())][..]));
-    assert_eq!((results.allowed, results.granting_policies[0].kind.as_deref()), (Some(true), Some("acl")));
+    assert_eq!(
+        (auth.token_ttl, &auth.policies[..], &auth.metadata[..]),
+        (Some(9), &["a".into(), "b".into()][..], &[("role".into(), "r".into())][..])
+    );
+    assert_eq!(
+        (results.allowed, results.granting_policies[0].kind.as_deref()),
+        (Some(true), Some("acl"))
+    );
     assert_eq!(entry.response.secret.as_ref().unwrap().lease_id.as_deref(), Some("l"));
     assert_eq!(entry.response.auth.as_ref().unwrap().num_uses, Some(1));
     assert_eq!(entry.odd_fields, Vec::<&str>::new());
@@ -87,7 +96,12 @@ fn every_field_is_read_in_any_order() {
 fn empty_is_absent_and_odd_is_passed_over() {
     let empty = r#"{"type":"request","time":"","auth":null,"request":{"id":null,"path":"","data":{},"namespace":{},"headers":null},"response":{},"error":""}"#;
     let Decoded::Entry(entry) = decode(empty.as_bytes()) else { panic!() };
-    assert!(entry.time.is_none() && entry.auth.is_none() && entry.error.is_none() && entry.request.namespace.is_none());
+    assert!(
+        entry.time.is_none()
+            && entry.auth.is_none()
+            && entry.error.is_none()
+            && entry.request.namespace.is_none()
+    );
     assert!(entry.request.data.is_absent() && entry.request.path.is_none());
     assert_eq!(entry.odd_fields, Vec::<&str>::new());
 
@@ -121,42 +135,86 @@ fn data_is_walked_without_its_values() {
     let hash = |digit: char| format!("hmac-sha256:{}", digit.to_string().repeat(64));
     let line = format!(
         r#"{{"type":"response","response":{{"data":{{"keys":["{a}","{b}"],"data":{{"n":{{"x":"{c}"}},"pin":12,"t":"2026-01-01T00:00:00Z"}},"error":"{a}","clear":["s","t"],"http_status_code":404}}}}}}"#,
-        a = hash('a'), b = hash('b'), c = hash('c')
+        a = hash('a'),
+        b = hash('b'),
+        c = hash('c')
     );
     let Decoded::Entry(entry) = decode(line.as_bytes()) else { panic!() };
     let facts = entry.response.data.facts();
-    let hmacs: Vec<_> = facts.hmacs.iter().map(|(path, hash)| format!("{path} {}", &hash[12..13])).collect();
+    let hmacs: Vec<_> =
+        facts.hmacs.iter().map(|(path, hash)| format!("{path} {}", &hash[12..13])).collect();
     assert_eq!(hmacs, ["keys[0] a", "keys[1] b", "data.n.x c", "error a"]);
-    assert_eq!(facts.keys, ["keys", "data", "data.n", "data.n.x", "data.pin", "data.t", "error", "clear", "http_status_code"]);
+    assert_eq!(
+        facts.keys,
+        [
+            "keys",
+            "data",
+            "data.n",
+            "data.n.x",
+            "data.pin",
+            "data.t",
+            "error",
+            "clear",
+            "http_status_code"
+        ]
+    );
     assert_eq!(facts.clear_strings, ["clear"]);
-    assert_eq!((facts.has_error, facts.http_status_code, facts.list_keys), (true, Some(404), Keys::Present));
-    let many = format!(r#"{{"type":"response","response":{{"data":{{"keys":[{}]}}}}}}"#, vec![format!("\"{}\"", hash('a')); 1500].join(","));
+    assert_eq!(
+        (facts.has_error, facts.http_status_code, facts.list_keys),
+        (true, Some(404), Keys::Present)
+    );
+    let many = format!(
+        r#"{{"type":"response","response":{{"data":{{"keys":[{}]}}}}}}"#,
+        vec![format!("\"{}\"", hash('a')); 1500].join(",")
+    );
     let Decoded::Entry(entry) = decode(many.as_bytes()) else { panic!() };
     let facts = entry.response.data.facts();
-    assert_eq!((facts.hmacs.len(), facts.hmacs_more, &*facts.hmacs[999].0), (HMACS_MAX, 500, "keys[999]"));
+    assert_eq!(
+        (facts.hmacs.len(), facts.hmacs_more, &*facts.hmacs[999].0),
+        (HMACS_MAX, 500, "keys[999]")
+    );
 }
 
 #[test]
 fn huge_and_deep_lines_are_bounded() {
-    let deep = format!(r#"{{"type":"request","request":{{"id":"1","data":{}{}}}}}"#, "[{\"a\":".repeat(100_000), "1".to_owned() + &"}]".repeat(100_000));
-    assert_eq!(look(deep.replace("\"data\":[", "\"data\":{\"x\":[").replace("]}}", "]}}}").as_bytes()), "Request 1 timeless");
+    let deep = format!(
+        r#"{{"type":"request","request":{{"id":"1","data":{}{}}}}}"#,
+        "[{\"a\":".repeat(100_000),
+        "1".to_owned() + &"}]".repeat(100_000)
+    );
+    assert_eq!(
+        look(deep.replace("\"data\":[", "\"data\":{\"x\":[").replace("]}}", "]}}}").as_bytes()),
+        "Request 1 timeless"
+    );
     // Starts of entries without end: trying them all would take hours.
     let hostile = r#"{"time":""#.repeat(1_000_000);
     assert_eq!(look(hostile.as_bytes()), "undecodable: not one JSON object");
     let nested = format!("{}{}", r#"{"auth":"#.repeat(200_000), "1");
     assert_eq!(look(nested.as_bytes()), "undecodable: cut short");
-    let long = format!(r#"{{"type":"request","request":{{"id":"1","data":{{"a":"{}"}}}}}}"#, "x".repeat(100 << 20));
+    let long = format!(
+        r#"{{"type":"request","request":{{"id":"1","data":{{"a":"{}"}}}}}}"#,
+        "x".repeat(100 << 20)
+    );
     assert_eq!(look(long.as_bytes()), "Request 1 timeless");
 }
 
 #[test]
 fn a_device_that_hashes_nothing_is_noticed() {
     for (line, expected) in [
-        (r#"{"type":"request","auth":{"client_token":"hmac-sha256:tok1"},"request":{"client_token":"hmac-sha256:tok1"}}"#, false),
+        (
+            r#"{"type":"request","auth":{"client_token":"hmac-sha256:tok1"},"request":{"client_token":"hmac-sha256:tok1"}}"#,
+            false,
+        ),
         (r#"{"type":"request","request":{"client_token":"s.abc"}}"#, true),
         (r#"{"type":"response","response":{"wrap_info":{"token":"s.abc"}}}"#, true),
-        (r#"{"type":"request","request":{"path":"auth/userpass/login/bob","data":{"password":"x"}}}"#, true),
-        (r#"{"type":"request","request":{"path":"auth/jwt/login","data":{"role":"tuned to be clear"}}}"#, false),
+        (
+            r#"{"type":"request","request":{"path":"auth/userpass/login/bob","data":{"password":"x"}}}"#,
+            true,
+        ),
+        (
+            r#"{"type":"request","request":{"path":"auth/jwt/login","data":{"role":"tuned to be clear"}}}"#,
+            false,
+        ),
         ("s.abc", false),
     ] {
         assert_eq!(logs_clear_tokens(line.as_bytes()), expected, "{line}");

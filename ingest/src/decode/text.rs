@@ -2,8 +2,9 @@
 
 /// Tells whether this is a hash as the server writes it: `hmac-sha256:` and 64 lower-case hex digits.
 pub fn is_hmac(text: &str) -> bool {
-    text.strip_prefix(PREFIX)
-        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+    text.strip_prefix(PREFIX).is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 /// Tells whether a token or accessor stands as a hash. Their form is the server's, never a client's, so

@@ -19,12 +19,18 @@ pub fn parse_time(text: &str) -> Option<Time> {
 /// Reads a time as a number alone: all that pairing needs.
 pub(super) fn unix_ns(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
-    if (20..=64).contains(&bytes.len()) { nanoseconds(bytes).map(|(unix_ns, _)| unix_ns) } else { None }
+    if (20..=64).contains(&bytes.len()) {
+        nanoseconds(bytes).map(|(unix_ns, _)| unix_ns)
+    } else {
+        None
+    }
 }
 
 /// Writes a time as we promise it.
 pub(super) fn written(unix_ns: i64) -> String {
-    jiff::Timestamp::from_nanosecond(i128::from(unix_ns)).expect("64 bits of nanoseconds are within jiff's range").to_string()
+    jiff::Timestamp::from_nanosecond(i128::from(unix_ns))
+        .expect("64 bits of nanoseconds are within jiff's range")
+        .to_string()
 }
 
 /// Returns nanoseconds since 1970, and whether the zone is written `Z`.
@@ -36,7 +42,12 @@ fn nanoseconds(bytes: &[u8]) -> Option<(i64, bool)> {
     }
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    if !(1..=12).contains(&month)
+        || !(1..=days_in(year, month)).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     let mut at = 19;
@@ -62,12 +73,15 @@ fn nanoseconds(bytes: &[u8]) -> Option<(i64, bool)> {
         }
         _ => return None,
     };
-    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset_s;
+    let seconds =
+        days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset_s;
     Some((seconds.checked_mul(1_000_000_000)?.checked_add(fraction)?, is_utc))
 }
 
 fn digits(bytes: &[u8]) -> Option<i64> {
-    bytes.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
+    bytes
+        .iter()
+        .try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
 }
 
 fn days_in(year: i64, month: i64) -> i64 {
@@ -106,8 +120,16 @@ mod tests {
             assert_eq!(parse_time(text).unwrap().text, expected, "{text}");
         }
         for text in [
-            "", "2026-11-24", "2026-11-24T14:11:05", "2026-02-30T00:00:00Z", "2026-11-24T24:00:00Z", "2026-11-24T14:11:05.Z",
-            "2026-11-24T14:11:05.1234567890Z", "2026-11-24 14:11:05Z", "9999-01-01T00:00:00Z", "2026-11-24T14:11:05+2:00",
+            "",
+            "2026-11-24",
+            "2026-11-24T14:11:05",
+            "2026-02-30T00:00:00Z",
+            "2026-11-24T24:00:00Z",
+            "2026-11-24T14:11:05.Z",
+            "2026-11-24T14:11:05.1234567890Z",
+            "2026-11-24 14:11:05Z",
+            "9999-01-01T00:00:00Z",
+            "2026-11-24T14:11:05+2:00",
             "+026-11-24T14:11:05Z",
         ] {
             assert_eq!(parse_time(text), None, "{text}");

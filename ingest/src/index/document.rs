@@ -27,6 +27,8 @@ pub const UNDECODABLE: &str = "undecodable";
 
 /// What `doc` says of one of our own lines that tells of missing bytes.
 pub const GAP: &str = "gap";
+/// What `doc` says of every document that is no event.
+pub const NO_EVENTS: [&str; 2] = [UNDECODABLE, GAP];
 
 /// Returns the document of an event, without what history learns from it.
 pub fn document(fields: &Fields, event: &AuditEvent, state: State) -> TantivyDocument {

@@ -164,7 +164,8 @@ impl Snapshot {
             let weight = query.weight(EnableScoring::disabled_from_searcher(&self.searcher))?;
             for segment in self.searcher.segment_readers() {
                 let mut documents = Vec::new();
-                weight.for_each_no_score(segment, &mut |found| documents.extend_from_slice(found))?;
+                weight
+                    .for_each_no_score(segment, &mut |found| documents.extend_from_slice(found))?;
                 documents.retain(|&document| !segment.is_deleted(document));
                 for line in lines(segment, &documents, leaf_column)? {
                     let of_source = by_source.entry(line.source.clone()).or_default();
@@ -177,7 +178,8 @@ impl Snapshot {
             Ok(())
         };
         read().map_err(|source| engine(&self.dir, source))?;
-        let mut all: Vec<OpenLine> = by_source.into_values().flat_map(BTreeMap::into_values).collect();
+        let mut all: Vec<OpenLine> =
+            by_source.into_values().flat_map(BTreeMap::into_values).collect();
         all.sort_by_key(|line| line.leaf);
         Ok(all)
     }
@@ -191,7 +193,8 @@ fn lines(
 ) -> tantivy::Result<Vec<OpenLine>> {
     let columns = segment.fast_fields();
     let (source, request) = (columns.str("source")?, columns.str("request")?);
-    let (leaf, time) = (columns.column_opt::<u64>(leaf_column)?, columns.column_opt::<i64>("time")?);
+    let (leaf, time) =
+        (columns.column_opt::<u64>(leaf_column)?, columns.column_opt::<i64>("time")?);
     let mut all = Vec::new();
     for &document in documents {
         let leaf = leaf.as_ref().and_then(|column| column.first(document));
@@ -264,8 +267,9 @@ fn payload(dir: &Path, metas: &tantivy::IndexMeta) -> Result<CommitPayload, Inde
     match &metas.payload {
         // Created by the writer an instant ago, before its first commit.
         None => Ok(CommitPayload::default()),
-        Some(text) => CommitPayload::from_text(text)
-            .ok_or_else(|| IndexError::OtherSchema(dir.to_owned())),
+        Some(text) => {
+            CommitPayload::from_text(text).ok_or_else(|| IndexError::OtherSchema(dir.to_owned()))
+        }
     }
 }
 

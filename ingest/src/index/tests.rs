@@ -71,10 +71,7 @@ fn a_reader_sees_commits_and_nothing_else() {
 fn one_process_writes() {
     let folder = tempfile::tempdir().expect("a folder");
     let _writer = open(folder.path());
-    assert!(matches!(
-        IndexWriter::open(folder.path(), "v1", ORIGIN),
-        Err(IndexError::Locked(_))
-    ));
+    assert!(matches!(IndexWriter::open(folder.path(), "v1", ORIGIN), Err(IndexError::Locked(_))));
     assert!(matches!(
         IndexWriter::begin_anew(folder.path(), "v1", ORIGIN),
         Err(IndexError::Locked(_))
@@ -236,10 +233,7 @@ fn an_event_is_found_by_each_of_its_keys() {
         ttl_s: None,
     });
     rich.hmacs.insert("request.role".to_owned(), "hmac-sha256:r".to_owned());
-    rich.headers.insert(
-        "x-id".to_owned(),
-        vec!["plain".to_owned(), "plain-2".to_owned()],
-    );
+    rich.headers.insert("x-id".to_owned(), vec!["plain".to_owned(), "plain-2".to_owned()]);
     rich.lease_id = Some("database/creds/my-app/abc".to_owned());
     rich.remote_address = Some("10.0.1.7".to_owned());
     rich.error = Some(String::new());

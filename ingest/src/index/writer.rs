@@ -158,11 +158,22 @@ impl IndexWriter {
     ///
     /// # Errors
     /// As [`IndexWriter::add`].
-    pub fn add_gap(&mut self, source: &SourceId, leaf: LeafIndex, why: &str) -> Result<(), IndexError> {
+    pub fn add_gap(
+        &mut self,
+        source: &SourceId,
+        leaf: LeafIndex,
+        why: &str,
+    ) -> Result<(), IndexError> {
         self.add_remark(GAP, source, leaf, why)
     }
 
-    fn add_remark(&mut self, doc: &'static str, source: &SourceId, leaf: LeafIndex, why: &str) -> Result<(), IndexError> {
+    fn add_remark(
+        &mut self,
+        doc: &'static str,
+        source: &SourceId,
+        leaf: LeafIndex,
+        why: &str,
+    ) -> Result<(), IndexError> {
         let document = remark(&self.fields, doc, source, leaf, why);
         self.writer.add_document(document).map_err(|source| self.engine(source))?;
         Ok(())
@@ -203,9 +214,7 @@ impl IndexWriter {
     /// A merge failed.
     pub fn finish(self) -> Result<(), IndexError> {
         let dir = place(&self.dir, self.beside);
-        self.writer
-            .wait_merging_threads()
-            .map_err(|source| IndexError::Engine { dir, source })
+        self.writer.wait_merging_threads().map_err(|source| IndexError::Engine { dir, source })
     }
 
     fn engine(&self, source: TantivyError) -> IndexError {

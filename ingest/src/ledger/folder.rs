@@ -165,12 +165,16 @@ impl VerifierKey {
 }
 
 /// The lock of the one writer, held as long as this lives and never longer than the process.
-pub(super) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    fn take(data: &Path) -> Result<Lock, LedgerError> {
+    /// Takes the lock of a data folder, for work that leaves the ledger as it is.
+    ///
+    /// # Errors
+    /// Another process holds it, or the operating system refuses.
+    pub fn take(data: &Path) -> Result<Lock, LedgerError> {
         let path = data.join("lock");
         let mut options = OpenOptions::new();
         let mut file = options

@@ -9,13 +9,16 @@ use super::tree::{Hash, TILE_WIDTH, Tree, complete_root};
 /// How many checked tiles are kept: 8 KiB each.
 const TILES_MAX: usize = 512;
 
+/// The 256 hashes of a full tile.
+type Tile = Arc<Vec<Hash>>;
+
 /// The tiles under one checkpoint.
 pub(super) struct CheckedTiles {
     files: TileFiles,
     size: u64,
     /// The unfinished tiles, which make the root.
     edges: Vec<Vec<Hash>>,
-    checked: Mutex<HashMap<(u8, u64), Arc<Vec<Hash>>>>,
+    checked: Mutex<HashMap<(u8, u64), Tile>>,
 }
 
 impl CheckedTiles {
@@ -45,7 +48,7 @@ impl CheckedTiles {
     }
 
     /// Returns a full tile that is right.
-    fn full(&self, level: u8, index: u64) -> Option<Arc<Vec<Hash>>> {
+    fn full(&self, level: u8, index: u64) -> Option<Tile> {
         let lock = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tile) = lock().get(&(level, index)) {
             return Some(tile.clone());

@@ -72,7 +72,10 @@ impl Actions {
             action: entry.action,
             is_privileged: entry.privileged,
         };
-        let engines = engine.into_iter().map(|(name, entries)| (name, entries.into_iter().map(rule).collect())).collect();
+        let engines = engine
+            .into_iter()
+            .map(|(name, entries)| (name, entries.into_iter().map(rule).collect()))
+            .collect();
         Ok(Actions { aliases, engines })
     }
 
@@ -96,16 +99,27 @@ impl Actions {
             fits.then(|| rule.pattern.matches(&segments)).flatten().map(|object| (rule, object))
         });
         match fitting {
-            Some((rule, object)) => {
-                Action { word: rule.action.clone(), object: object.map(Cow::into_owned), is_privileged: rule.is_privileged }
-            }
-            None => Action { word: format!("other.{}", word(operation)), object: None, is_privileged: false },
+            Some((rule, object)) => Action {
+                word: rule.action.clone(),
+                object: object.map(Cow::into_owned),
+                is_privileged: rule.is_privileged,
+            },
+            None => Action {
+                word: format!("other.{}", word(operation)),
+                object: None,
+                is_privileged: false,
+            },
         }
     }
 
     /// Returns the engine whose rules apply, and the path that they are about.
     fn engine<'a>(&'a self, target: Target<'a>) -> (&'a str, &'a str) {
-        for (prefix, engine) in [("sys/", "system"), ("identity/", "identity"), ("cubbyhole/", "cubbyhole"), ("auth/token/", "token")] {
+        for (prefix, engine) in [
+            ("sys/", "system"),
+            ("identity/", "identity"),
+            ("cubbyhole/", "cubbyhole"),
+            ("auth/token/", "token"),
+        ] {
             if let Some(rest) = target.path.strip_prefix(prefix) {
                 return (engine, rest);
             }
@@ -115,7 +129,9 @@ impl Actions {
             return ("auth", target.within_mount.unwrap_or(within));
         }
         match (target.mount_type, target.within_mount) {
-            (Some(kind), Some(within)) => (self.aliases.get(kind).map_or(kind, String::as_str), within),
+            (Some(kind), Some(within)) => {
+                (self.aliases.get(kind).map_or(kind, String::as_str), within)
+            }
             _ => ("shape", target.path),
         }
     }
@@ -135,14 +151,23 @@ impl Pattern {
     /// Returns the object within, if the path fits; `Some(None)` for a pattern without one.
     fn matches<'a>(&self, segments: &[&'a str]) -> Option<Option<Cow<'a, str>>> {
         let fit = |pattern: &[String], segments: &[&str]| {
-            pattern.iter().zip(segments).all(|(pattern, segment)| pattern == "*" || pattern == segment)
+            pattern
+                .iter()
+                .zip(segments)
+                .all(|(pattern, segment)| pattern == "*" || pattern == segment)
         };
         let suffix = match &self.suffix {
-            None => return (self.prefix.len() == segments.len() && fit(&self.prefix, segments)).then_some(None),
+            None => {
+                return (self.prefix.len() == segments.len() && fit(&self.prefix, segments))
+                    .then_some(None);
+            }
             Some(suffix) => suffix,
         };
         let ends = self.prefix.len() + suffix.len();
-        if segments.len() <= ends || !fit(&self.prefix, segments) || !fit(suffix, &segments[segments.len() - suffix.len()..]) {
+        if segments.len() <= ends
+            || !fit(&self.prefix, segments)
+            || !fit(suffix, &segments[segments.len() - suffix.len()..])
+        {
             return None;
         }
         let object = &segments[self.prefix.len()..segments.len() - suffix.len()];
@@ -157,7 +182,13 @@ impl Pattern {
 /// An operation as part of a word: the server owns the set, a forged line owns anything.
 fn word(operation: &str) -> String {
     let known = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
-    operation.bytes().map(|byte| byte.to_ascii_lowercase()).filter(known).take(32).map(char::from).collect()
+    operation
+        .bytes()
+        .map(|byte| byte.to_ascii_lowercase())
+        .filter(known)
+        .take(32)
+        .map(char::from)
+        .collect()
 }
 
 #[cfg(test)]
@@ -167,9 +198,18 @@ mod tests {
 
     fn row(path: &str, mount: &str, mount_type: &str, operation: &str) -> String {
         let within_mount = (!mount.is_empty()).then(|| path.strip_prefix(mount).unwrap_or(""));
-        let target = Target { path, within_mount, mount_type: (!mount_type.is_empty()).then_some(mount_type) };
+        let target = Target {
+            path,
+            within_mount,
+            mount_type: (!mount_type.is_empty()).then_some(mount_type),
+        };
         let action = Rules::builtin().actions.of(target, Some(operation));
-        format!("{} {}{}", action.word, action.object.as_deref().unwrap_or("-"), if action.is_privileged { " !" } else { "" })
+        format!(
+            "{} {}{}",
+            action.word,
+            action.object.as_deref().unwrap_or("-"),
+            if action.is_privileged { " !" } else { "" }
+        )
     }
 
     #[test]
@@ -190,16 +230,52 @@ mod tests {
             ("sys/policies/acl/", "sys/", "system", "list", "policy.list -"),
             ("sys/policies/acl/p", "sys/", "ns_system", "update", "policy.write p !"),
             ("sys/audit/test", "", "", "update", "audit.enable test !"),
-            ("sys/leases/revoke-prefix/database/creds/r", "sys/", "system", "update", "lease.revoke_prefix database/creds/r !"),
-            ("sys/internal/ui/mounts/secret/a", "sys/", "system", "read", "ui.preflight mounts/secret/a"),
-            ("auth/kubernetes/role/my-app", "auth/kubernetes/", "kubernetes", "create", "role.write my-app !"),
+            (
+                "sys/leases/revoke-prefix/database/creds/r",
+                "sys/",
+                "system",
+                "update",
+                "lease.revoke_prefix database/creds/r !",
+            ),
+            (
+                "sys/internal/ui/mounts/secret/a",
+                "sys/",
+                "system",
+                "read",
+                "ui.preflight mounts/secret/a",
+            ),
+            (
+                "auth/kubernetes/role/my-app",
+                "auth/kubernetes/",
+                "kubernetes",
+                "create",
+                "role.write my-app !",
+            ),
             ("auth/a/b/role/my-app", "auth/a/b/", "kubernetes", "create", "role.write my-app !"),
-            ("auth/approle/role/ci/secret-id", "auth/approle/", "approle", "update", "secretid.issue ci"),
+            (
+                "auth/approle/role/ci/secret-id",
+                "auth/approle/",
+                "approle",
+                "update",
+                "secretid.issue ci",
+            ),
             ("auth/userpass/users/bob", "", "", "create", "user.write bob !"),
             ("auth/token/create/svc", "auth/token/", "token", "update", "token.create svc"),
-            ("database/creds/my-app-role", "database/", "database", "read", "cred.issue my-app-role"),
+            (
+                "database/creds/my-app-role",
+                "database/",
+                "database",
+                "read",
+                "cred.issue my-app-role",
+            ),
             ("k8s/creds/r", "k8s/", "kubernetes", "update", "cred.issue r"),
-            ("transit/keys/orders/rotate", "transit/", "transit", "update", "transit.rotate orders !"),
+            (
+                "transit/keys/orders/rotate",
+                "transit/",
+                "transit",
+                "update",
+                "transit.rotate orders !",
+            ),
             ("anything?help=1", "", "", "help", "help -"),
             ("x/y", "", "", "Wild Op\n", "other.wildop -"),
         ] {

@@ -28,7 +28,9 @@ pub(super) fn decide(lines: &Lines<'_>, login: Option<Login<'_>>) -> Verdict {
     if is_seal_or_step_down(lines) {
         return Verdict(Unknown, Reason::NotRecorded, Outcome::Unknown);
     }
-    if has_error(lines, |item| item.ends_with("rate limit quota exceeded") || item.ends_with("lease count quota exceeded")) {
+    if has_error(lines, |item| {
+        item.ends_with("rate limit quota exceeded") || item.ends_with("lease count quota exceeded")
+    }) {
         return Verdict(Denied, Reason::Quota, Outcome::Throttled);
     }
     if has_error(lines, |item| item.ends_with("wrapping token is not valid or does not exist")) {
@@ -76,18 +78,28 @@ fn is_system(lines: &Lines<'_>) -> bool {
         && request.request.remote_address.is_none()
         && request.request.client_token.is_none()
         && request.error.is_none()
-        && request.auth.as_ref().is_none_or(|auth| auth.client_token.is_none() && auth.policy_results.is_none() && auth.policies.is_empty())
+        && request.auth.as_ref().is_none_or(|auth| {
+            auth.client_token.is_none() && auth.policy_results.is_none() && auth.policies.is_empty()
+        })
 }
 
 /// A standby that left it to the active node, which writes its own lines under another id.
 fn was_handed_on(lines: &Lines<'_>, login: Option<Login<'_>>) -> bool {
     let is_handed_on = |item: &str| {
-        [READ_ONLY, PLEASE_FORWARD].iter().any(|text| item.strip_suffix(text).is_some_and(|head| head.is_empty() || head.ends_with(": ")))
+        [READ_ONLY, PLEASE_FORWARD].iter().any(|text| {
+            item.strip_suffix(text).is_some_and(|head| head.is_empty() || head.ends_with(": "))
+        })
     };
-    let by_text = lines.entries().filter_map(|entry| entry.error.as_deref()).any(|error| items(error).all(is_handed_on));
+    let by_text = lines
+        .entries()
+        .filter_map(|entry| entry.error.as_deref())
+        .any(|error| items(error).all(is_handed_on));
     let by_login = login.is_some()
         && lines.given().is_none()
-        && lines.response.as_ref().is_some_and(|response| response.error.as_deref() == Some("invalid request"));
+        && lines
+            .response
+            .as_ref()
+            .is_some_and(|response| response.error.as_deref() == Some("invalid request"));
     by_text || by_login
 }
 
@@ -117,7 +129,11 @@ fn was_refused_by_policy(lines: &Lines<'_>, login: Option<Login<'_>>) -> bool {
 /// No token, or one that is unknown, expired, revoked or used up. A login fails by its own rules, unless
 /// the request itself was turned away: then there is no such auth mount.
 fn was_refused_for_its_token(lines: &Lines<'_>, login: Option<Login<'_>>) -> bool {
-    let at_the_door = lines.request.as_ref().and_then(|request| request.error.as_deref()).is_some_and(|error| items(error).any(is_denial));
+    let at_the_door = lines
+        .request
+        .as_ref()
+        .and_then(|request| request.error.as_deref())
+        .is_some_and(|error| items(error).any(is_denial));
     !lines.has_policy_results() && has_error(lines, is_denial) && (login.is_none() || at_the_door)
 }
 
@@ -132,7 +148,11 @@ fn has_error(lines: &Lines<'_>, fits: impl Fn(&str) -> bool) -> bool {
 /// The request line alone: it says what was asked, and at most that a policy would grant it.
 fn without_response(lines: &Lines<'_>, login: Option<Login<'_>>) -> Verdict {
     let reason = if lines.state == State::Pending { Reason::Pending } else { Reason::Unanswered };
-    let decision = if login.is_none() && lines.granting().next().is_some() { Decision::Allowed } else { Decision::Unknown };
+    let decision = if login.is_none() && lines.granting().next().is_some() {
+        Decision::Allowed
+    } else {
+        Decision::Unknown
+    };
     Verdict(decision, reason, Outcome::Unknown)
 }
 
@@ -148,7 +168,9 @@ fn of_login(lines: &Lines<'_>, response: &AuditEntry<'_>) -> Verdict {
             // A second factor is asked for, so nobody has logged in yet.
             Verdict(Decision::Unknown, Reason::Login, Outcome::Unknown)
         }
-        (None, given) if given.is_some() || is_wrapped => Verdict(Decision::Allowed, Reason::Login, Outcome::Success),
+        (None, given) if given.is_some() || is_wrapped => {
+            Verdict(Decision::Allowed, Reason::Login, Outcome::Success)
+        }
         _ => Verdict(Decision::Denied, Reason::Login, Outcome::Refused),
     }
 }
@@ -157,23 +179,48 @@ fn of_login(lines: &Lines<'_>, response: &AuditEntry<'_>) -> Verdict {
 /// errors and from the server's own.
 fn is_fault(item: &str) -> bool {
     const PARTS: &[&str] = &[
-        "connection refused", "connection reset", "connection timed out", "context canceled", "context deadline exceeded", "i/o timeout",
-        "network is unreachable", "no route to host", "no such host", "server misbehaving", "tls handshake timeout",
-        "tls: failed to verify certificate", "unexpected eof",
+        "connection refused",
+        "connection reset",
+        "connection timed out",
+        "context canceled",
+        "context deadline exceeded",
+        "i/o timeout",
+        "network is unreachable",
+        "no route to host",
+        "no such host",
+        "server misbehaving",
+        "tls handshake timeout",
+        "tls: failed to verify certificate",
+        "unexpected eof",
     ];
-    const ENDS: &[&str] = &["internal error", "unrecoverable error", "upstream rate limited", "sealed", "locked namespace", ": eof"];
+    const ENDS: &[&str] = &[
+        "internal error",
+        "unrecoverable error",
+        "upstream rate limited",
+        "sealed",
+        "locked namespace",
+        ": eof",
+    ];
     let item = item.to_ascii_lowercase();
     PARTS.iter().any(|part| item.contains(part)) || ENDS.iter().any(|end| item.ends_with(end))
 }
 
 fn is_root(lines: &Lines<'_>) -> bool {
-    lines.auth().is_some_and(|auth| auth.policies.iter().any(|policy| policy == "root")) || lines.granting().any(|policy| policy == "root")
+    lines.auth().is_some_and(|auth| auth.policies.iter().any(|policy| policy == "root"))
+        || lines.granting().any(|policy| policy == "root")
 }
 
 /// Paths that ask for no token, so that neither policies nor their results stand on their lines.
 fn needs_no_token(lines: &Lines<'_>) -> bool {
-    const PREFIXES: &[&str] = &["sys/generate-root", "sys/rekey", "sys/wrapping/", "sys/internal/ui/", "sys/storage/raft/bootstrap/"];
-    lines.operation() == Some("help") || lines.path().is_some_and(|path| PREFIXES.iter().any(|prefix| path.starts_with(prefix)))
+    const PREFIXES: &[&str] = &[
+        "sys/generate-root",
+        "sys/rekey",
+        "sys/wrapping/",
+        "sys/internal/ui/",
+        "sys/storage/raft/bootstrap/",
+    ];
+    lines.operation() == Some("help")
+        || lines.path().is_some_and(|path| PREFIXES.iter().any(|prefix| path.starts_with(prefix)))
 }
 
 /// What came of a request that was let through.
@@ -198,7 +245,11 @@ fn outcome(lines: &Lines<'_>, response: &AuditEntry<'_>) -> Outcome {
         && answer.redirect.is_none();
     match lines.operation() {
         Some("read" | "header") if is_empty && !is_streamed(lines) => Outcome::NotFound,
-        Some("list" | "scan") if answer.wrap_info.is_none() && answer.warnings.is_empty() && lines.answered.list_keys != Keys::Present => {
+        Some("list" | "scan")
+            if answer.wrap_info.is_none()
+                && answer.warnings.is_empty()
+                && lines.answered.list_keys != Keys::Present =>
+        {
             Outcome::NotFound
         }
         _ => Outcome::Success,
@@ -206,12 +257,23 @@ fn outcome(lines: &Lines<'_>, response: &AuditEntry<'_>) -> Outcome {
 }
 
 fn of_error(error: &str, answered: &DataFacts<'_>) -> Outcome {
-    let ends = |text: &str| items(error).any(|item| item == text || item.strip_suffix(text).is_some_and(|head| head.ends_with(": ")));
+    let ends = |text: &str| {
+        items(error).any(|item| {
+            item == text || item.strip_suffix(text).is_some_and(|head| head.ends_with(": "))
+        })
+    };
     if ends("unsupported path") || ends("functionality on this path has been removed") {
         Outcome::NotFound
-    } else if ends("unsupported operation") || ends("invalid request") || ends("invalid credentials") {
+    } else if ends("unsupported operation")
+        || ends("invalid request")
+        || ends("invalid credentials")
+    {
         Outcome::ClientError
-    } else if ends("locked namespace") || ends("upstream rate limited") || ends("internal error") || ends("unrecoverable error") {
+    } else if ends("locked namespace")
+        || ends("upstream rate limited")
+        || ends("internal error")
+        || ends("unrecoverable error")
+    {
         Outcome::ServerError
     } else if answered.has_error {
         // The engine worded a refusal of its own.
@@ -228,7 +290,8 @@ fn is_secret_with_field_error(lines: &Lines<'_>) -> bool {
         Some("cubbyhole" | "ns_cubbyhole") => reads,
         Some("kv" | "generic") => {
             let route = lines.within_mount().unwrap_or("");
-            let is_version_2 = ["data/", "metadata/", "subkeys/"].iter().any(|part| route.starts_with(part));
+            let is_version_2 =
+                ["data/", "metadata/", "subkeys/"].iter().any(|part| route.starts_with(part));
             reads && (!is_version_2 || lines.answered.keys.len() > 1)
         }
         _ => false,
@@ -237,6 +300,12 @@ fn is_secret_with_field_error(lines: &Lines<'_>) -> bool {
 
 /// Bodies that are streamed leave no data on the response line.
 fn is_streamed(lines: &Lines<'_>) -> bool {
-    const PREFIXES: &[&str] = &["sys/storage/raft/snapshot", "sys/metrics", "sys/monitor", "sys/pprof", "sys/events/subscribe/"];
+    const PREFIXES: &[&str] = &[
+        "sys/storage/raft/snapshot",
+        "sys/metrics",
+        "sys/monitor",
+        "sys/pprof",
+        "sys/events/subscribe/",
+    ];
     lines.path().is_some_and(|path| PREFIXES.iter().any(|prefix| path.starts_with(prefix)))
 }

@@ -16,11 +16,16 @@ pub(super) fn items(error: &str) -> impl Iterator<Item = &str> {
     let error = error.trim();
     let is_multiple = error.split_once(" occurred:").is_some_and(|(head, _)| {
         head.split_once(' ').is_some_and(|(count, word)| {
-            !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) && (word == "error" || word == "errors")
+            !count.is_empty()
+                && count.bytes().all(|byte| byte.is_ascii_digit())
+                && (word == "error" || word == "errors")
         })
     });
     let (single, multiple) = if is_multiple { (None, Some(error)) } else { (Some(error), None) };
-    let lines = multiple.into_iter().flat_map(|text| text.lines().skip(1)).filter_map(|line| line.trim().strip_prefix("* "));
+    let lines = multiple
+        .into_iter()
+        .flat_map(|text| text.lines().skip(1))
+        .filter_map(|line| line.trim().strip_prefix("* "));
     single.into_iter().chain(lines.map(str::trim))
 }
 
@@ -28,7 +33,11 @@ pub(super) fn items(error: &str) -> impl Iterator<Item = &str> {
 /// [`ERROR_CHARS_MAX`] characters.
 pub(super) fn shown(error: &str, is_database: bool) -> String {
     let text = items(error).collect::<Vec<_>>().join("; ");
-    let text = if is_database || looks_like_sql(&text) { without_literals(&text) } else { Cow::Owned(text) };
+    let text = if is_database || looks_like_sql(&text) {
+        without_literals(&text)
+    } else {
+        Cow::Owned(text)
+    };
     match text.char_indices().nth(ERROR_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.into_owned(),
@@ -37,7 +46,9 @@ pub(super) fn shown(error: &str, is_database: bool) -> String {
 
 fn looks_like_sql(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    ["sqlstate", "sql", "execute query", "syntax error", "error 1", "ora-"].iter().any(|sign| lower.contains(sign))
+    ["sqlstate", "sql", "execute query", "syntax error", "error 1", "ora-"]
+        .iter()
+        .any(|sign| lower.contains(sign))
 }
 
 /// Replaces `'…'`, `"…"`, `` `…` `` and `$tag$…$tag$`. A literal that is not closed reaches to the end, since the
@@ -93,7 +104,8 @@ fn closing(inner: &str, quote: &str) -> Option<usize> {
 fn dollar_quote(text: &str) -> Option<&str> {
     let end = 1 + text[1..].find('$')?;
     let tag = &text[1..end];
-    let is_tag = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !tag.starts_with(|c: char| c.is_ascii_digit());
+    let is_tag = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !tag.starts_with(|c: char| c.is_ascii_digit());
     is_tag.then(|| &text[..=end])
 }
 
@@ -106,9 +118,15 @@ mod tests {
         for (error, expected) in [
             ("permission denied", &["permission denied"][..]),
             ("1 error occurred:\n\t* permission denied\n\n", &["permission denied"]),
-            ("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n", &["permission denied", "invalid token"]),
+            (
+                "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",
+                &["permission denied", "invalid token"],
+            ),
             ("1 error occurred:\n\n* permission denied", &["permission denied"]),
-            ("x error occurred:\n\t* permission denied", &["x error occurred:\n\t* permission denied"]),
+            (
+                "x error occurred:\n\t* permission denied",
+                &["x error occurred:\n\t* permission denied"],
+            ),
         ] {
             assert_eq!(items(error).collect::<Vec<_>>(), expected);
         }
@@ -121,9 +139,15 @@ mod tests {
                 "1 error occurred:\n\t* failed to execute query: ERROR: syntax error at or near \"NONSENSE\" (SQLSTATE 42601)\n\n",
                 "failed to execute query: ERROR: syntax error at or near \"‹redacted›\" (SQLSTATE 42601)",
             ),
-            ("pq: SQL CREATE ROLE x PASSWORD 'it''s \\' s3cret' VALID", "pq: SQL CREATE ROLE x PASSWORD '‹redacted›' VALID"),
+            (
+                "pq: SQL CREATE ROLE x PASSWORD 'it''s \\' s3cret' VALID",
+                "pq: SQL CREATE ROLE x PASSWORD '‹redacted›' VALID",
+            ),
             ("SQLSTATE PASSWORD 'cut off", "SQLSTATE PASSWORD '‹redacted›"),
-            ("SQLSTATE $body$ s3cret $body$ and $1, $", "SQLSTATE $body$‹redacted›$body$ and $1, $"),
+            (
+                "SQLSTATE $body$ s3cret $body$ and $1, $",
+                "SQLSTATE $body$‹redacted›$body$ and $1, $",
+            ),
             ("service account \"x\" not authorized", "service account \"x\" not authorized"),
         ] {
             assert_eq!(shown(error, false), expected);

@@ -32,19 +32,28 @@ const TEXT_BYTES_MAX: usize = 4096;
 pub(super) const LIST_MAX: usize = 1000;
 
 /// Says who asked.
-pub(super) fn identity(lines: &Lines<'_>, source: &SourceId, login: Option<Login<'_>>, verdict: Verdict) -> Identity {
+pub(super) fn identity(
+    lines: &Lines<'_>,
+    source: &SourceId,
+    login: Option<Login<'_>>,
+    verdict: Verdict,
+) -> Identity {
     let Verdict(decision, reason, _) = verdict;
     let has_logged_in = login.is_some() && reason == Reason::Login && decision == Decision::Allowed;
     match login {
         // The answer's token is the identity: the request of a login is anonymous, or another token's.
-        Some(_) if has_logged_in => of_token(lines.given().or_else(|| last_auth(lines)), lines, source, true),
+        Some(_) if has_logged_in => {
+            of_token(lines.given().or_else(|| last_auth(lines)), lines, source, true)
+        }
         Some(login) => Identity {
             claimed: login.user.map(text),
             method: lines.mount_type().map(text),
             mount: lines.mount().map(text),
             ..anonymous()
         },
-        None if reason == Reason::Token => Identity { token: lines.token_sent().and_then(hash), ..anonymous() },
+        None if reason == Reason::Token => {
+            Identity { token: lines.token_sent().and_then(hash), ..anonymous() }
+        }
         None => of_token(lines.auth(), lines, source, false),
     }
 }
@@ -75,14 +84,28 @@ fn anonymous() -> Identity {
     }
 }
 
-fn of_token(auth: Option<&Auth<'_>>, lines: &Lines<'_>, source: &SourceId, has_logged_in: bool) -> Identity {
-    let token = auth.and_then(|auth| auth.client_token.as_deref()).or_else(|| lines.token_sent()).and_then(hash);
-    let Some(auth) = auth.filter(|auth| auth.display_name.is_some() || auth.entity_id.is_some() || !auth.policies.is_empty()) else {
+fn of_token(
+    auth: Option<&Auth<'_>>,
+    lines: &Lines<'_>,
+    source: &SourceId,
+    has_logged_in: bool,
+) -> Identity {
+    let token = auth
+        .and_then(|auth| auth.client_token.as_deref())
+        .or_else(|| lines.token_sent())
+        .and_then(hash);
+    let Some(auth) = auth.filter(|auth| {
+        auth.display_name.is_some() || auth.entity_id.is_some() || !auth.policies.is_empty()
+    }) else {
         return Identity { token, ..anonymous() };
     };
     let holder = Holder::of(auth, lines, has_logged_in);
     let entity_id = auth.entity_id.as_deref().map(text);
-    let accessor = auth.accessor.as_deref().or_else(|| lines.first(|entry| entry.request.client_token_accessor.as_deref())).and_then(hash);
+    let accessor = auth
+        .accessor
+        .as_deref()
+        .or_else(|| lines.first(|entry| entry.request.client_token_accessor.as_deref()))
+        .and_then(hash);
     let mount = if has_logged_in { lines.mount().map(text) } else { None };
     let cluster = &source.cluster;
     let key = match (&entity_id, &mount, &holder.own_name, &accessor, &token) {
@@ -96,7 +119,10 @@ fn of_token(auth: Option<&Auth<'_>>, lines: &Lines<'_>, source: &SourceId, has_l
     let display_name = auth.display_name.as_deref().map(text);
     let name = holder.own_name.or_else(|| display_name.clone());
     let mut names = Vec::new();
-    let others = [auth.metadata_value("username"), auth.metadata_value("email")].into_iter().flatten().map(text);
+    let others = [auth.metadata_value("username"), auth.metadata_value("email")]
+        .into_iter()
+        .flatten()
+        .map(text);
     let others = others.filter(|_| !holder.is_named_by_others);
     for name in name.iter().cloned().chain(display_name.clone()).chain(others) {
         if !names.contains(&name) {
@@ -113,7 +139,12 @@ fn of_token(auth: Option<&Auth<'_>>, lines: &Lines<'_>, source: &SourceId, has_l
         entity_id,
         role: holder.role,
         display_name,
-        metadata: auth.metadata.iter().take(LIST_MAX).map(|(key, value)| (text(key), text(value))).collect(),
+        metadata: auth
+            .metadata
+            .iter()
+            .take(LIST_MAX)
+            .map(|(key, value)| (text(key), text(value)))
+            .collect(),
         accessor,
         token,
         token_type: auth.token_type.as_deref().map(text),
@@ -138,17 +169,34 @@ struct Holder<'a> {
 impl<'a> Holder<'a> {
     fn of(auth: &'a Auth<'_>, lines: &'a Lines<'_>, has_logged_in: bool) -> Holder<'a> {
         let display_name = auth.display_name.as_deref().unwrap_or("");
-        let nobody = Holder { method: None, own_name: None, role: None, kind: IdentityKind::Token, is_named_by_others: true };
+        let nobody = Holder {
+            method: None,
+            own_name: None,
+            role: None,
+            kind: IdentityKind::Token,
+            is_named_by_others: true,
+        };
         if auth.policies.iter().any(|policy| policy == "root") && auth.entity_id.is_none() {
-            return Holder { own_name: Some("root".to_owned()), kind: IdentityKind::Root, ..nobody };
+            return Holder {
+                own_name: Some("root".to_owned()),
+                kind: IdentityKind::Root,
+                ..nobody
+            };
         }
         if auth.policies.iter().map(AsRef::as_ref).eq(["response-wrapping"]) {
-            return Holder { own_name: Some(text(&format!("wrapped by {display_name}"))), ..nobody };
+            return Holder {
+                own_name: Some(text(&format!("wrapped by {display_name}"))),
+                ..nobody
+            };
         }
         if !has_logged_in && (display_name == "token" || display_name.starts_with("token-")) {
             return Holder { method: Some("token"), ..nobody };
         }
-        let method = if has_logged_in { lines.mount_type() } else { method_of(auth, lines.namespace().unwrap_or("")) };
+        let method = if has_logged_in {
+            lines.mount_type()
+        } else {
+            method_of(auth, lines.namespace().unwrap_or(""))
+        };
         let value = |key| auth.metadata_value(key);
         let joined = |one, other| Some(format!("{}/{}", value(one)?, value(other)?));
         let own_name = match method {
@@ -156,21 +204,36 @@ impl<'a> Holder<'a> {
             Some("approle") => value("role_name").map(str::to_owned),
             Some("ldap") => value("username").map(str::to_lowercase),
             Some("cert") => value("common_name").or(value("cert_name")).map(str::to_owned),
-            Some("aws") => value("canonical_arn").or(value("client_arn")).or(value("instance_id")).map(str::to_owned),
-            Some("gcp") => value("service_account_email").or(value("instance_name")).map(str::to_owned),
-            Some("azure") => value("app_id").or(value("vm_name")).or(value("vmss_name")).map(str::to_owned),
+            Some("aws") => value("canonical_arn")
+                .or(value("client_arn"))
+                .or(value("instance_id"))
+                .map(str::to_owned),
+            Some("gcp") => {
+                value("service_account_email").or(value("instance_name")).map(str::to_owned)
+            }
+            Some("azure") => {
+                value("app_id").or(value("vm_name")).or(value("vmss_name")).map(str::to_owned)
+            }
             _ => value("username").or(value("email")).map(str::to_owned),
         };
         let role = value("role").or(value("role_name")).map(text);
         // Methods of people all write `username`, if it cannot be told which one it was.
         let kind = match method {
-            Some("userpass" | "ldap" | "okta" | "radius" | "github" | "oidc" | "saml" | "kerberos") => IdentityKind::Human,
+            Some(
+                "userpass" | "ldap" | "okta" | "radius" | "github" | "oidc" | "saml" | "kerberos",
+            ) => IdentityKind::Human,
             Some(_) => IdentityKind::Workload,
             None if value("username").is_some() => IdentityKind::Human,
             None if role.is_some() => IdentityKind::Workload,
             None => IdentityKind::Token,
         };
-        Holder { method, own_name: own_name.as_deref().map(text), role, kind, is_named_by_others: false }
+        Holder {
+            method,
+            own_name: own_name.as_deref().map(text),
+            role,
+            kind,
+            is_named_by_others: false,
+        }
     }
 }
 
@@ -200,15 +263,22 @@ fn method_of<'a>(auth: &Auth<'_>, namespace: &str) -> Option<&'a str> {
     let display_name = auth.display_name.as_deref()?;
     // Within a namespace the display name begins with the mount's whole path.
     let outside = format!("{}auth-", namespace.replace('/', "-"));
-    let rest = if namespace.is_empty() { display_name } else { display_name.strip_prefix(&outside)? };
+    let rest =
+        if namespace.is_empty() { display_name } else { display_name.strip_prefix(&outside)? };
     let is_user_of = |method: &&str| {
         let user = rest.strip_prefix(*method).and_then(|rest| rest.strip_prefix('-'));
-        user.is_some_and(|user| auth.metadata_value("username").is_some_and(|name| name.eq_ignore_ascii_case(user)))
+        user.is_some_and(|user| {
+            auth.metadata_value("username").is_some_and(|name| name.eq_ignore_ascii_case(user))
+        })
     };
-    if let Some(method) = ["userpass", "ldap", "okta", "radius", "github"].into_iter().find(is_user_of) {
+    if let Some(method) =
+        ["userpass", "ldap", "okta", "radius", "github"].into_iter().find(is_user_of)
+    {
         return Some(method);
     }
-    ["jwt", "oidc"].into_iter().find(|method| has("role") && rest.strip_prefix(method).is_some_and(|rest| rest.starts_with('-')))
+    ["jwt", "oidc"].into_iter().find(|method| {
+        has("role") && rest.strip_prefix(method).is_some_and(|rest| rest.starts_with('-'))
+    })
 }
 
 impl Auth<'_> {

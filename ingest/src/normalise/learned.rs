@@ -12,7 +12,12 @@ use super::lines::Lines;
 pub(super) fn learned(lines: &Lines<'_>, has_logged_in: bool) -> Vec<Learned> {
     let mut pairs = Vec::new();
     let mut pair = |key: &str, clear: Option<&str>| {
-        let hash = lines.asked.hmacs.iter().find(|(path, _)| path == key).map(|(_, hash)| hash.to_string());
+        let hash = lines
+            .asked
+            .hmacs
+            .iter()
+            .find(|(path, _)| path == key)
+            .map(|(_, hash)| hash.to_string());
         if let (Some(hash), Some(clear)) = (hash, clear) {
             pairs.push(Learned { hash, text: text(clear) });
         }
@@ -24,11 +29,19 @@ pub(super) fn learned(lines: &Lines<'_>, has_logged_in: bool) -> Vec<Learned> {
         };
         match (lines.mount_type(), lines.within_mount()) {
             (Some("kubernetes" | "gcp"), _) => pair("role", metadata("role")),
-            (Some("radius" | "userpass" | "ldap"), Some("login")) => pair("username", metadata("username")),
+            (Some("radius" | "userpass" | "ldap"), Some("login")) => {
+                pair("username", metadata("username"))
+            }
             _ => {}
         }
     } else if lines.path() == Some("sys/leases/renew") {
-        pair("lease_id", lines.response.as_ref().and_then(|response| response.response.secret.as_ref()?.lease_id.as_deref()));
+        pair(
+            "lease_id",
+            lines
+                .response
+                .as_ref()
+                .and_then(|response| response.response.secret.as_ref()?.lease_id.as_deref()),
+        );
     }
     pairs
 }

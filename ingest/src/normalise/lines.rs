@@ -15,15 +15,24 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn read(request: Option<&'a [u8]>, response: Option<&'a [u8]>, state: State) -> Lines<'a> {
+    pub(super) fn read(
+        request: Option<&'a [u8]>,
+        response: Option<&'a [u8]>,
+        state: State,
+    ) -> Lines<'a> {
         let entry = |line| match decode(line) {
             Decoded::Entry(entry) => Some(entry),
             Decoded::Undecodable(_) => None,
         };
         let request = request.and_then(entry);
         let response = response.and_then(entry);
-        let asked = request.as_ref().or(response.as_ref()).map(|entry| entry.request.data.facts()).unwrap_or_default();
-        let answered = response.as_ref().map(|entry| entry.response.data.facts()).unwrap_or_default();
+        let asked = request
+            .as_ref()
+            .or(response.as_ref())
+            .map(|entry| entry.request.data.facts())
+            .unwrap_or_default();
+        let answered =
+            response.as_ref().map(|entry| entry.response.data.facts()).unwrap_or_default();
         Lines { request, response, state, asked, answered }
     }
 
@@ -33,7 +42,10 @@ impl<'a> Lines<'a> {
     }
 
     /// Returns the first value that one of the lines has, the request's first.
-    pub(super) fn first<'s, T: 's + ?Sized>(&'s self, field: impl Fn(&'s AuditEntry<'a>) -> Option<&'s T>) -> Option<&'s T> {
+    pub(super) fn first<'s, T: 's + ?Sized>(
+        &'s self,
+        field: impl Fn(&'s AuditEntry<'a>) -> Option<&'s T>,
+    ) -> Option<&'s T> {
         let request = self.request.as_deref().and_then(&field);
         request.or_else(|| self.response.as_deref().and_then(field))
     }
@@ -47,7 +59,9 @@ impl<'a> Lines<'a> {
     }
 
     pub(super) fn namespace(&self) -> Option<&str> {
-        self.first(|entry| entry.request.namespace.as_ref().and_then(|namespace| namespace.path.as_deref()))
+        self.first(|entry| {
+            entry.request.namespace.as_ref().and_then(|namespace| namespace.path.as_deref())
+        })
     }
 
     pub(super) fn mount(&self) -> Option<&str> {
@@ -64,7 +78,8 @@ impl<'a> Lines<'a> {
     /// namespace, a request's does not.
     pub(super) fn within_mount(&self) -> Option<&str> {
         let mount = self.mount()?;
-        let mount = self.namespace().and_then(|namespace| mount.strip_prefix(namespace)).unwrap_or(mount);
+        let mount =
+            self.namespace().and_then(|namespace| mount.strip_prefix(namespace)).unwrap_or(mount);
         self.path()?.strip_prefix(mount)
     }
 
@@ -92,13 +107,16 @@ impl<'a> Lines<'a> {
 
     /// Tells whether the log shows that policies were asked.
     pub(super) fn has_policy_results(&self) -> bool {
-        self.entries().any(|entry| entry.auth.as_ref().is_some_and(|auth| auth.policy_results.is_some()))
+        self.entries()
+            .any(|entry| entry.auth.as_ref().is_some_and(|auth| auth.policy_results.is_some()))
     }
 
     /// Returns the policies that granted the request.
     pub(super) fn granting(&self) -> impl Iterator<Item = &str> {
-        let results = self.entries().filter_map(|entry| entry.auth.as_ref()?.policy_results.as_ref());
-        let granting = results.map(|results| &results.granting_policies).find(|granting| !granting.is_empty());
+        let results =
+            self.entries().filter_map(|entry| entry.auth.as_ref()?.policy_results.as_ref());
+        let granting =
+            results.map(|results| &results.granting_policies).find(|granting| !granting.is_empty());
         granting.into_iter().flatten().filter_map(|policy| policy.name.as_deref())
     }
 }

@@ -15,7 +15,9 @@ pub(super) struct Login<'a> {
 
 /// Tells whether this is a login.
 pub(super) fn login<'a>(lines: &'a Lines<'_>) -> Option<Login<'a>> {
-    if !matches!(lines.operation()?, "create" | "update" | "patch" | "read") || lines.granting().next().is_some() {
+    if !matches!(lines.operation()?, "create" | "update" | "patch" | "read")
+        || lines.granting().next().is_some()
+    {
         return None;
     }
     let path = lines.path()?;
@@ -47,19 +49,40 @@ fn by_method<'a>(method: &str, route: &'a str, gave_token: bool) -> Option<Login
 }
 
 const METHODS: &[&str] = &[
-    "alicloud", "approle", "aws", "azure", "cert", "cf", "gcp", "github", "jwt", "kerberos", "kubernetes", "ldap", "oci", "oidc",
-    "okta", "radius", "saml", "userpass",
+    "alicloud",
+    "approle",
+    "aws",
+    "azure",
+    "cert",
+    "cf",
+    "gcp",
+    "github",
+    "jwt",
+    "kerberos",
+    "kubernetes",
+    "ldap",
+    "oci",
+    "oidc",
+    "okta",
+    "radius",
+    "saml",
+    "userpass",
 ];
 
 /// `…/login` or `…/login/USER`, where no collection that may hold a thing called "login" stands before it.
 fn by_shape(path: &str) -> Option<Login<'_>> {
     let (before, user) = match path.rsplit_once('/') {
         Some((before, "login")) => (before, None),
-        Some((before, user)) => (before.strip_suffix("login")?, Some(user).filter(|user| !user.is_empty())),
+        Some((before, user)) => {
+            (before.strip_suffix("login")?, Some(user).filter(|user| !user.is_empty()))
+        }
         None => return (path == "login").then_some(Login { user: None }),
     };
     let parent = before.trim_end_matches('/').rsplit('/').next().unwrap_or("");
-    let is_collection = matches!(parent, "users" | "user" | "role" | "roles" | "groups" | "group" | "map" | "config" | "certs");
+    let is_collection = matches!(
+        parent,
+        "users" | "user" | "role" | "roles" | "groups" | "group" | "map" | "config" | "certs"
+    );
     let is_segment = before.is_empty() || before.ends_with('/') || user.is_none();
     (is_segment && !is_collection).then_some(Login { user })
 }
@@ -98,7 +121,11 @@ mod tests {
             ("house-plugin", "login/bob", Some(Some("bob"))),
             ("house-plugin", "role/login", None),
         ] {
-            assert_eq!(by_method(method, route, false).map(|login| login.user), expected, "{method} {route}");
+            assert_eq!(
+                by_method(method, route, false).map(|login| login.user),
+                expected,
+                "{method} {route}"
+            );
         }
     }
 }

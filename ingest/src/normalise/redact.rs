@@ -37,26 +37,41 @@ pub fn redact_line(line: &[u8], rules: &Rules) -> String {
     }
     let Ok(root) = serde_json::from_str::<&RawValue>(json) else { return out };
     let entry = decode(line);
-    let mut redactor = Redactor { rules, engine: Engine::of(&entry), is_hashed: is_hashed(&entry), out };
+    let mut redactor =
+        Redactor { rules, engine: Engine::of(&entry), is_hashed: is_hashed(&entry), out };
     redactor.value(root, Place::Root, "", 0);
     redactor.out
 }
 
 /// A prefix that the device was told to write, or a syslog header: no quotes, so no piece of an entry.
 fn is_plain_prefix(before: &[u8]) -> bool {
-    before.len() <= 200 && before.iter().all(|&byte| (byte == b' ' || byte.is_ascii_graphic()) && !matches!(byte, b'"' | b'{' | b'}' | b'\\'))
+    before.len() <= 200
+        && before.iter().all(|&byte| {
+            (byte == b' ' || byte.is_ascii_graphic()) && !matches!(byte, b'"' | b'{' | b'}' | b'\\')
+        })
 }
 
 /// Tells whether a header's value is a credential, however the server was told to log it.
 pub(super) fn is_credential_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "set-cookie" | "x-vault-token" | "x-bao-token")
+    matches!(
+        name.as_str(),
+        "authorization"
+            | "proxy-authorization"
+            | "cookie"
+            | "set-cookie"
+            | "x-vault-token"
+            | "x-bao-token"
+    )
 }
 
 /// Tells whether the device hashes: no token in clear, and some hash on the line to show for it.
 fn is_hashed(entry: &Decoded<'_>) -> bool {
     let Decoded::Entry(entry) = entry else { return false };
-    let has_hash = || !entry.request.data.facts().hmacs.is_empty() || !entry.response.data.facts().hmacs.is_empty();
+    let has_hash = || {
+        !entry.request.data.facts().hmacs.is_empty()
+            || !entry.response.data.facts().hmacs.is_empty()
+    };
     let mut tokens = entry.tokens().peekable();
     if tokens.peek().is_some() { tokens.all(looks_hashed) } else { has_hash() }
 }
@@ -76,18 +91,43 @@ impl Engine {
     fn of(entry: &Decoded<'_>) -> Engine {
         let Decoded::Entry(entry) = entry else { return Engine::Secret };
         let path = entry.request.path.as_deref().unwrap_or("");
-        let mount_type = entry.request.mount_type.as_deref().or(entry.response.mount_type.as_deref());
+        let mount_type =
+            entry.request.mount_type.as_deref().or(entry.response.mount_type.as_deref());
         match mount_type {
-            _ if path.starts_with("sys/wrapping/") || path.starts_with("cubbyhole/") => Engine::Secret,
-            _ if ["sys/", "auth/", "identity/"].iter().any(|prefix| path.starts_with(prefix)) => Engine::Settings,
+            _ if path.starts_with("sys/wrapping/") || path.starts_with("cubbyhole/") => {
+                Engine::Secret
+            }
+            _ if ["sys/", "auth/", "identity/"].iter().any(|prefix| path.starts_with(prefix)) => {
+                Engine::Settings
+            }
             Some("kv" | "generic") | None => {
-                let mount = entry.request.mount_point.as_deref().or(entry.response.mount_point.as_deref()).unwrap_or("");
-                let namespace = entry.request.namespace.as_ref().and_then(|namespace| namespace.path.as_deref()).unwrap_or("");
+                let mount = entry
+                    .request
+                    .mount_point
+                    .as_deref()
+                    .or(entry.response.mount_point.as_deref())
+                    .unwrap_or("");
+                let namespace = entry
+                    .request
+                    .namespace
+                    .as_ref()
+                    .and_then(|namespace| namespace.path.as_deref())
+                    .unwrap_or("");
                 let mount = mount.strip_prefix(namespace).unwrap_or(mount);
                 let route = path.strip_prefix(mount).filter(|_| !mount.is_empty());
-                let version_2 = ["data/", "metadata/", "delete/", "undelete/", "destroy/", "subkeys/", "config"];
+                let version_2 = [
+                    "data/",
+                    "metadata/",
+                    "delete/",
+                    "undelete/",
+                    "destroy/",
+                    "subkeys/",
+                    "config",
+                ];
                 match route {
-                    Some(route) if version_2.iter().any(|part| route.starts_with(part)) => Engine::KvVersion2,
+                    Some(route) if version_2.iter().any(|part| route.starts_with(part)) => {
+                        Engine::KvVersion2
+                    }
                     _ => Engine::Secret,
                 }
             }
@@ -138,7 +178,9 @@ impl Redactor<'_> {
             b'"' => self.string(json, place, key),
             b'n' => self.out.push_str("null"),
             _ if place == Place::Secret => self.redacted(),
-            _ if place == Place::Data && self.engine != Engine::Settings && !self.is_clear(key) => self.redacted(),
+            _ if place == Place::Data && self.engine != Engine::Settings && !self.is_clear(key) => {
+                self.redacted()
+            }
             _ => self.out.push_str(json.get()),
         }
     }
@@ -170,7 +212,8 @@ impl Redactor<'_> {
     /// Where a member of an object stands.
     fn below(&self, place: Place, key: &str) -> Place {
         match (place, key) {
-            (Place::Root | Place::Outside, "data" | "supplemental_audit_data") => match self.engine {
+            (Place::Root | Place::Outside, "data" | "supplemental_audit_data") => match self.engine
+            {
                 Engine::Secret => Place::Secret,
                 Engine::KvVersion2 | Engine::Settings => Place::Data,
             },
@@ -180,26 +223,36 @@ impl Redactor<'_> {
             (Place::Data, "data") if self.engine == Engine::KvVersion2 => Place::Secret,
             // Custom metadata is the client's own, too.
             (Place::Data | Place::Settings, "custom_metadata") => Place::Secret,
-            (Place::Data, "metadata" | "options" | "versions") | (Place::Settings, _) => Place::Settings,
+            (Place::Data, "metadata" | "options" | "versions") | (Place::Settings, _) => {
+                Place::Settings
+            }
             (Place::Data, _) => Place::Data,
             (Place::Secret, _) => Place::Secret,
         }
     }
 
     fn string(&mut self, json: &RawValue, place: Place, key: &str) {
-        let Ok(text) = serde_json::from_str::<Cow<'_, str>>(json.get()) else { return self.redacted() };
+        let Ok(text) = serde_json::from_str::<Cow<'_, str>>(json.get()) else {
+            return self.redacted();
+        };
         let is_shown = match place {
             _ if text.is_empty() || is_hmac(&text) => true,
             Place::Root => true,
             Place::Outside => match key {
-                "client_token" | "accessor" | "client_token_accessor" | "token" | "wrapped_accessor" => looks_hashed(&text),
+                "client_token"
+                | "accessor"
+                | "client_token_accessor"
+                | "token"
+                | "wrapped_accessor" => looks_hashed(&text),
                 "error" => {
                     let error = shown(&text, false);
                     return self.quoted(&error);
                 }
                 "request_uri" => {
-                    let (uri, query) = text.split_once('?').map_or((&*text, ""), |(uri, _)| (uri, REDACTED));
-                    let uri = if query.is_empty() { uri.to_owned() } else { format!("{uri}?{query}") };
+                    let (uri, query) =
+                        text.split_once('?').map_or((&*text, ""), |(uri, _)| (uri, REDACTED));
+                    let uri =
+                        if query.is_empty() { uri.to_owned() } else { format!("{uri}?{query}") };
                     return self.quoted(&uri);
                 }
                 _ => true,
@@ -230,11 +283,14 @@ impl Redactor<'_> {
 mod tests {
     use super::*;
 
-    const HASH: &str = "hmac-sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const HASH: &str =
+        "hmac-sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     fn check(request: &str, expected: &str) {
         let line = format!(r#"{{"type":"request","request":{request}}}"#).replace("HASH", HASH);
-        let expected = format!(r#"{{"type":"request","request":{expected}}}"#).replace("HASH", HASH).replace('‹', "‹redacted›");
+        let expected = format!(r#"{{"type":"request","request":{expected}}}"#)
+            .replace("HASH", HASH)
+            .replace('‹', "‹redacted›");
         assert_eq!(redact_line(line.as_bytes(), Rules::builtin()), expected);
     }
 
@@ -254,14 +310,23 @@ mod tests {
             r#"{"path":"kv1/a","mount_type":"kv","mount_point":"kv1/","data":{"pin":1234,"version":[1,"x"]}}"#,
             r#"{"path":"kv1/a","mount_type":"kv","mount_point":"kv1/","data":{"pin":"‹","version":["‹","‹"]}}"#,
         );
-        check(r#"{"path":"nomount/a","data":{"pin":1e999}}"#, r#"{"path":"nomount/a","data":{"pin":"‹"}}"#);
-        check(r#"{"path":"sys/wrapping/wrap","data":{"pin":1}}"#, r#"{"path":"sys/wrapping/wrap","data":{"pin":"‹"}}"#);
+        check(
+            r#"{"path":"nomount/a","data":{"pin":1e999}}"#,
+            r#"{"path":"nomount/a","data":{"pin":"‹"}}"#,
+        );
+        check(
+            r#"{"path":"sys/wrapping/wrap","data":{"pin":1}}"#,
+            r#"{"path":"sys/wrapping/wrap","data":{"pin":"‹"}}"#,
+        );
         // Settings.
         check(
             r#"{"client_token":"HASH","path":"sys/mounts/x","mount_type":"system","data":{"ttl":"1h","x":"clear","n":5,"list":["a",{"b":"c"}]}}"#,
             r#"{"client_token":"HASH","path":"sys/mounts/x","mount_type":"system","data":{"ttl":"1h","x":"‹","n":5,"list":["‹",{"b":"‹"}]}}"#,
         );
-        check(r#"{"client_token":"s.a","data":{"ttl":"1h","error":"x"}}"#, r#"{"client_token":"‹","data":{"ttl":"‹","error":"‹"}}"#);
+        check(
+            r#"{"client_token":"s.a","data":{"ttl":"1h","error":"x"}}"#,
+            r#"{"client_token":"‹","data":{"ttl":"‹","error":"‹"}}"#,
+        );
     }
 
     #[test]
@@ -291,7 +356,11 @@ mod tests {
         ] {
             assert_eq!(redact_line(line.as_bytes(), Rules::builtin()), expected);
         }
-        let deep = format!(r#"{{"type":"request","request":{{"data":{}1{}}}}}"#, r#"{"a":"#.repeat(5000), "}".repeat(5000));
+        let deep = format!(
+            r#"{{"type":"request","request":{{"data":{}1{}}}}}"#,
+            r#"{"a":"#.repeat(5000),
+            "}".repeat(5000)
+        );
         assert!(redact_line(deep.as_bytes(), Rules::builtin()).len() < 1000);
     }
 }

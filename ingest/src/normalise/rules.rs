@@ -46,7 +46,8 @@ impl Rules {
         struct ClearKeys {
             keys: HashSet<String>,
         }
-        let ClearKeys { keys } = toml::from_str(clear_keys).expect("clear_keys.toml is compiled in and tested");
+        let ClearKeys { keys } =
+            toml::from_str(clear_keys).expect("clear_keys.toml is compiled in and tested");
         let mut hash = Sha256::new();
         for part in [CODE_VERSION, actions, clear_keys] {
             hash.update((part.len() as u64).to_be_bytes());
@@ -54,7 +55,11 @@ impl Rules {
         }
         let mut version = Uid(first_16(&hash.finalize())).to_string();
         version.truncate(16);
-        Rules { actions: Actions::read(actions).expect("actions.toml is compiled in and tested"), clear_keys: keys, version }
+        Rules {
+            actions: Actions::read(actions).expect("actions.toml is compiled in and tested"),
+            clear_keys: keys,
+            version,
+        }
     }
 }
 

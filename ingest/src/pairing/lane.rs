@@ -78,7 +78,11 @@ impl Lane {
     /// Returns the requests which the clock has passed by `after_ns`.
     pub(super) fn due(&self, after_ns: i64) -> Vec<LeafIndex> {
         let Some(now) = self.now() else { return Vec::new() };
-        self.waiting.iter().take_while(|(time, _)| time.saturating_add(after_ns) <= now).map(|&(_, leaf)| leaf).collect()
+        self.waiting
+            .iter()
+            .take_while(|(time, _)| time.saturating_add(after_ns) <= now)
+            .map(|&(_, leaf)| leaf)
+            .collect()
     }
 
     /// Returns how long the lane must be idle until its oldest request is due.

@@ -14,13 +14,23 @@ fn play(script: &str) -> String {
     let mut pairing = Pairing::new();
     let mut issues = Vec::new();
     let mut shown = String::new();
-    for (number, step) in script.lines().map(str::trim).filter(|step| !step.is_empty()).enumerate() {
+    for (number, step) in script.lines().map(str::trim).filter(|step| !step.is_empty()).enumerate()
+    {
         let leaf = LeafIndex(number as u64);
-        let (reader, step) = step.strip_prefix("i:").map_or((Reader::Live, step), |step| (Reader::Import, step));
+        let (reader, step) =
+            step.strip_prefix("i:").map_or((Reader::Live, step), |step| (Reader::Import, step));
         match step.split(' ').collect::<Vec<_>>()[..] {
             ["doc"] => pairing.document_pending(&mut issues),
-            ["tick", seconds] => pairing.tick(0, reader, leaf, seconds.parse::<i64>().unwrap() * 1_000_000_000, &mut issues),
-            [time, line] => pairing.line(0, reader, leaf, &peek(time.parse().unwrap(), line), &mut issues),
+            ["tick", seconds] => pairing.tick(
+                0,
+                reader,
+                leaf,
+                seconds.parse::<i64>().unwrap() * 1_000_000_000,
+                &mut issues,
+            ),
+            [time, line] => {
+                pairing.line(0, reader, leaf, &peek(time.parse().unwrap(), line), &mut issues)
+            }
             _ => panic!("{step}"),
         }
         for issue in issues.drain(..) {
@@ -45,7 +55,13 @@ fn show(issue: &Issue) -> String {
     let leaf = |leaf: Option<LeafIndex>| leaf.map_or("-".to_owned(), |leaf| leaf.to_string());
     let Issue { request, response, state, issued, replaces, .. } = issue;
     let replaces = if *replaces { " replaces" } else { "" };
-    format!("{},{} {state:?} {}.{}{replaces}\n", leaf(*request), leaf(*response), issued.0, issued.1)
+    format!(
+        "{},{} {state:?} {}.{}{replaces}\n",
+        leaf(*request),
+        leaf(*response),
+        issued.0,
+        issued.1
+    )
 }
 
 fn check(script: &str, expected: &str) {
@@ -56,31 +72,52 @@ fn check(script: &str, expected: &str) {
 #[test]
 fn a_request_and_its_response_are_one_event() {
     check("+0 q1\n+1 p1", "0,1 Answered 1.0\nwaiting 0 duplicates 0");
-    check("+0 q1\n+0 q2\n+1 p2\n+2 p1", "1,2 Answered 2.0\n0,3 Answered 3.0\nwaiting 0 duplicates 0");
+    check(
+        "+0 q1\n+0 q2\n+1 p2\n+2 p1",
+        "1,2 Answered 2.0\n0,3 Answered 3.0\nwaiting 0 duplicates 0",
+    );
 }
 
 #[test]
 fn nothing_is_lost_and_nothing_double() {
     // A duplicate of either kind; a response whose request comes after it; lines that cannot be joined.
     check("+0 q1\n+0 q1\n+1 p1", "0,2 Answered 2.0\nwaiting 0 duplicates 1");
-    check("+0 p1\n+0 p1\n+0 q1", "-,0 ResponseOnly 0.0\n2,0 Answered 2.0 replaces\nwaiting 0 duplicates 1");
-    check("+0 q\n+0 p\n+0 k1", "0,- Alone 0.0\n-,1 Alone 1.0\n2,- Alone 2.0\nwaiting 0 duplicates 0");
+    check(
+        "+0 p1\n+0 p1\n+0 q1",
+        "-,0 ResponseOnly 0.0\n2,0 Answered 2.0 replaces\nwaiting 0 duplicates 1",
+    );
+    check(
+        "+0 q\n+0 p\n+0 k1",
+        "0,- Alone 0.0\n-,1 Alone 1.0\n2,- Alone 2.0\nwaiting 0 duplicates 0",
+    );
 }
 
 #[test]
 fn a_request_is_given_up_after_ten_minutes_of_its_lane() {
     let later = |seconds: i64, lines: usize| format!("+{seconds} q\n").repeat(lines);
-    let alone = |from: usize, to: usize| (from..to).map(|leaf| format!("{leaf},- Alone {leaf}.0\n")).collect::<String>();
+    let alone = |from: usize, to: usize| {
+        (from..to).map(|leaf| format!("{leaf},- Alone {leaf}.0\n")).collect::<String>()
+    };
     // One line stamped a day ahead gives nothing up; a full window does.
-    check(&format!("+0 q1\n+86400 q2\n{}+1 p1\n+86400 p2", later(1, 40)), &format!("{}0,42 Answered 42.0\n1,43 Answered 43.0\nwaiting 0 duplicates 0", alone(2, 42)));
+    check(
+        &format!("+0 q1\n+86400 q2\n{}+1 p1\n+86400 p2", later(1, 40)),
+        &format!("{}0,42 Answered 42.0\n1,43 Answered 43.0\nwaiting 0 duplicates 0", alone(2, 42)),
+    );
     let closing = "0,- Unanswered 64.1\n1,- Unanswered 64.2\n";
     check(
         &format!("+0 q1\n+0 q2\n{}+601 p1\n+602 p1", later(600, 64)),
         // The window holds 64 lines: leaf 65 pushes out the last early one.
-        &format!("{}64,- Alone 64.0\n65,- Alone 65.0\n{}-,66 Late 66.0\nwaiting 0 duplicates 1", alone(2, 64), closing.replace("64.", "65.")),
+        &format!(
+            "{}64,- Alone 64.0\n65,- Alone 65.0\n{}-,66 Late 66.0\nwaiting 0 duplicates 1",
+            alone(2, 64),
+            closing.replace("64.", "65.")
+        ),
     );
     // An import of old or new files does not move the live clock.
-    check(&format!("+0 q1\n{}", later(9999, 70).replace('+', "i:+")), &format!("{}waiting 1 duplicates 0", alone(1, 71)));
+    check(
+        &format!("+0 q1\n{}", later(9999, 70).replace('+', "i:+")),
+        &format!("{}waiting 1 duplicates 0", alone(1, 71)),
+    );
 }
 
 #[test]
@@ -88,13 +125,19 @@ fn an_idle_lane_is_moved_by_ticks() {
     check("+0 q1\ntick 599\ntick 600", "0,- Unanswered 2.1\nwaiting 0 duplicates 0");
     // A line ends the idleness.
     check("+0 q1\ntick 599\n+1 q\ntick 300", "2,- Alone 2.0\nwaiting 1 duplicates 0");
-    check("+0 q1\n+1 q2\ndoc\ntick 600\n+602 p1\n+602 p2", "0,- Pending 0.0\n1,- Pending 1.0\n0,- Unanswered 3.1 replaces\n-,4 Late 4.0\n1,5 Answered 5.0 replaces\nwaiting 0 duplicates 0");
+    check(
+        "+0 q1\n+1 q2\ndoc\ntick 600\n+602 p1\n+602 p2",
+        "0,- Pending 0.0\n1,- Pending 1.0\n0,- Unanswered 3.1 replaces\n-,4 Late 4.0\n1,5 Answered 5.0 replaces\nwaiting 0 duplicates 0",
+    );
     let mut pairing = Pairing::new();
     assert_eq!(pairing.closes_at(0, Reader::Live), None);
     pairing.line(0, Reader::Live, LeafIndex(0), &peek(100, "q1"), &mut Vec::new());
     pairing.line(0, Reader::Live, LeafIndex(1), &peek(160, "q2"), &mut Vec::new());
     assert_eq!(pairing.closes_at(0, Reader::Live), Some(UNANSWERED_AFTER_NS));
-    assert_eq!((pairing.closes_at(0, Reader::Import), pairing.oldest_pending()), (None, Some(LeafIndex(0))));
+    assert_eq!(
+        (pairing.closes_at(0, Reader::Import), pairing.oldest_pending()),
+        (None, Some(LeafIndex(0)))
+    );
 }
 
 #[test]
@@ -111,7 +154,12 @@ fn what_waits_is_bounded() {
     let mut issues = Vec::new();
     for number in 0..WAITING_MAX as u64 + 2 {
         let id = number.to_string();
-        let peek = Peek { kind: Kind::Request, request_id: Some(Cow::Borrowed(&id)), time_unix_ns: Some(0), torn_prefix: false };
+        let peek = Peek {
+            kind: Kind::Request,
+            request_id: Some(Cow::Borrowed(&id)),
+            time_unix_ns: Some(0),
+            torn_prefix: false,
+        };
         pairing.line(0, Reader::Import, LeafIndex(number), &peek, &mut issues);
     }
     let shown: String = issues.iter().map(show).collect();
@@ -135,8 +183,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let reader = prop_oneof![Just(Reader::Live), Just(Reader::Import)];
     let id = proptest::option::weighted(0.9, 0..30_u8);
     let idle = proptest::option::weighted(0.1, 0..2000_i64);
-    let step = (0..2_u32, reader, 0..60_i64, kind, id, idle)
-        .prop_map(|(source, reader, seconds, kind, id, idle)| Step { source, reader, seconds, kind, id, idle });
+    let step = (0..2_u32, reader, 0..60_i64, kind, id, idle).prop_map(
+        |(source, reader, seconds, kind, id, idle)| Step {
+            source,
+            reader,
+            seconds,
+            kind,
+            id,
+            idle,
+        },
+    );
     proptest::collection::vec(step, 0..300).prop_map(|mut steps| {
         // Time goes on, with some disorder.
         for (number, step) in steps.iter_mut().enumerate() {
@@ -149,7 +205,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn take(pairing: &mut Pairing, leaf: u64, step: &Step, out: &mut Vec<Issue>) {
     let id = step.id.map(|id| id.to_string());
     match step.idle {
-        Some(idle) => pairing.tick(step.source, step.reader, LeafIndex(leaf), idle * 1_000_000_000, out),
+        Some(idle) => {
+            pairing.tick(step.source, step.reader, LeafIndex(leaf), idle * 1_000_000_000, out)
+        }
         None => {
             let peek = Peek {
                 kind: step.kind,
@@ -193,7 +251,9 @@ fn restored(pairing: &Pairing, steps: &[Step], events: &[Issue]) -> Pairing {
                 closed.insert(leaf, (half, false));
             }
             State::Late => {
-                let same = |entry: &&mut (HalfEvent, bool)| entry.0.source == event.source && entry.0.request_id == request_id;
+                let same = |entry: &&mut (HalfEvent, bool)| {
+                    entry.0.source == event.source && entry.0.request_id == request_id
+                };
                 closed.values_mut().find(same).unwrap().1 = true;
             }
             State::ResponseOnly => {

@@ -4,8 +4,8 @@
 //! and compressed files need no second pass; what is known gives no lines.
 
 use std::cell::Cell;
-use std::fs::{self, File};
 use std::fmt;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

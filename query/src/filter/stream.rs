@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use ingest::event::{AuditEvent, IdentityKind, Reason};
+use ingest::index::document::value as indexed;
 
 use super::Sets;
 use super::key::{Key, WRITES};
@@ -42,9 +43,10 @@ fn term(key: Key, value: &Value, event: &AuditEvent, sets: &dyn Sets) -> bool {
                 Value::Any => true,
                 value => super::role_hashes(value, sets).contains(hash),
             });
-            hashed || texts(key, event, &mut |text| holds(value, text))
+            hashed || texts(key, event, &mut |text| holds(value, &indexed(text)))
         }
-        (key, value) => texts(key, event, &mut |text| holds(value, text)),
+        // The index holds the beginning of a very long value; both readings must see the same.
+        (key, value) => texts(key, event, &mut |text| holds(value, &indexed(text))),
     }
 }
 

@@ -90,10 +90,24 @@ const NOTES: [&str; 4] = [
 ///
 /// # Errors
 /// As [`report`].
-pub fn access(trail: &Trail, filter: &Filter, period: &Period, by: By, now: Timestamp) -> Result<AccessReport, ReportError> {
+pub fn access(
+    trail: &Trail,
+    filter: &Filter,
+    period: &Period,
+    by: By,
+    now: Timestamp,
+) -> Result<AccessReport, ReportError> {
     let view = trail.view();
     let sets = view.sets();
-    let scope = Scope { filter, period, all: false, sets: &sets, origin: trail.ledger().origin(), leaf: view.leaf(), now };
+    let scope = Scope {
+        filter,
+        period,
+        all: false,
+        sets: &sets,
+        origin: trail.ledger().origin(),
+        leaf: view.leaf(),
+        now,
+    };
     let report = report(view.searcher(), view.fields(), &scope, by)?;
     sets.finish()?;
     Ok(report)

@@ -210,3 +210,26 @@ fn only_one_unfinished_tile_of_a_level_stays() {
     assert!(data.verify().intact);
     assert_eq!(data.verify().leaves_without_tile, 0);
 }
+
+#[test]
+fn after_a_failed_write_nothing_is_done_until_opened_again() {
+    let data = Data::new();
+    let mut ledger = data.open_small(1);
+    let generation = append(&mut ledger, None, "a\n").generation;
+    ledger.checkpoint().unwrap();
+    // The next segment cannot be made.
+    let (folder, aside) = (data.path().join("ledger/lines"), data.path().join("aside"));
+    fs::rename(&folder, &aside).unwrap();
+    let line = lines("b\n");
+    let next = batch(&line, Some(generation), 2);
+    assert!(matches!(ledger.append(&next), Err(LedgerError::Io { .. })));
+    fs::rename(&aside, &folder).unwrap();
+    assert!(matches!(ledger.append(&next), Err(LedgerError::Stopped)));
+    assert!(matches!(ledger.flush(), Err(LedgerError::Stopped)));
+    assert!(matches!(ledger.checkpoint(), Err(LedgerError::Stopped)));
+    drop(ledger);
+    let mut ledger = data.open();
+    ledger.append(&next).unwrap();
+    ledger.checkpoint().unwrap();
+    assert!(data.verify().intact);
+}

@@ -1,0 +1,122 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use ingest::event::{AuditEvent, Flag, Issued, Reason, Uid};
+use ingest::source::LeafIndex;
+use proptest::prelude::*;
+
+use super::*;
+use crate::filter::{Filter, NoSets};
+use crate::question::LeftOut;
+use crate::testing::{any_events, any_question, fitting, on, view_of};
+
+fn uids(page: &Page<EventRow>) -> Vec<Uid> {
+    page.items.iter().map(|row| row.uid).collect()
+}
+
+#[test]
+fn the_newest_comes_first_and_what_has_no_time_last() {
+    let mut events =
+        vec![on(1, "a", 1.0), on(2, "a", 3.0), on(3, "a", 3.0), on(4, "a", 2.0), on(5, "a", 0.0)];
+    // Same time: the later leaf, then the later of that leaf's events.
+    events[1].issued = Issued(LeafIndex(9), 1);
+    events[2].issued = Issued(LeafIndex(9), 0);
+    events[4].time = None;
+    let view = view_of(&events, 2);
+    let page = search_in(&view, &Question::everything(), 0, None).expect("a page");
+    let order: Vec<u8> = page.items.iter().map(|row| row.uid.0[0]).collect();
+    assert_eq!(order, [2, 3, 4, 1, 5]);
+    assert_eq!((page.matched, page.leaf, page.next), (5, 3, None));
+    let row = &page.items[0];
+    assert_eq!(row.time.as_deref(), Some("2026-11-24T11:00:03Z"));
+    assert_eq!(row.identity.as_deref(), Some("my-app/my-app"));
+    assert_eq!(row.policy, ["my-app"]);
+    assert_eq!((row.request_leaf, row.response_leaf), (Some(LeafIndex(1)), Some(LeafIndex(2))));
+    assert_eq!(page.items[4].time, None);
+}
+
+#[test]
+fn what_is_left_out_is_counted_under_its_word() {
+    let mut events: Vec<AuditEvent> =
+        (1..=5).map(|number| on(number, "a", number.into())).collect();
+    events[0].reason = Reason::Forwarded;
+    events[1].reason = Reason::System;
+    events[2].flags.push(Flag::Late);
+    // Lateness goes before the reason.
+    events[3].flags.push(Flag::Late);
+    events[3].reason = Reason::Forwarded;
+    let view = view_of(&events, 9);
+    for (filter, all, matched, left_out) in [
+        ("", false, 1, "forwarded 1 late 2 system 1"),
+        ("", true, 5, ""),
+        ("is:late", false, 2, ""),
+        ("reason:forwarded", false, 1, "late 1"),
+        ("-reason:forwarded", false, 1, "late 1 system 1"),
+        ("node:b", false, 0, ""),
+    ] {
+        let filter = Filter::parse(filter, jiff::Timestamp::UNIX_EPOCH).expect("a filter");
+        let question = Question { filter, all, ..Question::everything() };
+        let page = search_in(&view, &question, 1, None).expect("a page");
+        let words: Vec<String> =
+            page.left_out.0.iter().map(|(word, count)| format!("{word} {count}")).collect();
+        assert_eq!(
+            (page.matched, words.join(" ").as_str()),
+            (matched, left_out),
+            "{}",
+            question.filter
+        );
+    }
+}
+
+#[test]
+fn a_token_of_another_question_is_refused() {
+    let view = view_of(&[on(1, "a", 1.0), on(2, "a", 2.0)], 9);
+    let question = Question::everything();
+    let page = search_in(&view, &question, 1, None).expect("a page");
+    let other = Question { from: Some(0), ..question };
+    let refused = search_in(&view, &other, 1, page.next.as_ref());
+    assert!(matches!(refused, Err(QueryError::OtherQuestion)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn pages_joined_are_the_answer(
+        events in any_events(30),
+        question in any_question(),
+        segment in 4..40_usize,
+        limit in 1..7_usize,
+    ) {
+        let view = view_of(&events, segment);
+        let (fitting, mut answer) = fitting(&question, &events, &NoSets);
+        answer.sort_by_key(|event| {
+            Reverse((event.time.as_ref().map(|time| time.unix_ns), event.issued))
+        });
+        let expected: Vec<Uid> = answer.iter().map(|event| event.uid).collect();
+        let mut left_out = BTreeMap::new();
+        for event in fitting.iter().filter(|event| !expected.contains(&event.uid)) {
+            *left_out.entry(event.left_out().expect("left out")).or_default() += 1;
+        }
+
+        let whole = search_in(&view, &question, 0, None).expect("a page");
+        prop_assert_eq!(uids(&whole), expected.clone());
+        prop_assert_eq!(whole.matched, expected.len() as u64);
+        prop_assert_eq!(&whole.left_out, &LeftOut(left_out));
+        prop_assert_eq!(whole.next, None);
+
+        let (mut joined, mut after) = (Vec::new(), None);
+        loop {
+            let page = search_in(&view, &question, limit, after.as_ref()).expect("a page");
+            prop_assert!(page.items.len() <= limit);
+            prop_assert_eq!(page.matched, whole.matched);
+            joined.extend(uids(&page));
+            // As a client would: through its text.
+            after = page.next.map(|token| token.to_string().parse().expect("a token"));
+            if after.is_none() {
+                break;
+            }
+        }
+        prop_assert_eq!(joined, expected);
+    }
+}
