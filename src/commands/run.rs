@@ -74,7 +74,8 @@ pub(crate) async fn serve(
         served = web::serve(listener, trail) => served.map_err(Failure::from),
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
-        _ = failed.recv() => Ok(()),
+        // Without anything to follow the watcher is done at once, and there is nothing to fail.
+        Some(()) = failed.recv() => Ok(()),
     };
     // Closing the receiver tells the watcher to stop the line.
     failed.close();

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
+use query::error::QueryError;
 use thiserror::Error;
 use tracing::error;
 
@@ -73,6 +74,24 @@ impl PageError {
             }
             PageError::Render(_) | PageError::Panic => {
                 "This is a fault of keytrail. Its log says more; please report it."
+            }
+        }
+    }
+}
+
+impl From<QueryError> for PageError {
+    fn from(error: QueryError) -> PageError {
+        match error {
+            // What a reader put into the address.
+            QueryError::PageToken
+            | QueryError::OtherQuestion
+            | QueryError::Groups { .. }
+            | QueryError::Fields { .. }
+            | QueryError::FieldTwice(_)
+            | QueryError::NoColumn(_)
+            | QueryError::Interval(_) => PageError::Question(error.to_string()),
+            QueryError::Index(_) | QueryError::Ledger(_) | QueryError::Engine(_) | QueryError::Broken { .. } => {
+                PageError::Trail(Box::new(error))
             }
         }
     }

@@ -16,9 +16,11 @@
 //! goes through [`text::Text`] on its way into a page.
 
 mod app;
+mod asked;
 mod assets;
 mod chart;
 mod error;
+mod export;
 mod guard;
 mod link;
 mod page;
@@ -31,5 +33,5 @@ mod text;
 mod time;
 mod verdict;
 
-pub use self::pages::reports;
+pub use self::pages::reports::access_report_document;
 pub use self::server::{ServeError, serve};

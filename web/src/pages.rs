@@ -4,4 +4,4 @@ pub(crate) mod event;
 pub(crate) mod explore;
 pub(crate) mod not_found;
 pub(crate) mod overview;
-pub mod reports;
+pub(crate) mod reports;

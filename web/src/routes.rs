@@ -3,20 +3,42 @@
 use std::net::IpAddr;
 
 use axum::Router;
+use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use crate::app::App;
 use crate::assets::asset;
+use crate::error::PageError;
+use crate::export::{explore_csv, explore_json};
 use crate::guard::guard;
+use crate::pages::event::event_page;
+use crate::pages::explore::explore;
 use crate::pages::not_found::not_found;
+use crate::pages::overview::overview;
+use crate::pages::reports::{access_csv, access_json, access_page, heading_csv};
 
 /// Returns the pages, guarded, as reached through this address.
 pub(crate) fn routes(app: App, bound: IpAddr) -> Router {
     Router::new()
-        .route("/livez", get(async || "alive\n"))
+        .route("/", get(overview))
+        .route("/explore", get(explore))
+        .route("/explore.csv", get(explore_csv))
+        .route("/explore.json", get(explore_json))
+        .route("/event/{uid}", get(event_page))
+        .route("/reports/access", get(access_page))
+        .route("/reports/access.csv", get(access_csv))
+        .route("/reports/access-heading.csv", get(heading_csv))
+        .route("/reports/access.json", get(access_json))
         .route("/static/{hash}/{name}", get(asset))
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(ready))
         .fallback(not_found)
         .layer(from_fn_with_state(bound, guard))
         .with_state(app)
+}
+
+/// Ready is who can answer a question.
+async fn ready(State(app): State<App>) -> Result<&'static str, PageError> {
+    app.ask(|trail| Ok(trail.view().totals().map(|_| "ready\n")?)).await
 }

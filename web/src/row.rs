@@ -28,7 +28,7 @@ pub(crate) struct Row {
 impl From<EventRow> for Row {
     fn from(row: EventRow) -> Row {
         let text = |word: &Option<_>| Text::new(word.as_deref().unwrap_or("–"));
-        let word = |word: &Option<std::sync::Arc<str>>| word.as_deref().unwrap_or("").to_owned();
+        let word = |word: &Option<String>| word.clone().unwrap_or_default();
         Row {
             href: format!("/event/{}", row.uid),
             time: row.time_unix_ns.map_or_else(|| "no time".to_owned(), to_the_millisecond),

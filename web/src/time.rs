@@ -1,6 +1,8 @@
 //! Times as pages show them, in UTC, and the stretches of time that pages offer.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use query::period::rfc3339;
 
 /// Nanoseconds of a second, a minute, an hour, a day.
@@ -39,10 +41,9 @@ pub(crate) fn tick(unix_ns: i64, step_ns: i64) -> String {
     at(unix_ns).strftime(form).to_string()
 }
 
-fn at(unix_ns: i64) -> jiff::Zoned {
-    Timestamp::from_nanosecond(i128::from(unix_ns))
-        .expect("64 bits lie within jiff's range")
-        .to_zoned(jiff::tz::TimeZone::UTC)
+fn at(unix_ns: i64) -> DateTime {
+    let time = Timestamp::from_nanosecond(i128::from(unix_ns)).expect("64 bits lie within jiff's range");
+    TimeZone::UTC.to_datetime(time)
 }
 
 /// A length of the histogram's steps, as the count takes it and as people say it.

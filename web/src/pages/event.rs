@@ -1,82 +1,144 @@
-//! `GET /event/{uid}`: one request to the secrets server, in a sentence, in facts, and in its own lines.
+//! `GET /event/{uid}`: one request to the secrets server, in a sentence, in its own lines, and in facts.
 
 use askama::Template;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use ingest::event::{AuditEvent, Uid};
+use query::full::{FullEvent, event};
+use query::trail::Trail;
 
-use crate::link::Link;
+use crate::app::App;
+use crate::error::PageError;
+use crate::page::Rendered;
+use crate::pages::overview::shell;
+use crate::row::who;
 use crate::shell::Shell;
 use crate::text::Text;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, words};
+
+mod facts;
+mod lines;
+mod remarks;
+
+use self::facts::Group;
+use self::lines::Line;
+use self::remarks::Remark;
 
 /// One event.
 #[derive(Template)]
 #[template(path = "event.html")]
-pub(crate) struct EventPage {
-    pub(crate) shell: Shell,
-    pub(crate) uid: String,
-    pub(crate) json: String,
-    pub(crate) sentence: Sentence,
-    pub(crate) verdict: Verdict,
-    pub(crate) remarks: Vec<Remark>,
-    pub(crate) lines: Vec<Line>,
-    pub(crate) groups: Vec<Group>,
+struct EventPage {
+    shell: Shell,
+    uid: String,
+    json: String,
+    sentence: Sentence,
+    verdict: Verdict,
+    granted_by: Option<Text>,
+    remarks: Vec<Remark>,
+    lines: [Line; 2],
+    groups: Vec<Group>,
 }
 
 /// Who did what to which path, when and from where.
-pub(crate) struct Sentence {
-    pub(crate) who: Text,
-    pub(crate) kind: Option<Text>,
-    pub(crate) did: Text,
-    pub(crate) path: Text,
-    pub(crate) ns: Option<Text>,
-    pub(crate) at: Option<String>,
-    pub(crate) from: Option<Text>,
+struct Sentence {
+    who: Text,
+    kind: Option<Text>,
+    did: Text,
+    path: Option<Text>,
+    ns: Option<Text>,
+    at: Option<String>,
+    from: Option<Text>,
 }
 
-/// Something to know before trusting the sentence.
-pub(crate) struct Remark {
-    pub(crate) text: String,
-    pub(crate) link: Option<Link>,
+/// The page, or with `.json` after the uid the event as data.
+pub(crate) async fn event_page(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Response, PageError> {
+    let (uid, as_json) = match name.strip_suffix(".json") {
+        Some(uid) => (uid, true),
+        None => (&*name, false),
+    };
+    let uid = parse(uid).ok_or(PageError::NotFound { what: "event" })?;
+    app.ask(move |trail| {
+        let full = event(trail, uid)?.ok_or(PageError::NotFound { what: "event" })?;
+        if as_json {
+            let json = serde_json::to_vec(&full.event).map_err(|error| PageError::Trail(Box::new(error)))?;
+            return Ok(([(CONTENT_TYPE, "application/json")], Body::from(json)).into_response());
+        }
+        Ok(Rendered::ok(page(trail, &full)?).into_response())
+    })
+    .await
 }
 
-/// The request's line or the response's.
-pub(crate) struct Line {
-    pub(crate) title: &'static str,
-    pub(crate) leaf: Option<String>,
-    pub(crate) missing: &'static str,
-    pub(crate) parts: Vec<Part>,
-    pub(crate) place: Option<Place>,
+fn page(trail: &Trail, full: &FullEvent) -> Result<EventPage, PageError> {
+    let event = &full.event;
+    Ok(EventPage {
+        shell: shell(trail, "Explore"),
+        uid: event.uid.to_string(),
+        json: format!("/event/{}.json", event.uid),
+        sentence: sentence(event),
+        verdict: Verdict::new(event.decision, event.reason, event.outcome),
+        granted_by: (!event.granting.is_empty()).then(|| Text::new(&event.granting.join(", "))),
+        remarks: remarks::remarks(full),
+        lines: lines::lines(trail, full)?,
+        groups: facts::groups(full),
+    })
 }
 
-/// A stretch of a line.
-pub(crate) struct Part {
-    pub(crate) withheld: bool,
-    pub(crate) text: Text,
+fn sentence(event: &AuditEvent) -> Sentence {
+    let identity = &event.identity;
+    let kind = identity.kind.as_str();
+    let name = who(identity.name.as_deref(), identity.former_name.as_deref(), identity.claimed.as_deref());
+    Sentence {
+        // "root (root)" says nothing.
+        kind: match &identity.method {
+            Some(method) => Some(Text::new(&format!("{kind}, {method}"))),
+            None => (kind != name).then(|| Text::new(kind)),
+        },
+        who: Text::new(&name),
+        did: Text::new(&did(event)),
+        path: event.path.as_deref().map(Text::new),
+        ns: event.namespace.as_deref().map(Text::new),
+        at: event.time.as_ref().map(|time| time.text.clone()),
+        from: event.remote_address.as_deref().map(Text::new),
+    }
 }
 
-/// Where a line stands.
-pub(crate) struct Place {
-    pub(crate) source: Link,
-    pub(crate) place: String,
-    pub(crate) arrived: String,
-    pub(crate) hash: String,
-    pub(crate) command: String,
+/// Says what was asked for, in the server's word: that it was also done, only the verdict says.
+fn did(event: &AuditEvent) -> String {
+    match event.operation.as_deref() {
+        Some("read") => "asked to read".to_owned(),
+        Some("list") => "asked to list".to_owned(),
+        Some("create") => "asked to create".to_owned(),
+        Some("update") if event.action == "auth.login" => "asked to log in at".to_owned(),
+        Some("update") => "asked to update".to_owned(),
+        Some("delete") => "asked to delete".to_owned(),
+        Some("patch") => "asked to patch".to_owned(),
+        Some(operation) => format!("asked for {} on", words(operation)),
+        None => "sent a request to".to_owned(),
+    }
 }
 
-/// Facts of one kind.
-pub(crate) struct Group {
-    pub(crate) title: &'static str,
-    pub(crate) facts: Vec<Fact>,
+fn parse(hex: &str) -> Option<Uid> {
+    if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u128::from_str_radix(hex, 16).ok().map(|uid| Uid(uid.to_be_bytes()))
 }
 
-/// One field of the event.
-pub(crate) struct Fact {
-    pub(crate) name: Text,
-    pub(crate) values: Vec<Value>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// One value of a field.
-pub(crate) struct Value {
-    pub(crate) link: Link,
-    pub(crate) mono: bool,
-    pub(crate) tags: Vec<&'static str>,
+    #[test]
+    fn a_uid_is_32_hex_digits() {
+        let uid = "0c3cbbd1bd6c0d6d1f2ae4c35f4e2b4e";
+        assert_eq!(parse(uid).expect("a uid").to_string(), uid);
+        for wrong in ["", "0c", "+c3cbbd1bd6c0d6d1f2ae4c35f4e2b4e", &format!("{uid}0"), "../../etc/passwd"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
 }

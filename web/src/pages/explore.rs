@@ -1,89 +1,212 @@
-//! `GET /explore`: which events, narrowed step by step.
+//! `GET /explore?q=&from=&to=&all=&page=`: which events, narrowed step by step.
+//!
+//! A mistake in the question is shown at its place, with status 400, and the box keeps what was typed;
+//! it is never an answer of no rows.
 
 use askama::Template;
+use axum::extract::{Query, State};
+use query::filter::{Filter, FilterError};
+use query::page::PageToken;
+use query::trail::Trail;
 
-use crate::link::Link;
-use crate::pages::overview::Span;
-use crate::row::Row;
+use crate::app::App;
+use crate::asked::{Asked, NotUnderstood};
+use crate::error::PageError;
+use crate::link;
+use crate::page::Rendered;
+use crate::pages::overview::{Span, shell};
 use crate::shell::Shell;
 use crate::text::Text;
+use crate::time::Stretch;
+
+mod answer;
+mod facets;
+
+use self::answer::Answer;
 
 /// The explorer.
 #[derive(Template)]
 #[template(path = "explore.html")]
 pub(crate) struct ExplorePage {
-    pub(crate) shell: Shell,
-    pub(crate) q: String,
-    pub(crate) q_shown: Text,
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) all: bool,
-    pub(crate) spans: Vec<Span>,
-    pub(crate) chips: Vec<Chip>,
-    pub(crate) problem: Option<Problem>,
-    pub(crate) examples: Vec<Example>,
-    pub(crate) answer: Option<Answer>,
+    shell: Shell,
+    /// Exactly what was typed, for the box.
+    q: String,
+    title: Text,
+    from: String,
+    to: String,
+    all: bool,
+    spans: Vec<Span>,
+    chips: Vec<Chip>,
+    problem: Option<Problem>,
+    examples: Vec<Example>,
+    answer: Option<Answer>,
 }
 
 /// What cannot be understood, with its place.
-pub(crate) struct Problem {
-    pub(crate) caret: String,
-    pub(crate) meant: Option<Example>,
+struct Problem {
+    says: String,
+    meant: Option<Meant>,
 }
 
-/// A question to click on.
-pub(crate) struct Example {
-    pub(crate) text: Text,
-    pub(crate) href: String,
-    pub(crate) says: &'static str,
+/// What may have been meant.
+struct Meant {
+    text: Text,
+    href: String,
+}
+
+/// A question to start from.
+struct Example {
+    text: &'static str,
+    href: String,
+    says: &'static str,
 }
 
 /// One term of the filter, and the question without it.
-pub(crate) struct Chip {
-    pub(crate) text: Text,
-    pub(crate) without: String,
+struct Chip {
+    text: Text,
+    without: String,
 }
 
-/// What the trail answers.
-pub(crate) struct Answer {
-    pub(crate) total: String,
-    pub(crate) at: String,
-    pub(crate) csv: String,
-    pub(crate) json: String,
-    pub(crate) left_out: Vec<Left>,
-    pub(crate) include: String,
-    pub(crate) rows: Vec<Row>,
-    pub(crate) empty: &'static str,
-    pub(crate) wider: Option<Link2>,
-    pub(crate) shown: String,
-    pub(crate) first: Option<String>,
-    pub(crate) next: Option<String>,
-    pub(crate) facets: Vec<Facet>,
+/// The page.
+pub(crate) async fn explore(
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+) -> Result<Rendered<ExplorePage>, PageError> {
+    app.ask(move |trail| page(trail, &asked)).await
 }
 
-/// A way on.
-pub(crate) struct Link2 {
-    pub(crate) text: &'static str,
-    pub(crate) href: String,
+fn page(trail: &Trail, asked: &Asked) -> Result<Rendered<ExplorePage>, PageError> {
+    let link = asked.link();
+    let page = ExplorePage {
+        shell: shell(trail, "Explore"),
+        q: asked.q.clone(),
+        title: Text::new(if link.q.is_empty() { "Explore" } else { &link.q }),
+        from: asked.from.clone(),
+        to: asked.to.clone(),
+        all: link.all,
+        spans: spans(&link),
+        chips: Vec::new(),
+        problem: None,
+        examples: Vec::new(),
+        answer: None,
+    };
+    match asked.question() {
+        Ok(question) => {
+            let after: Option<PageToken> = match &*asked.page {
+                "" => None,
+                token => Some(token.parse()?),
+            };
+            let chips = chips(&question.filter, &link);
+            let answer = answer::answer(trail, &question, &link, after.as_ref())?;
+            Ok(Rendered::ok(ExplorePage { chips, answer: Some(answer), ..page }))
+        }
+        Err(problem) => {
+            let problem = Some(self::problem(&problem, &link));
+            Ok(Rendered::bad_request(ExplorePage { problem, examples: examples(), ..page }))
+        }
+    }
 }
 
-/// How many the count leaves out, by word.
-pub(crate) struct Left {
-    pub(crate) count: String,
-    pub(crate) word: String,
-    pub(crate) href: String,
+fn problem(problem: &NotUnderstood, link: &link::Question) -> Problem {
+    let meant = match problem {
+        NotUnderstood::Filter(error) => corrected(error).map(|q| Meant {
+            text: Text::new(&q),
+            href: link::Question { q, ..link.clone() }.href("/explore"),
+        }),
+        NotUnderstood::Time(_) => None,
+    };
+    Problem { says: problem.to_string(), meant }
 }
 
-/// The values of one field, with their counts.
-pub(crate) struct Facet {
-    pub(crate) title: &'static str,
-    pub(crate) rows: Vec<FacetRow>,
-    pub(crate) more: Option<String>,
+/// Returns the filter with what may have been meant in the place of the mistake, if that is a filter.
+fn corrected(error: &FilterError) -> Option<String> {
+    let mut q = error.filter.clone();
+    q.replace_range(error.span.clone(), error.suggestion.as_ref()?);
+    Filter::parse(&q, jiff::Timestamp::now()).is_ok().then_some(q)
 }
 
-/// One value.
-pub(crate) struct FacetRow {
-    pub(crate) link: Link,
-    pub(crate) count: String,
-    pub(crate) share: u64,
+fn chips(filter: &Filter, link: &link::Question) -> Vec<Chip> {
+    let parts = filter.parts();
+    let chip = |at: usize| {
+        let others = parts.iter().enumerate().filter(|(other, _)| *other != at);
+        let without = Filter::all_of(others.map(|(_, part)| part.clone()));
+        Chip {
+            text: Text::new(&parts[at].to_string()),
+            without: link::Question { q: without.to_string(), ..link.clone() }.href("/explore"),
+        }
+    };
+    (0..parts.len()).map(chip).collect()
+}
+
+fn spans(link: &link::Question) -> Vec<Span> {
+    let span = |stretch: Stretch| {
+        let from = match stretch {
+            Stretch::All => String::new(),
+            stretch => format!("-{}", stretch.word()),
+        };
+        let to = String::new();
+        Span {
+            name: stretch.name(),
+            current: (&from, &to) == (&link.from, &link.to),
+            href: link::Question { from, to, ..link.clone() }.href("/explore"),
+        }
+    };
+    Stretch::ALL.map(span).into()
+}
+
+fn examples() -> Vec<Example> {
+    let example = |(text, says): (&'static str, _)| Example {
+        text,
+        says,
+        href: link::Question { q: text.to_owned(), ..link::Question::default() }.href("/explore"),
+    };
+    EXAMPLES.map(example).into()
+}
+
+/// A test parses them.
+const EXAMPLES: [(&str, &str); 6] = [
+    ("decision:denied after:-7d", "what was refused in the last seven days"),
+    ("path:secret/data/prod/** op:write", "who wrote below this path"),
+    ("is:root", "every use of a root token"),
+    ("action:auth.login decision:denied -ip:10.0.0.0/8", "failed logins from outside"),
+    ("identity:my-app/* outcome:not_found", "what an application looked for in vain"),
+    ("action:policy.write,audit.disable", "changes to policies, and audit devices switched off"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_are_filters() {
+        for (text, _) in EXAMPLES {
+            Filter::parse(text, jiff::Timestamp::now()).expect(text);
+        }
+    }
+
+    #[test]
+    fn a_typo_can_be_clicked_away() {
+        for (typed, meant) in [
+            ("decison:denied path:x", Some("decision:denied path:x")),
+            ("decision:denyed", Some("decision:denied")),
+            ("(a", None),
+        ] {
+            let error = Filter::parse(typed, jiff::Timestamp::now()).expect_err(typed);
+            assert_eq!(corrected(&error).as_deref(), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn each_chip_takes_one_term_away() {
+        let filter = Filter::parse("decision:denied (a OR b)", jiff::Timestamp::now()).expect("a filter");
+        let link = link::Question { q: filter.to_string(), from: "-7d".to_owned(), ..link::Question::default() };
+        let chips: Vec<_> = chips(&filter, &link).into_iter().map(|chip| (chip.text.to_string(), chip.without)).collect();
+        assert_eq!(
+            chips,
+            [
+                ("decision:denied".to_owned(), "/explore?q=a+OR+b&from=-7d".to_owned()),
+                ("a OR b".to_owned(), "/explore?q=decision%3Adenied&from=-7d".to_owned()),
+            ]
+        );
+    }
 }

@@ -1,29 +1,58 @@
-//! `GET /`: what happened, at a glance; and whether everything is here.
+//! `GET /?span=24h|7d|30d|all`: what happened, at a glance; and whether everything is here.
 
 use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use query::filter::Filter;
+use query::history::View;
+use query::question::Question;
+use query::search::search_in;
+use query::trail::Trail;
+use serde::Deserialize;
 
-use crate::chart::Chart;
-use crate::link::Link;
+use crate::app::App;
+use crate::chart::{Chart, histogram};
+use crate::error::PageError;
+use crate::link;
+use crate::page::Rendered;
 use crate::row::Row;
 use crate::shell::Shell;
-use crate::text::Text;
+use crate::text::counted;
+use crate::time::{Step, Stretch, now, to_the_minute, typed};
+
+mod buckets;
+mod coverage;
+mod rankings;
+mod tiles;
+
+pub(crate) use self::coverage::shell;
+use self::coverage::{Fact, Source};
+use self::rankings::Ranking;
+use self::tiles::Tile;
 
 /// The overview.
 #[derive(Template)]
 #[template(path = "overview.html")]
-pub(crate) struct OverviewPage {
-    pub(crate) shell: Shell,
-    pub(crate) span_words: String,
-    pub(crate) spans: Vec<Span>,
-    pub(crate) note: Option<String>,
-    pub(crate) tiles: Vec<Tile>,
-    pub(crate) chart: Chart,
-    pub(crate) rankings: Vec<Ranking>,
-    pub(crate) denied: Vec<Row>,
-    pub(crate) denied_empty: String,
-    pub(crate) denied_href: Option<String>,
-    pub(crate) sources: Vec<Source>,
-    pub(crate) ledger: Vec<Fact>,
+struct OverviewPage {
+    shell: Shell,
+    span_words: String,
+    spans: Vec<Span>,
+    note: Option<String>,
+    tiles: Vec<Tile>,
+    chart: Chart,
+    rankings: [Ranking; 2],
+    denied: Vec<Row>,
+    denied_href: String,
+    sources: Vec<Source>,
+    ledger: Vec<Fact>,
+}
+
+/// The overview before the first event.
+#[derive(Template)]
+#[template(path = "waiting.html")]
+struct WaitingPage {
+    shell: Shell,
+    taken_in: String,
 }
 
 /// A choice of time.
@@ -33,50 +62,111 @@ pub(crate) struct Span {
     pub(crate) current: bool,
 }
 
-/// One number, and what it says.
-pub(crate) struct Tile {
-    pub(crate) label: &'static str,
-    pub(crate) icon: Option<&'static str>,
-    pub(crate) figure: String,
-    pub(crate) sub: String,
-    pub(crate) href: String,
+/// Which stretch of time is shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Shown {
+    span: String,
 }
 
-/// Who or what has the most.
-pub(crate) struct Ranking {
-    pub(crate) title: &'static str,
-    pub(crate) href: String,
-    pub(crate) empty: &'static str,
-    pub(crate) rows: Vec<Ranked>,
+/// How many of the newest denied requests are shown.
+const DENIED_SHOWN: usize = 8;
+
+/// The page.
+pub(crate) async fn overview(
+    State(app): State<App>,
+    Query(shown): Query<Shown>,
+) -> Result<Response, PageError> {
+    let asked = match &*shown.span {
+        "" => None,
+        span => Some(Stretch::ALL.into_iter().find(|stretch| stretch.word() == span).ok_or_else(|| {
+            PageError::Question(format!("{span:?} is no stretch of time: there are 24h, 7d, 30d and all"))
+        })?),
+    };
+    app.ask(move |trail| page(trail, asked)).await
 }
 
-/// One of a ranking.
-pub(crate) struct Ranked {
-    pub(crate) link: Link,
-    pub(crate) count: String,
-    pub(crate) share: u64,
-    pub(crate) because: String,
+/// What is asked of the trail, and how links say it.
+struct Scope<'a> {
+    view: &'a View,
+    /// The stretch that is shown; its ends are those of the histogram's bars.
+    from: i64,
+    to: i64,
+    step: Step,
+    /// For links: the ends, or nothing for all time.
+    link: link::Question,
+    /// Whether events without a time belong to it.
+    all: bool,
 }
 
-/// One source of lines.
-pub(crate) struct Source {
-    pub(crate) link: Link,
-    pub(crate) lines: String,
-    pub(crate) last: String,
-    pub(crate) reader: &'static str,
+impl Scope<'_> {
+    /// Returns the question for the events of the stretch that pass the filter.
+    fn question(&self, filter: &str) -> Result<Question, PageError> {
+        let filter = Filter::parse(filter, jiff::Timestamp::now())
+            .map_err(|error| PageError::Question(error.caret()))?;
+        let ends = (!self.all).then_some((self.from, self.to));
+        Ok(Question { filter, from: ends.map(|ends| ends.0), to: ends.map(|ends| ends.1), all: false })
+    }
+
+    /// Returns the address under which the explorer asks the same.
+    fn href(&self, filter: &str) -> String {
+        link::Question { q: filter.to_owned(), ..self.link.clone() }.href("/explore")
+    }
 }
 
-/// One fact about the ledger.
-pub(crate) struct Fact {
-    pub(crate) name: &'static str,
-    pub(crate) link: Link,
-    pub(crate) note: Option<String>,
+fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
+    let view = trail.view();
+    let newest = search_in(&view, &Question { all: true, ..Question::everything() }, 1, None)?;
+    if newest.matched == 0 {
+        let lines = counted(coverage::lines(trail)?, "line has", "lines have");
+        let page = WaitingPage {
+            shell: Shell::of("Overview"),
+            taken_in: format!("{lines} been taken in, and none of them holds a request."),
+        };
+        return Ok(Rendered::ok(page).into_response());
+    }
+    let now = now();
+    let last = newest.items.first().and_then(|row| row.time_unix_ns).unwrap_or(now);
+    let held = Stretch::holding(last, now);
+    let stretch = asked.unwrap_or(held);
+    let scope = match stretch.length() {
+        Some(length) => {
+            let step = Step::of(now - length, now);
+            let (from, to) = (step.floor(now - length), step.ceil(now));
+            let link = link::Question { from: typed(from), to: typed(to), ..link::Question::default() };
+            Scope { view: &view, from, to, step, link, all: false }
+        }
+        None => {
+            let first = buckets::earliest(&view)?.unwrap_or(last).min(last);
+            let step = Step::of(first, last);
+            let (from, to) = (step.floor(first), step.ceil(last.saturating_add(1)));
+            Scope { view: &view, from, to, step, link: link::Question::default(), all: true }
+        }
+    };
+    let note = (stretch == held && held != Stretch::Day && asked.is_none()).then(|| {
+        format!("The newest event is of {}, more than a day ago; shown is the shortest stretch that holds it.", to_the_minute(last))
+    });
+    let denied = search_in(&view, &scope.question("decision:denied")?, DENIED_SHOWN, None)?;
+    let page = OverviewPage {
+        shell: shell(trail, "Overview"),
+        span_words: format!("{} to {}, UTC", to_the_minute(scope.from), to_the_minute(scope.to)),
+        spans: Stretch::ALL.map(|offered| span(offered, stretch)).into(),
+        note,
+        tiles: tiles::tiles(&scope)?,
+        chart: histogram(&buckets::buckets(&scope)?, scope.step.says),
+        rankings: rankings::rankings(&scope)?,
+        denied: denied.items.into_iter().map(Row::from).collect(),
+        denied_href: scope.href("decision:denied"),
+        sources: coverage::sources(trail)?,
+        ledger: coverage::ledger(trail, &view)?,
+    };
+    Ok(Rendered::ok(page).into_response())
 }
 
-/// The overview before the first event.
-#[derive(Template)]
-#[template(path = "waiting.html")]
-pub(crate) struct WaitingPage {
-    pub(crate) shell: Shell,
-    pub(crate) taken_in: Text,
+fn span(offered: Stretch, current: Stretch) -> Span {
+    Span {
+        name: offered.name(),
+        href: link::address("/", [("span", offered.word())]),
+        current: offered == current,
+    }
 }

@@ -1,0 +1,121 @@
+//! Whether everything is here: the sources, and the state of the ledger.
+
+use std::collections::BTreeMap;
+
+use ingest::ledger::{GenerationInfo, OWN_SOURCE};
+use ingest::source::Reader;
+use query::history::View;
+use query::question::Question;
+use query::search::search_in;
+use query::trail::Trail;
+
+use crate::error::PageError;
+use crate::link::{self, Link};
+use crate::shell::Shell;
+use crate::text::{Text, counted, grouped};
+use crate::time::to_the_second;
+
+/// One source of lines.
+pub(super) struct Source {
+    pub(super) link: Link,
+    pub(super) lines: String,
+    pub(super) last: String,
+    pub(super) reader: &'static str,
+}
+
+/// One fact about the ledger.
+pub(super) struct Fact {
+    pub(super) name: &'static str,
+    pub(super) link: Link,
+    pub(super) note: Option<String>,
+}
+
+/// Returns the frame of a page, which says up to which leaf everything is signed.
+pub(crate) fn shell(trail: &Trail, current: &'static str) -> Shell {
+    let mut shell = Shell::of(current);
+    // A page of answers is of use without this; the overview says what is wrong.
+    if let Ok(checkpoint) = trail.ledger().checkpoint() {
+        shell.signed = Some(format!("signed up to leaf {}", grouped(checkpoint.size)));
+    }
+    shell
+}
+
+/// Returns how many lines servers wrote.
+pub(super) fn lines(trail: &Trail) -> Result<u64, PageError> {
+    Ok(generations(trail)?.iter().map(|generation| generation.lines).sum())
+}
+
+fn generations(trail: &Trail) -> Result<Vec<GenerationInfo>, PageError> {
+    let mut all = trail.ledger().generations().map_err(query::error::QueryError::from)?;
+    all.retain(|generation| &*generation.source != OWN_SOURCE);
+    Ok(all)
+}
+
+pub(super) fn sources(trail: &Trail) -> Result<Vec<Source>, PageError> {
+    let mut by_source: BTreeMap<String, (u64, GenerationInfo)> = BTreeMap::new();
+    for generation in generations(trail)? {
+        let name = generation.source.to_string();
+        let lines = generation.lines;
+        let (sum, newest) = by_source.entry(name).or_insert((0, generation.clone()));
+        *sum += lines;
+        if generation.last_arrived_unix_ns >= newest.last_arrived_unix_ns {
+            *newest = generation;
+        }
+    }
+    let source = |(name, (lines, newest)): (String, (u64, GenerationInfo))| Source {
+        link: Link::of("source", &name),
+        lines: grouped(lines),
+        last: to_the_second(newest.last_arrived_unix_ns),
+        reader: match newest.reader {
+            Reader::Live => "followed",
+            Reader::Import => "imported",
+        },
+    };
+    Ok(by_source.into_iter().map(source).collect())
+}
+
+pub(super) fn ledger(trail: &Trail, view: &View) -> Result<Vec<Fact>, PageError> {
+    let totals = view.totals()?;
+    let checkpoint = trail.ledger().checkpoint().map_err(query::error::QueryError::from)?;
+    let left_out = search_in(view, &Question::everything(), 1, None)?.left_out;
+    let no_twin = view.without_twin()?.len() as u64;
+    let behind = checkpoint.size.saturating_sub(totals.leaves);
+    let fact = |name, link, note: &str| Fact {
+        name,
+        link,
+        note: (!note.is_empty()).then(|| note.to_owned()),
+    };
+    let asking = |text: String, q: &str, all| Link {
+        text: Text::new(&text),
+        href: Some(link::Question { q: q.to_owned(), all, ..link::Question::default() }.href("/explore")),
+    };
+    let mut facts = vec![
+        fact("Recorded and signed", Link::none(&format!("up to leaf {}", grouped(checkpoint.size))), ""),
+        fact(
+            "Answers hold",
+            Link::none(&format!("up to leaf {}", grouped(totals.leaves))),
+            &if behind > 0 { format!("{} not indexed yet", counted(behind, "leaf", "leaves")) } else { String::new() },
+        ),
+        fact(
+            "Undecodable",
+            Link::none(&counted(totals.undecodable, "line", "lines")),
+            "kept, counted, and in no other number",
+        ),
+        fact("Pending", asking(counted(totals.pending, "request", "requests"), "is:pending", true), "the answer has not come"),
+        fact("Gaps", Link::none(&grouped(totals.gaps)), "stretches known to be missing"),
+    ];
+    for (word, count) in &left_out.0 {
+        facts.push(fact("Left out of counts", asking(format!("{} {word}", grouped(*count)), &format!("is:{word}"), true), match *word {
+            "forwarded" => "a standby handed them on; the active node's own event counts",
+            "late" => "answers to requests that were closed as unanswered",
+            "system" => "the audit device's own probes and plugins' lines",
+            _ => "",
+        }));
+    }
+    if no_twin > 0 {
+        facts.push(fact("Without twin", asking(counted(no_twin, "forwarded request", "forwarded requests"), "is:no_twin", true), "no other node's log tells what came of them"));
+    }
+    facts.push(fact("Origin", Link::none(&checkpoint.origin), ""));
+    facts.push(fact("Root", Link::none(&checkpoint.root.iter().map(|byte| format!("{byte:02x}")).collect::<String>()), ""));
+    Ok(facts)
+}

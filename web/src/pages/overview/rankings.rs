@@ -1,0 +1,90 @@
+//! Who was denied most, and what was.
+
+use std::collections::BTreeMap;
+
+use query::count::count_in;
+
+use super::Scope;
+use super::tiles::{fields, say};
+use crate::chart::share;
+use crate::error::PageError;
+use crate::link::{self, Link};
+use crate::text::{Text, grouped};
+
+/// Who or what has the most.
+pub(super) struct Ranking {
+    pub(super) title: &'static str,
+    pub(super) empty: &'static str,
+    pub(super) rows: Vec<Ranked>,
+    pub(super) more: Option<String>,
+}
+
+/// One of a ranking.
+pub(super) struct Ranked {
+    pub(super) link: Link,
+    pub(super) count: String,
+    pub(super) share: u64,
+    pub(super) because: String,
+}
+
+/// How many of a ranking are shown.
+const SHOWN: usize = 6;
+
+const DENIED: &str = "decision:denied";
+
+pub(super) fn rankings(scope: &Scope<'_>) -> Result<[Ranking; 2], PageError> {
+    Ok([
+        ranking(scope, "identity", "Denied, by identity")?,
+        ranking(scope, "path", "Denied, by path")?,
+    ])
+}
+
+/// One value with its counts by reason.
+#[derive(Default)]
+struct Denied {
+    name: Option<String>,
+    total: u64,
+    reasons: BTreeMap<String, u64>,
+}
+
+fn ranking(scope: &Scope<'_>, key: &'static str, title: &'static str) -> Result<Ranking, PageError> {
+    let counts = count_in(scope.view, &scope.question(DENIED)?, &fields(scope, &[key, "reason"]), None)?;
+    let mut by_value: BTreeMap<Option<String>, Denied> = BTreeMap::new();
+    for row in counts.rows {
+        let mut values = row.values;
+        let reason = values.pop().flatten().unwrap_or_default();
+        let value = values.pop().flatten();
+        let denied = by_value.entry(value).or_default();
+        // Of an identity, its newest name stands before its key.
+        denied.name = denied.name.take().or(values.pop().flatten());
+        denied.total += row.count;
+        *denied.reasons.entry(reason).or_default() += row.count;
+    }
+    let mut all: Vec<(Option<String>, Denied)> = by_value.into_iter().collect();
+    all.sort_by_key(|(_, denied)| std::cmp::Reverse(denied.total));
+    let more = all.len().saturating_sub(SHOWN);
+    let most = all.first().map_or(1, |(_, denied)| denied.total);
+    let rows = all.into_iter().take(SHOWN).map(|(value, denied)| Ranked {
+        link: link(scope, key, value.as_deref(), denied.name.as_deref()),
+        count: grouped(denied.total),
+        share: share(denied.total, most),
+        because: say(denied.reasons.iter().map(|(reason, count)| (&**reason, *count))),
+    });
+    Ok(Ranking {
+        title,
+        empty: "Nothing was denied in this time.",
+        rows: rows.collect(),
+        more: (more > 0).then(|| format!("and {} more", grouped(more as u64))),
+    })
+}
+
+fn link(scope: &Scope<'_>, key: &str, value: Option<&str>, name: Option<&str>) -> Link {
+    match value {
+        Some(value) => Link {
+            text: Text::new(name.unwrap_or(value)),
+            href: link::term(key, value).map(|term| scope.href(&format!("{DENIED} {term}"))),
+        },
+        // A failed login and a refused token have no identity.
+        None => Link { text: Text::new("nobody known"), href: None },
+    }
+}
