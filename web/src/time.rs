@@ -42,7 +42,8 @@ pub(crate) fn tick(unix_ns: i64, step_ns: i64) -> String {
 }
 
 fn at(unix_ns: i64) -> DateTime {
-    let time = Timestamp::from_nanosecond(i128::from(unix_ns)).expect("64 bits lie within jiff's range");
+    let time =
+        Timestamp::from_nanosecond(i128::from(unix_ns)).expect("64 bits lie within jiff's range");
     TimeZone::UTC.to_datetime(time)
 }
 

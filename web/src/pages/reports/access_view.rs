@@ -47,12 +47,13 @@ pub(super) struct Row {
 pub(super) struct Numbers {
     pub(super) requests: String,
     pub(super) access: String,
-    pub(super) allowed_else: Option<String>,
+    pub(super) allowed_else: String,
+    pub(super) allowed_because: Vec<String>,
     pub(super) denied: String,
     pub(super) is_denied: bool,
-    pub(super) denied_because: String,
+    pub(super) denied_because: Vec<String>,
     pub(super) unknown: String,
-    pub(super) unknown_because: String,
+    pub(super) unknown_because: Vec<String>,
     pub(super) operations: Vec<Text>,
 }
 
@@ -76,9 +77,16 @@ impl AccessView {
         let heading = &report.heading;
         let by = report.by.as_str();
         let zone = query::period::time_zone(&heading.zone).unwrap_or(jiff::tz::TimeZone::UTC);
-        let time = |time: Option<i64>| Text::new(&time.map_or_else(|| "no time".to_owned(), |ns| minute(&rfc3339_in(ns, &zone))));
+        let time = |time: Option<i64>| {
+            Text::new(
+                &time.map_or_else(|| "no time".to_owned(), |ns| minute(&rfc3339_in(ns, &zone))),
+            )
+        };
         let row = |row: &AccessRow| Row {
-            key: Link { href: if linked { href(report, row) } else { None }, text: Text::new(shown(row)) },
+            key: Link {
+                href: if linked { href(report, row) } else { None },
+                text: Text::new(shown(row)),
+            },
             under: under(row, report.by),
             numbers: Numbers::of(&row.counts),
             first: time(row.first),
@@ -123,15 +131,14 @@ impl Numbers {
             (counts.allowed_errors, "failed"),
             (counts.allowed_other, "fate unknown"),
         ];
-        let allowed_else: Vec<String> = allowed_else
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{} {word}", grouped(*count)))
-            .collect();
+        let allowed_because = allowed_else.iter().filter(|(count, _)| *count > 0);
         Numbers {
             requests: grouped(counts.requests),
             access: grouped(counts.access),
-            allowed_else: (!allowed_else.is_empty()).then(|| allowed_else.join(" · ")),
+            allowed_else: grouped(allowed_else.iter().map(|(count, _)| count).sum::<u64>()),
+            allowed_because: allowed_because
+                .map(|(count, word)| format!("{word} {}", grouped(*count)))
+                .collect(),
             denied: grouped(denied),
             is_denied: denied > 0,
             denied_because: because(&counts.denied),
@@ -142,11 +149,11 @@ impl Numbers {
     }
 }
 
-fn because(reasons: &BTreeMap<ingest::event::Reason, u64>) -> String {
+fn because(reasons: &BTreeMap<ingest::event::Reason, u64>) -> Vec<String> {
     let mut reasons: Vec<_> = reasons.iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let each = reasons.iter().map(|(reason, count)| format!("{} {}", words(reason.as_str()), grouped(**count)));
-    each.collect::<Vec<_>>().join(" · ")
+    let each = reasons.iter();
+    each.map(|(reason, count)| format!("{} {}", words(reason.as_str()), grouped(**count))).collect()
 }
 
 fn shown(row: &AccessRow) -> &str {
@@ -155,7 +162,13 @@ fn shown(row: &AccessRow) -> &str {
 
 fn under(row: &AccessRow, by: By) -> Option<Text> {
     let names = match by {
-        By::Identity => row.names.named.iter().filter(|name| Some(*name) != row.name.as_ref()).cloned().collect(),
+        By::Identity => row
+            .names
+            .named
+            .iter()
+            .filter(|name| Some(*name) != row.name.as_ref())
+            .cloned()
+            .collect(),
         By::Path => row.namespace.iter().map(|ns| format!("in {ns}")).collect::<Vec<_>>(),
         By::Decision => Vec::new(),
     };
@@ -165,7 +178,8 @@ fn under(row: &AccessRow, by: By) -> Option<Text> {
 }
 
 fn named(row: &AccessRow) -> Vec<Text> {
-    let mut named: Vec<Text> = row.addresses.named.iter().take(ADDRESSES_SHOWN).map(|name| Text::new(name)).collect();
+    let mut named: Vec<Text> =
+        row.addresses.named.iter().take(ADDRESSES_SHOWN).map(|name| Text::new(name)).collect();
     let more = row.addresses.count.saturating_sub(named.len() as u64);
     if more > 0 {
         named.push(Text::new(&format!("and {} more", grouped(more))));
@@ -197,7 +211,7 @@ fn facts(report: &AccessReport) -> Vec<(&'static str, Text)> {
         ("Zone of dates", Text::new(&heading.zone)),
         ("Scope, as a filter", Text::new(filter)),
         ("Ledger", Text::new(&heading.origin)),
-        ("Covers leaves", Text::new(&format!("0 up to {}, itself not included", grouped(heading.leaf)))),
+        ("Leaves covered", Text::new(&format!("the first {}", grouped(heading.leaf)))),
         ("Made at", Text::new(&heading.generated)),
     ]
 }
@@ -205,8 +219,12 @@ fn facts(report: &AccessReport) -> Vec<(&'static str, Text)> {
 /// Says how the numbers tie out, and what is not among them.
 fn ties(report: &AccessReport) -> String {
     let heading = &report.heading;
-    let left_out: Vec<String> =
-        heading.left_out.iter().filter(|(_, count)| **count > 0).map(|(word, count)| format!("{} {word}", grouped(*count))).collect();
+    let left_out: Vec<String> = heading
+        .left_out
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(word, count)| format!("{} {word}", grouped(*count)))
+        .collect();
     let left_out = match left_out.is_empty() {
         true => "nothing left out".to_owned(),
         false => format!("less {} left out", left_out.join(", ")),
@@ -226,7 +244,12 @@ fn ties(report: &AccessReport) -> String {
 fn sources(report: &AccessReport) -> Vec<[Text; 4]> {
     let time = |time: &Option<String>| Text::new(time.as_deref().unwrap_or("no time"));
     let source = |source: &query::report::SourceCoverage| {
-        [Text::new(&source.source), Text::new(&grouped(source.events)), time(&source.first), time(&source.last)]
+        [
+            Text::new(&source.source),
+            Text::new(&grouped(source.events)),
+            time(&source.first),
+            time(&source.last),
+        ]
     };
     report.heading.sources.iter().map(source).collect()
 }
@@ -237,7 +260,8 @@ fn frameworks(report: &AccessReport) -> Vec<Framework> {
         let name = format!("{} ({})", evidence.framework, evidence.version);
         match frameworks.iter_mut().find(|framework| framework.name == Text::new(&name)) {
             Some(framework) => framework.evidence.push(evidence.clone()),
-            None => frameworks.push(Framework { name: Text::new(&name), evidence: vec![evidence.clone()] }),
+            None => frameworks
+                .push(Framework { name: Text::new(&name), evidence: vec![evidence.clone()] }),
         }
     }
     frameworks
