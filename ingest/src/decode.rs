@@ -83,6 +83,10 @@ pub fn peek(line: &[u8]) -> Peeked<'_> {
 
 /// Reads a line in full. Decodable is what [`peek`] says is decodable.
 pub fn decode(line: &[u8]) -> Decoded<'_> {
+    // Nearly every line is one whole entry: read it at once, without looking first.
+    if let Some(entry) = find::first_object(line).and_then(AuditEntry::read_whole) {
+        return Decoded::Entry(Box::new(entry));
+    }
     match find::entry(line) {
         Ok(found) => Decoded::Entry(Box::new(AuditEntry::read(found.json, &found.peek))),
         Err(reason) => Decoded::Undecodable(reason),
@@ -128,7 +132,7 @@ pub fn logs_clear_tokens(line: &[u8]) -> bool {
             .facts()
             .clear_strings
             .iter()
-            .any(|key| CREDENTIAL_KEYS.contains(&key.as_ref()))
+            .any(|key| CREDENTIAL_KEYS.contains(&key.as_str()))
 }
 
 /// Keys of login bodies whose strings no server leaves in clear unless it hashes nothing.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use crate::ledger::{GenerationInfo, LedgerError, LedgerReader};
+use crate::ledger::{GenerationInfo, LedgerError, LedgerReader, LineHashes};
 use crate::record::ToLedger;
 use crate::source::Generation;
 use crate::tail::{KnownContent, LeafHash};
@@ -55,33 +55,9 @@ impl KnownFromLedger {
         Ok(found)
     }
 
-    /// Returns the leaves of a generation from its content's first byte on: what it has of its parents,
-    /// then its own.
-    fn leaves(
-        &self,
-        generation: Generation,
-    ) -> Result<impl Iterator<Item = Result<(u64, LeafHash), LedgerError>> + use<>, LedgerError>
-    {
-        let generations = self.generations()?;
-        let mut line = vec![generation];
-        while let Some(parent) = generations.get(&line[line.len() - 1]).and_then(|info| info.parent)
-        {
-            line.push(parent);
-        }
-        let mut own = Vec::new();
-        let mut ends = u64::MAX;
-        for generation in line {
-            let below = ends;
-            ends = generations.get(&generation).map_or(0, |info| info.start);
-            own.push((self.ledger.line_hashes(generation)?, below));
-        }
-        own.reverse();
-        let shared = |below: u64| {
-            move |leaf: &Result<(u64, LeafHash), LedgerError>| {
-                leaf.as_ref().map_or(true, |(end, _)| *end <= below)
-            }
-        };
-        Ok(own.into_iter().flat_map(move |(leaves, below)| leaves.take_while(shared(below))))
+    fn leaves(&self, generation: Generation) -> Result<LineHashes, LedgerError> {
+        self.generations()?;
+        self.ledger.line_hashes(generation)
     }
 
     fn or_stop<T>(&self, result: Result<T, LedgerError>) -> Option<T> {

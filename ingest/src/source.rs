@@ -174,6 +174,7 @@ impl Lines {
 pub const LEAF_BYTES_MAX: usize = 64 << 20;
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -229,7 +229,8 @@ fn a_cluster_counts_each_request_once() {
     node-3 secret.write false: 21
     ");
     // Truth by the header that the client sent: what was not handed on agrees, and stands on one node.
-    // A node that was unsealed before the header was configured does not write it: those rows are missing here.
+    // A node that was unsealed before the header was configured does not write it: no line of any node names
+    // those 63 rows (18 of them, in the kill, had no answer either), so this test says nothing about them.
     let (counted, handed_on): (Vec<AuditEvent>, Vec<AuditEvent>) =
         events.into_iter().partition(|event| event.left_out().is_none());
     let (found, handed_on) = (by_correlation(&counted), by_correlation(&handed_on));
@@ -260,7 +261,7 @@ fn a_cluster_counts_each_request_once() {
             None => {}
         }
     }
-    assert_eq!((compared, undecided, only_handed_on, missing), (90, 1, 30, 33));
+    assert_eq!((compared, undecided, only_handed_on, missing), (90, 1, 0, 63));
 }
 
 #[test]

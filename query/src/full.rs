@@ -128,3 +128,6 @@ fn read_back(trail: &Trail, view: &View, row: &EventRow) -> Result<ReadBack, Que
 fn as_part(line: &StoredLine) -> (LeafIndex, &[u8]) {
     (line.leaf, &line.bytes)
 }
+
+#[cfg(test)]
+mod tests;

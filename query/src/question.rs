@@ -42,6 +42,8 @@ impl LeftOut {
     }
 }
 
+type Clause = (Occur, Box<dyn Query>);
+
 /// The words under which events are left out; those of `AuditEvent::left_out`.
 const LEFT_OUT: [&str; 3] = ["forwarded", "late", "system"];
 
@@ -88,7 +90,7 @@ impl Question {
     }
 
     /// The clauses for what fits, left out or not.
-    fn fitting(&self, view: &View) -> Result<Vec<(Occur, Box<dyn Query>)>, QueryError> {
+    fn fitting(&self, view: &View) -> Result<Vec<Clause>, QueryError> {
         let fields = view.fields();
         let sets = view.sets();
         let filter = self.filter.query(fields, &sets);

@@ -84,7 +84,7 @@ pub struct DataFacts<'a> {
     /// Key names beyond [`KEYS_MAX`].
     pub keys_more: usize,
     /// The nearest key of each string that is neither hash nor time, each once, at most [`KEYS_MAX`].
-    pub clear_strings: Vec<Cow<'a, str>>,
+    pub clear_strings: Vec<String>,
     /// There is at least one key.
     pub present: bool,
     /// There is a top-level key `error`: how a back end words a refusal.
@@ -109,7 +109,7 @@ impl<'a> DataFacts<'a> {
         path.truncate(length);
     }
 
-    fn value(&mut self, key: &Cow<'a, str>, value: &'a RawValue, path: &mut String, depth: usize) {
+    fn value(&mut self, key: &str, value: &'a RawValue, path: &mut String, depth: usize) {
         match value.get().as_bytes()[0] {
             b'"' => self.text(key, value, path),
             b'{' | b'[' if depth >= DEPTH_MAX || path.len() > PATH_BYTES_MAX => self.odd = true,
@@ -127,13 +127,7 @@ impl<'a> DataFacts<'a> {
         }
     }
 
-    fn items(
-        &mut self,
-        key: &Cow<'a, str>,
-        items: &[&'a RawValue],
-        path: &mut String,
-        depth: usize,
-    ) {
+    fn items(&mut self, key: &str, items: &[&'a RawValue], path: &mut String, depth: usize) {
         let length = path.len();
         for (position, item) in items.iter().enumerate() {
             if matches!(item.get().as_bytes()[0], b'"' | b'{' | b'[') {
@@ -146,7 +140,7 @@ impl<'a> DataFacts<'a> {
         }
     }
 
-    fn text(&mut self, key: &Cow<'a, str>, value: &'a RawValue, path: &str) {
+    fn text(&mut self, key: &str, value: &'a RawValue, path: &str) {
         let Some(text) = string(value) else {
             self.odd = true;
             return;
@@ -160,9 +154,9 @@ impl<'a> DataFacts<'a> {
         } else if !text.is_empty()
             && !is_rfc3339(&text)
             && self.clear_strings.len() < KEYS_MAX
-            && !self.clear_strings.contains(key)
+            && !self.clear_strings.iter().any(|known| known == key)
         {
-            self.clear_strings.push(key.clone());
+            self.clear_strings.push(key.to_owned());
         }
     }
 

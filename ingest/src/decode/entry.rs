@@ -9,6 +9,7 @@ use serde_json::de::Deserializer;
 
 use super::data::Data;
 use super::field::{Field, Name, Odd, ReadInto};
+use super::find::kind_of;
 use super::{Kind, Peek, time};
 
 type Text<'a> = Option<Cow<'a, str>>;
@@ -82,6 +83,8 @@ pub struct AuditEntry<'a> {
 object! {
     /// The whole line.
     pub(super) Line {
+        /// See [`AuditEntry`].
+        kind ("type"): Text<'a>,
         /// See [`AuditEntry`].
         time: Text<'a>,
         /// See [`AuditEntry`].
@@ -280,33 +283,45 @@ impl<'a> AuditEntry<'a> {
         [auth, self.request.client_token.as_deref(), given, wrapping].into_iter().flatten()
     }
 
-    /// Reads the entry that `peek` found: what peeks, reads.
-    pub(super) fn read(json: &'a str, peek: &Peek<'a>) -> AuditEntry<'a> {
+    /// Reads an entry that is all of this JSON; `None` if it is not, or not readable in full.
+    pub(super) fn read_whole(json: &'a str) -> Option<AuditEntry<'a>> {
         let mut odd = Odd::default();
         let mut line = Line::default();
-        let is_broken = line.read(&mut Deserializer::from_str(json), &mut odd).is_err();
-        if is_broken {
-            line = Line::default();
-        }
-        let Line { time, auth, request, response, error, forwarded_from, forwarded } = line;
-        let mut request = request.unwrap_or_default();
-        if is_broken {
-            request.id.clone_from(&peek.request_id);
-        }
-        let time = time
-            .or_else(|| is_broken.then(|| peek.time_unix_ns.map(time::written))?.map(Cow::Owned));
-        AuditEntry {
-            kind: peek.kind,
+        let mut deserializer = Deserializer::from_str(json);
+        line.read(&mut deserializer, &mut odd).and_then(|()| deserializer.end()).ok()?;
+        let Line { kind, time, auth, request, response, error, forwarded_from, forwarded } = line;
+        Some(AuditEntry {
+            kind: kind_of(&kind?)?,
             time,
             auth,
-            request,
+            request: request.unwrap_or_default(),
             response: response.unwrap_or_default(),
             error,
             forwarded_from,
             forwarded,
             odd_fields: odd.fields,
-            is_broken,
-            torn_prefix: peek.torn_prefix,
+            is_broken: false,
+            torn_prefix: false,
+        })
+    }
+
+    /// Reads the entry that `peek` found: what peeks, reads, be it kind, id and time alone.
+    pub(super) fn read(json: &'a str, peek: &Peek<'a>) -> AuditEntry<'a> {
+        match AuditEntry::read_whole(json) {
+            Some(entry) => AuditEntry { torn_prefix: peek.torn_prefix, ..entry },
+            None => AuditEntry {
+                kind: peek.kind,
+                time: peek.time_unix_ns.map(time::written).map(Cow::Owned),
+                auth: None,
+                request: Box::new(Request { id: peek.request_id.clone(), ..Request::default() }),
+                response: Box::default(),
+                error: None,
+                forwarded_from: None,
+                forwarded: None,
+                odd_fields: Vec::new(),
+                is_broken: true,
+                torn_prefix: peek.torn_prefix,
+            },
         }
     }
 }

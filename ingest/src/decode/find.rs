@@ -57,6 +57,24 @@ pub(super) fn entry(line: &[u8]) -> Result<Found<'_>, &'static str> {
     Err(reason)
 }
 
+/// Returns what stands from the first `{` on: the entry, unless there is a torn piece.
+pub(super) fn first_object(line: &[u8]) -> Option<&str> {
+    let line = line.trim_ascii_end();
+    let first = line.iter().position(|&byte| byte == b'{')?;
+    std::str::from_utf8(&line[first..]).ok()
+}
+
+/// Returns what the `type` of a line says.
+pub(super) fn kind_of(text: &str) -> Option<Kind> {
+    match text {
+        "request" => Some(Kind::Request),
+        "response" => Some(Kind::Response),
+        text if text.ends_with("-request") => Some(Kind::Plugin { response: false }),
+        text if text.ends_with("-response") => Some(Kind::Plugin { response: true }),
+        _ => None,
+    }
+}
+
 /// Returns the longest end of the line, from `first` on, that is UTF-8, and where it begins.
 fn valid_tail(line: &[u8], first: usize) -> (usize, &str) {
     let mut from = first;
@@ -91,12 +109,8 @@ fn entry_at<'a>(
         (reason, if error.line() == 1 { error.column() } else { json.len() })
     })?;
     let Head { time, kind, request_id } = head;
-    let kind = match kind.as_deref() {
-        Some("request") => Kind::Request,
-        Some("response") => Kind::Response,
-        Some(kind) if kind.ends_with("-request") => Kind::Plugin { response: false },
-        Some(kind) if kind.ends_with("-response") => Kind::Plugin { response: true },
-        _ => return Err(("a JSON object, but no audit entry", json.len())),
+    let Some(kind) = kind.as_deref().and_then(kind_of) else {
+        return Err(("a JSON object, but no audit entry", json.len()));
     };
     let time_unix_ns = time.and_then(|text| time::unix_ns(&text));
     Ok(Found { before, json, peek: Peek { kind, request_id, time_unix_ns, torn_prefix } })

@@ -46,50 +46,47 @@ impl IndexWriter {
     /// # Errors
     /// Another process writes it, or the file system refuses.
     pub fn open(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, IndexError> {
-        let beside = beside(dir);
         match look(dir, rules, origin)? {
             Found::Ours(index, payload) => {
-                remove(&beside)?;
+                remove(&beside(dir))?;
                 return start(dir, false, index, payload);
             }
-            Found::Nothing => {
-                remove(&beside)?;
-                return create(dir, dir, CommitPayload::nothing(rules, origin));
-            }
+            Found::OtherRules(_) => {}
+            Found::Nothing => return create_in_place(dir, rules, origin),
             Found::OtherOrigin(other) => {
                 warn!(dir = %dir.display(), "the index belongs to {other}, not to {origin}: building it anew");
-                return IndexWriter::begin_anew(dir, rules, origin);
+                return create_in_place(dir, rules, origin);
             }
             Found::Damaged(problem) => {
                 warn!(dir = %dir.display(), "the index cannot be opened: {problem}: building it anew");
-                return IndexWriter::begin_anew(dir, rules, origin);
+                return create_in_place(dir, rules, origin);
             }
-            Found::OtherRules => {}
         }
-        match look(&beside, rules, origin)? {
+        match look(&beside(dir), rules, origin)? {
             Found::Ours(index, payload) => start(dir, true, index, payload),
-            Found::Nothing | Found::OtherRules | Found::OtherOrigin(_) | Found::Damaged(_) => {
+            Found::Nothing | Found::OtherRules(_) | Found::OtherOrigin(_) | Found::Damaged(_) => {
                 info!(dir = %dir.display(), "the index was made by other rules: building rules {rules} beside it");
-                remove(&beside)?;
-                create(dir, &beside, CommitPayload::nothing(rules, origin))
+                create_beside(dir, rules, origin)
             }
         }
     }
 
-    /// Throws away whatever index is in `dir` or beside it, and begins one.
+    /// Begins an index anew whatever there is: beside an index that readers can go on with, which
+    /// [`IndexWriter::swap`] then replaces; else in its place.
     ///
     /// # Errors
     /// As [`IndexWriter::open`].
     pub fn begin_anew(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, IndexError> {
-        if let Ok(directory) = MmapDirectory::open(dir)
-            && let Ok(index) = Index::open(directory)
-        {
-            // Another process that writes it must not lose its files under its feet.
-            drop(engine_writer(dir, &index)?);
+        match look(dir, rules, origin)? {
+            Found::Ours(index, _) | Found::OtherRules(index) => {
+                // Another process that writes it must not lose its files under its feet.
+                drop(engine_writer(dir, &index)?);
+                create_beside(dir, rules, origin)
+            }
+            Found::Nothing | Found::OtherOrigin(_) | Found::Damaged(_) => {
+                create_in_place(dir, rules, origin)
+            }
         }
-        remove(&beside(dir))?;
-        remove(dir)?;
-        create(dir, dir, CommitPayload::nothing(rules, origin))
     }
 
     /// Returns what the last commit covers.
@@ -226,7 +223,7 @@ enum Found {
     Nothing,
     Ours(Index, CommitPayload),
     /// Of other rules, another schema or another format.
-    OtherRules,
+    OtherRules(Index),
     OtherOrigin(String),
     Damaged(String),
 }
@@ -253,8 +250,20 @@ fn look(dir: &Path, rules: &str, origin: &str) -> Result<Found, IndexError> {
                 Err(problem) => Found::Damaged(problem.to_string()),
             }
         }
-        _ => Found::OtherRules,
+        _ => Found::OtherRules(index),
     })
+}
+
+fn create_in_place(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, IndexError> {
+    remove(&beside(dir))?;
+    remove(dir)?;
+    create(dir, dir, CommitPayload::nothing(rules, origin))
+}
+
+fn create_beside(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, IndexError> {
+    let beside = beside(dir);
+    remove(&beside)?;
+    create(dir, &beside, CommitPayload::nothing(rules, origin))
 }
 
 /// Begins an index that belongs in `dir` in the folder `place`. Its first commit comes at once, so that

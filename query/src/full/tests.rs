@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use ingest::decode::{Peeked, peek};
-use ingest::event::Reason;
+use ingest::event::{Decision, Reason};
 use ingest::index::{CommitPayload, IndexWriter};
 use ingest::ledger::{Ledger, NewBatch, Stream};
 use ingest::normalise::Rules;
@@ -15,17 +15,22 @@ use ingest::source::{Lines, Reader};
 use super::*;
 use crate::history::View;
 
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/openbao-2.7.2/ha")
+}
+
 /// Makes a data folder of the three nodes' files, and returns the events as they went into the index.
 fn make(data: &Path) -> Vec<AuditEvent> {
-    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/openbao-2.7.2/ha");
     let mut ledger = Ledger::open(data, "prod").expect("a ledger");
-    let mut index = IndexWriter::open(&data.join("index"), Rules::builtin().version(), "keytrail/prod")
-        .expect("an index");
+    let mut index =
+        IndexWriter::open(&data.join("index"), Rules::builtin().version(), "keytrail/prod")
+            .expect("an index");
     let mut events = Vec::new();
     let mut pairing = Pairing::new();
     for (number, name) in [(0, "node-1"), (1, "node-2"), (2, "node-3")] {
         let source = SourceId::new("prod", name, "file").expect("a source");
-        let packed = std::fs::File::open(fixtures.join(format!("{name}.audit.jsonl.gz"))).expect("a file");
+        let packed =
+            std::fs::File::open(fixtures().join(format!("{name}.audit.jsonl.gz"))).expect("a file");
         let mut text = Vec::new();
         GzDecoder::new(packed).read_to_end(&mut text).expect("gzip");
         let mut lines = Lines::default();
@@ -64,8 +69,10 @@ fn make(data: &Path) -> Vec<AuditEvent> {
                 issued,
             };
             let made = normalise::event(&parts, Rules::builtin());
-            let learned: Vec<_> = made.learned.into_iter().map(|pair| (pair.hash, pair.text)).collect();
-            let holder = made.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
+            let learned: Vec<_> =
+                made.learned.into_iter().map(|pair| (pair.hash, pair.text)).collect();
+            let holder =
+                made.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
             index.add(&made.event, state, &learned, holder, replaces).expect("added");
             events.push(made.event);
         }
@@ -96,17 +103,24 @@ fn events_come_back_from_their_lines() {
     assert_eq!((page.matched, page.leaf), (made.len() as u64, trail.ledger().size()));
 
     let mut expected = made.clone();
-    expected.sort_by_key(|event| std::cmp::Reverse((event.time.as_ref().map(|time| time.unix_ns), event.issued)));
+    expected.sort_by_key(|event| {
+        std::cmp::Reverse((event.time.as_ref().map(|time| time.unix_ns), event.issued))
+    });
     for event in &mut expected {
         trail.view().fill_in(event).expect("filled in");
-        assert_eq!(event.salt.as_deref(), Some("prod/file/1"), "the recording begins with the probe");
+        assert_eq!(
+            event.salt.as_deref(),
+            Some("prod/file/1"),
+            "the recording begins with the probe"
+        );
     }
     assert_eq!(read, expected);
 
     for event in &expected {
         let full = super::event(&trail, event.uid).expect("an answer").expect("an event");
         assert_eq!(&full.event, event);
-        let lines: Vec<&StoredLine> = [&full.request, &full.response].into_iter().flatten().collect();
+        let lines: Vec<&StoredLine> =
+            [&full.request, &full.response].into_iter().flatten().collect();
         assert_eq!(lines.iter().map(|line| line.leaf).collect::<Vec<_>>(), event.leaves);
         for line in lines {
             assert_eq!(&*line.source, event.source.to_string());
@@ -156,17 +170,62 @@ fn the_cluster_carried_out_what_its_standbys_handed_on() {
     let made = make(folder.path());
     let trail = Trail::open(folder.path()).expect("a trail");
     let view: &View = &trail.view();
+    let truth = truth();
+    let (mut carried_out, mut lost) = (0, 0);
     for event in made.iter().filter(|event| event.reason == Reason::Forwarded) {
-        let twin = view.twin(event.uid).expect("an answer");
-        let twin = twin.and_then(|twin| made.iter().find(|event| event.uid == twin));
-        println!(
-            "{} {} {:?} {:?} -> {:?}",
-            event.node,
-            event.action,
-            event.path,
-            event.error,
-            twin.map(|twin| (&twin.node, twin.decision, twin.reason, &twin.time)),
-        );
+        let time = event.time.as_ref().expect("a time").unix_ns;
+        let path = event.path.as_deref().expect("a path");
+        if path.starts_with("sys/storage/raft/bootstrap/") {
+            continue; // The nodes themselves, when they joined.
+        }
+        let at_once = |row: &&Row| row.path == path && row.from <= time && time <= row.to;
+        let rows: Vec<&Row> = truth.iter().filter(at_once).collect();
+        let [row] = rows[..] else { panic!("{path} at {time}: {} requests", rows.len()) };
+        match view.twin(event.uid).expect("an answer") {
+            Some(twin) => {
+                let twin = made.iter().find(|event| event.uid == twin).expect("an event");
+                assert_ne!(twin.node, event.node);
+                let is_denied = matches!(row.status, 400 | 403);
+                assert_eq!(twin.decision == Decision::Denied, is_denied, "{path} {}", row.status);
+                carried_out += 1;
+            }
+            // The leader had been killed: the client saw its connection break.
+            None => {
+                assert_eq!(row.status, 0, "{path}");
+                lost += 1;
+            }
+        }
     }
-    panic!("look");
+    // 57 responses of clients' requests in the nodes' files say that they were handed on; 18 of the
+    // client's requests were never answered.
+    assert_eq!((carried_out, lost), (39, 18));
+}
+
+/// What the client of the recording saw.
+struct Row {
+    path: String,
+    status: u64,
+    from: i64,
+    to: i64,
+}
+
+fn truth() -> Vec<Row> {
+    let packed = std::fs::File::open(fixtures().join("truth.jsonl.gz")).expect("a file");
+    let mut text = String::new();
+    GzDecoder::new(packed).read_to_string(&mut text).expect("gzip");
+    let rows = text.lines().map(|line| {
+        let row: serde_json::Value = serde_json::from_str(line).expect("a row");
+        let time = |key: &str| {
+            let stamp: jiff::Timestamp =
+                row[key].as_str().expect("a time").parse().expect("a time");
+            i64::try_from(stamp.as_nanosecond()).expect("this era")
+        };
+        Row {
+            path: row["path"].as_str().unwrap_or_default().to_owned(),
+            status: row["status"].as_u64().unwrap_or(0),
+            from: time("time"),
+            to: time("end"),
+        }
+    });
+    rows.collect()
 }

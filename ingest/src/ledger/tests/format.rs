@@ -78,7 +78,9 @@ fn python_reads_the_same_and_finds_the_same_root() {
         let all: Vec<u8> = data
             .reader()
             .batches(LeafIndex(0))
-            .flat_map(|batch| batch.unwrap().lines.bytes)
+            .map(Result::unwrap)
+            .filter(|batch| batch.header.stream == Stream::Lines)
+            .flat_map(|batch| batch.lines.bytes)
             .collect();
         let empty = tempfile::tempdir().unwrap();
         assert!(python(&data, &[], Some(empty.path())).stdout == all, "without the module");

@@ -31,7 +31,7 @@ fn follows(poll: Duration) {
     let stop = StopSignal::new();
     let running = {
         let stop = stop.clone();
-        thread::spawn(move || tail.run(send, &stop))
+        thread::spawn(move || tail.run(&send, &stop))
     };
     assert!(
         matches!(receive.recv_timeout(PATIENCE), Ok(TailItem::Notice(_))),
@@ -64,11 +64,11 @@ fn it_stops_while_nobody_takes_its_items() {
     std::fs::write(&path, b"a\n").expect("writing");
     let tail = Tail::new(options(&[path.display().to_string()]), Box::new(Model::default()))
         .expect("patterns");
-    let (send, receive) = sync_channel(1);
+    let (send, receive) = sync_channel::<TailItem>(1);
     let stop = StopSignal::new();
     let running = {
         let stop = stop.clone();
-        thread::spawn(move || tail.run(send, &stop))
+        thread::spawn(move || tail.run(&send, &stop))
     };
     assert!(receive.recv_timeout(PATIENCE).is_ok());
     stop.stop();
