@@ -170,9 +170,10 @@ fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
         format!("The newest event is of {}, more than a day ago; shown is the shortest stretch that holds it.", to_the_minute(last))
     });
     let denied = search_in(&view, &scope.question("decision:denied")?, DENIED_SHOWN, None)?;
+    let step = scope.step;
     let page = OverviewPage {
         shell: shell(trail, "Overview"),
-        span_words: format!("{} to {}, UTC", to_the_minute(scope.from), to_the_minute(scope.to)),
+        span_words: format!("{} to {}, UTC", step.says_time(scope.from), step.says_time(scope.to)),
         spans: Stretch::ALL.map(|offered| span(offered, stretch)).into(),
         note,
         tiles: tiles::tiles(&scope)?,

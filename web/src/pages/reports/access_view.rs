@@ -22,6 +22,8 @@ pub(super) struct AccessView {
     pub(super) frameworks: Vec<Framework>,
     pub(super) notes: Vec<String>,
     pub(super) rows: Vec<Row>,
+    /// Says how many rows are not shown.
+    pub(super) cut: Option<String>,
     pub(super) totals: Numbers,
     pub(super) zone: Text,
 }
@@ -57,6 +59,8 @@ pub(super) struct Numbers {
     pub(super) operations: Vec<Text>,
 }
 
+/// How many rows are shown to be read; a page of a million rows would be none.
+const ROWS_SHOWN: usize = 2_000;
 /// How many addresses a row names.
 const ADDRESSES_SHOWN: usize = 5;
 /// How many operations a row names.
@@ -104,7 +108,8 @@ impl AccessView {
             sources: sources(report),
             frameworks: frameworks(report),
             notes: heading.notes.iter().map(|note| sentence(note)).collect(),
-            rows: report.rows.iter().map(row).collect(),
+            rows: report.rows.iter().take(ROWS_SHOWN).map(row).collect(),
+            cut: cut(report.rows.len()),
             totals: Numbers::of(&report.totals),
             zone: Text::new(&heading.zone),
         }
@@ -147,6 +152,16 @@ impl Numbers {
             operations,
         }
     }
+}
+
+fn cut(rows: usize) -> Option<String> {
+    (rows > ROWS_SHOWN).then(|| {
+        format!(
+            "Shown are the {} rows with the most requests, of {}; the sums are over all of them. All rows stand in the report's CSV and JSON.",
+            grouped(ROWS_SHOWN as u64),
+            grouped(rows as u64),
+        )
+    })
 }
 
 fn because(reasons: &BTreeMap<ingest::event::Reason, u64>) -> Vec<String> {
