@@ -43,7 +43,7 @@ pub enum QueryError {
     NoColumn(&'static str),
     /// Not an interval.
     #[error(
-        "{0:?} is no interval: write minutes or hours that divide a day (15m, 1h, 6h), days, weeks or months (1d, 1w, 1mo)"
+        "{0:?} is no interval: write seconds, minutes or hours that divide a day (30s, 15m, 1h), days, weeks or months (1d, 1w, 1mo)"
     )]
     Interval(String),
     /// The index names lines that cannot make its event.

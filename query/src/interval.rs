@@ -10,7 +10,7 @@ use crate::error::QueryError;
 
 /// The length of the buckets of a count over time, and the zone whose days they follow.
 ///
-/// Minutes and hours divide the day and begin at its midnight; where clocks change, the day has an hour
+/// Seconds, minutes and hours divide the day and begin at its midnight; where clocks change, the day has an hour
 /// more or less. Days are counted from 1970-01-01, weeks begin on Monday, months are the calendar's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interval {
@@ -21,7 +21,7 @@ pub struct Interval {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Length {
     /// Divides a day.
-    Minutes(i64),
+    Seconds(i64),
     Days(i64),
     Months(i32),
 }
@@ -34,14 +34,14 @@ pub(crate) struct Buckets<'a> {
     last: (i64, i64),
 }
 
-const MINUTES_OF_A_DAY: i64 = 24 * 60;
-const MINUTE_NS: i64 = 60_000_000_000;
+const SECONDS_OF_A_DAY: i64 = 24 * 60 * 60;
+const SECOND_NS: i64 = 1_000_000_000;
 
 impl Interval {
-    /// Reads `15m`, `1h`, `6h`, `1d`, `1w`, `1mo`.
+    /// Reads `30s`, `15m`, `1h`, `6h`, `1d`, `1w`, `1mo`.
     ///
     /// # Errors
-    /// Another form, or minutes or hours that do not divide a day.
+    /// Another form, or seconds, minutes or hours that do not divide a day.
     pub fn parse(text: &str, zone: &TimeZone) -> Result<Interval, QueryError> {
         let wrong = || QueryError::Interval(text.to_owned());
         let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
@@ -51,15 +51,16 @@ impl Interval {
             return Err(wrong());
         }
         let length = match unit {
-            "m" => Length::Minutes(number),
-            "h" => Length::Minutes(60 * number),
+            "s" => Length::Seconds(number),
+            "m" => Length::Seconds(60 * number),
+            "h" => Length::Seconds(60 * 60 * number),
             "d" => Length::Days(number),
             "w" => Length::Days(7 * number),
             "mo" => Length::Months(i32::try_from(number).map_err(|_| wrong())?),
             _ => return Err(wrong()),
         };
         match length {
-            Length::Minutes(minutes) if MINUTES_OF_A_DAY % minutes != 0 => Err(wrong()),
+            Length::Seconds(seconds) if SECONDS_OF_A_DAY % seconds != 0 => Err(wrong()),
             length => Ok(Interval { length, zone: zone.clone() }),
         }
     }
@@ -80,10 +81,10 @@ impl Interval {
             Err(_) => i64::MAX,
         };
         match self.length {
-            Length::Minutes(minutes) => {
+            Length::Seconds(seconds) => {
                 let next_day = date.tomorrow().map_or(i64::MAX, date_start);
                 let day = date_start(date);
-                let length = minutes * MINUTE_NS;
+                let length = seconds * SECOND_NS;
                 let from =
                     day.saturating_add((time.saturating_sub(day)).div_euclid(length) * length);
                 (from, from.saturating_add(length).min(next_day))
@@ -170,6 +171,12 @@ mod tests {
     fn a_time_is_in_one_bucket() {
         for (interval, zone, at, expected) in [
             (
+                "15s",
+                "UTC",
+                "2026-11-24T09:59:59.9Z",
+                "2026-11-24T09:59:45+00:00 2026-11-24T10:00:00+00:00",
+            ),
+            (
                 "1h",
                 "UTC",
                 "2026-11-24T09:59:59.9Z",
@@ -249,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_is_no_interval_is_an_error() {
-        for wrong in ["", "1", "d", "7h", "0d", "-1d", "1y", "1 d", "99999999999999999999d"] {
+        for wrong in ["", "1", "d", "7h", "7s", "0d", "-1d", "1y", "1 d", "99999999999999999999d"] {
             assert!(Interval::parse(wrong, &TimeZone::UTC).is_err(), "{wrong}");
         }
     }

@@ -122,7 +122,7 @@ pub(crate) fn histogram(buckets: &[Bucket], step: &str) -> Chart {
         step: step.to_owned(),
         peak: peak
             .filter(|bucket| bucket.total() > 0)
-            .map(|bucket| format!("most, {}, at {}", grouped(bucket.total()), bucket.from)),
+            .map(|bucket| format!("peak {} at {}", grouped(bucket.total()), bucket.from)),
         lines: [0.5, HEIGHT / 2.0, HEIGHT].map(unit).to_vec(),
         bars: bars.collect(),
         ticks: ticks(buckets),
@@ -169,7 +169,7 @@ mod tests {
             chart.bars[0].parts.iter().map(|part| (part.class, &*part.height)).collect();
         assert_eq!(parts, [("denied", "3"), ("allowed", "142.9")]);
         assert!(chart.bars[1].parts.is_empty());
-        assert_eq!(chart.peak.as_deref(), Some("most, 1,000,001, at t"));
+        assert_eq!(chart.peak.as_deref(), Some("peak 1,000,001 at t"));
     }
 
     #[test]

@@ -90,9 +90,10 @@ impl From<QueryError> for PageError {
             | QueryError::FieldTwice(_)
             | QueryError::NoColumn(_)
             | QueryError::Interval(_) => PageError::Question(error.to_string()),
-            QueryError::Index(_) | QueryError::Ledger(_) | QueryError::Engine(_) | QueryError::Broken { .. } => {
-                PageError::Trail(Box::new(error))
-            }
+            QueryError::Index(_)
+            | QueryError::Ledger(_)
+            | QueryError::Engine(_)
+            | QueryError::Broken { .. } => PageError::Trail(Box::new(error)),
         }
     }
 }

@@ -47,7 +47,9 @@ pub(crate) async fn explore_csv(
 ) -> Result<Response, PageError> {
     export(app, asked, "csv", "text/csv; charset=utf-8; header=present", |trail, question, out| {
         let mut writer = TableWriter::new(Form::Csv, COLUMNS, out)?;
-        each_row(&trail.view(), question, 0, None, &mut |row| Ok::<_, ExportError>(writer.row(&cells(&row))?))?;
+        each_row(&trail.view(), question, 0, None, &mut |row| {
+            Ok::<_, ExportError>(writer.row(&cells(&row))?)
+        })?;
         writer.finish()?.flush()?;
         Ok(())
     })
@@ -105,7 +107,8 @@ async fn export(
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     let runtime = Handle::current();
     app.export(move |trail| {
-        let out = Pieces { piece: Vec::with_capacity(PIECE_BYTES), sender: sender.clone(), runtime };
+        let out =
+            Pieces { piece: Vec::with_capacity(PIECE_BYTES), sender: sender.clone(), runtime };
         if let Err(error) = write(trail, &question, out) {
             warn!(%error, "an export ended early");
             // Without this the body would end as if it were whole.
@@ -113,7 +116,8 @@ async fn export(
         }
     })
     .await?;
-    let mut response = file(&format!("keytrail-events.{extension}"), content_type, Body::new(Receiving(pieces)));
+    let mut response =
+        file(&format!("keytrail-events.{extension}"), content_type, Body::new(Receiving(pieces)));
     let left_out = page.left_out.0.iter().map(|(word, count)| format!("{word}={count}"));
     for (name, value) in [
         ("keytrail-matched", page.matched.to_string()),
@@ -147,11 +151,14 @@ impl Write for Pieces {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES));
-        let sent = self.runtime.block_on(timeout(PIECE_TIMEOUT, self.sender.send(Ok(piece.into()))));
+        let sent =
+            self.runtime.block_on(timeout(PIECE_TIMEOUT, self.sender.send(Ok(piece.into()))));
         match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_gone)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the reader has gone")),
-            Err(_elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, "the reader takes too long")),
+            Err(_elapsed) => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the reader takes too long"))
+            }
         }
     }
 }

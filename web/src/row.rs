@@ -17,6 +17,7 @@ pub(crate) struct Row {
     pub(crate) who: Text,
     pub(crate) kind: Option<Text>,
     pub(crate) action: Text,
+    /// The server's word, where ours does not end in it.
     pub(crate) op: Option<Text>,
     pub(crate) path: Text,
     pub(crate) ns: Option<Text>,
@@ -40,7 +41,7 @@ impl From<EventRow> for Row {
             )),
             kind: row.kind.as_deref().map(Text::new),
             action: text(&row.action),
-            op: row.op.as_deref().map(Text::new),
+            op: row.op.as_deref().filter(|op| !says(row.action.as_deref(), op)).map(Text::new),
             path: text(&row.path),
             ns: row.ns.as_deref().map(Text::new),
             verdict: Verdict::of_words(
@@ -52,6 +53,11 @@ impl From<EventRow> for Row {
             node: text(&row.node),
         }
     }
+}
+
+/// Tells whether our word ends in the server's: `secret.read` says that it was a read.
+fn says(action: Option<&str>, op: &str) -> bool {
+    action.and_then(|action| action.rsplit('.').next()) == Some(op)
 }
 
 /// Says who asked: a name, who a refused token belonged to, who a failed login said it was.

@@ -26,14 +26,15 @@ pub(crate) fn to_the_second(unix_ns: i64) -> String {
     at(unix_ns).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Returns `2026-11-24 10:43`, or the day alone for midnight where days are meant.
+/// Returns `2026-11-24 10:43`.
 pub(crate) fn to_the_minute(unix_ns: i64) -> String {
     at(unix_ns).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Returns `24 Nov 10:43`, `24 Nov` or `Nov 2026`: as short as a step of this length allows.
+/// Returns `10:43:07`, `24 Nov 10:43`, `24 Nov` or `Nov 2026`: as short as a step of this length allows.
 pub(crate) fn tick(unix_ns: i64, step_ns: i64) -> String {
     let form = match step_ns {
+        step if step < MINUTE => "%H:%M:%S",
         step if step < 12 * HOUR => "%-d %b %H:%M",
         step if step < 28 * DAY => "%-d %b",
         _ => "%b %Y",
@@ -42,7 +43,8 @@ pub(crate) fn tick(unix_ns: i64, step_ns: i64) -> String {
 }
 
 fn at(unix_ns: i64) -> DateTime {
-    let time = Timestamp::from_nanosecond(i128::from(unix_ns)).expect("64 bits lie within jiff's range");
+    let time =
+        Timestamp::from_nanosecond(i128::from(unix_ns)).expect("64 bits lie within jiff's range");
     TimeZone::UTC.to_datetime(time)
 }
 
@@ -54,7 +56,11 @@ pub(crate) struct Step {
     pub(crate) says: &'static str,
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 17] = [
+    Step { ns: SECOND, word: "1s", says: "1 second" },
+    Step { ns: 5 * SECOND, word: "5s", says: "5 seconds" },
+    Step { ns: 15 * SECOND, word: "15s", says: "15 seconds" },
+    Step { ns: 30 * SECOND, word: "30s", says: "30 seconds" },
     Step { ns: MINUTE, word: "1m", says: "1 minute" },
     Step { ns: 5 * MINUTE, word: "5m", says: "5 minutes" },
     Step { ns: 15 * MINUTE, word: "15m", says: "15 minutes" },
@@ -86,6 +92,11 @@ impl Step {
     pub(crate) fn floor(self, time: i64) -> i64 {
         let first = if self.ns % (7 * DAY) == 0 { 4 * DAY } else { 0 };
         time.saturating_sub(time.saturating_sub(first).rem_euclid(self.ns))
+    }
+
+    /// Returns the time as exactly as steps of this length need.
+    pub(crate) fn says_time(self, time: i64) -> String {
+        if self.ns < MINUTE { to_the_second(time) } else { to_the_minute(time) }
     }
 
     /// Returns the end of the step in which the moment before a time lies.
@@ -165,7 +176,8 @@ mod tests {
     #[test]
     fn steps_begin_where_the_counts_do() {
         for (from, to, word, floor) in [
-            ("2026-11-24T09:00:00Z", "2026-11-24T09:05:00Z", "1m", "2026-11-24T09:00:00Z"),
+            ("2026-11-24T09:00:07Z", "2026-11-24T09:05:00Z", "5s", "2026-11-24T09:00:05Z"),
+            ("2026-11-24T09:00:07Z", "2026-11-24T10:00:00Z", "1m", "2026-11-24T09:00:00Z"),
             ("2026-11-24T09:17:00Z", "2026-11-25T09:17:00Z", "30m", "2026-11-24T09:00:00Z"),
             ("2026-11-18T10:17:00Z", "2026-11-25T09:17:00Z", "3h", "2026-11-18T09:00:00Z"),
             ("2026-09-25T10:17:00Z", "2026-11-25T09:17:00Z", "1d", "2026-09-25T00:00:00Z"),

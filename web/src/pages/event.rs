@@ -65,7 +65,8 @@ pub(crate) async fn event_page(
     app.ask(move |trail| {
         let full = event(trail, uid)?.ok_or(PageError::NotFound { what: "event" })?;
         if as_json {
-            let json = serde_json::to_vec(&full.event).map_err(|error| PageError::Trail(Box::new(error)))?;
+            let json = serde_json::to_vec(&full.event)
+                .map_err(|error| PageError::Trail(Box::new(error)))?;
             return Ok(([(CONTENT_TYPE, "application/json")], Body::from(json)).into_response());
         }
         Ok(Rendered::ok(page(trail, &full)?).into_response())
@@ -91,7 +92,8 @@ fn page(trail: &Trail, full: &FullEvent) -> Result<EventPage, PageError> {
 fn sentence(event: &AuditEvent) -> Sentence {
     let identity = &event.identity;
     let kind = identity.kind.as_str();
-    let name = who(identity.name.as_deref(), identity.former_name.as_deref(), identity.claimed.as_deref());
+    let name =
+        who(identity.name.as_deref(), identity.former_name.as_deref(), identity.claimed.as_deref());
     Sentence {
         // "root (root)" says nothing.
         kind: match &identity.method {
@@ -137,7 +139,9 @@ mod tests {
     fn a_uid_is_32_hex_digits() {
         let uid = "0c3cbbd1bd6c0d6d1f2ae4c35f4e2b4e";
         assert_eq!(parse(uid).expect("a uid").to_string(), uid);
-        for wrong in ["", "0c", "+c3cbbd1bd6c0d6d1f2ae4c35f4e2b4e", &format!("{uid}0"), "../../etc/passwd"] {
+        for wrong in
+            ["", "0c", "+c3cbbd1bd6c0d6d1f2ae4c35f4e2b4e", &format!("{uid}0"), "../../etc/passwd"]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

@@ -198,9 +198,17 @@ mod tests {
 
     #[test]
     fn each_chip_takes_one_term_away() {
-        let filter = Filter::parse("decision:denied (a OR b)", jiff::Timestamp::now()).expect("a filter");
-        let link = link::Question { q: filter.to_string(), from: "-7d".to_owned(), ..link::Question::default() };
-        let chips: Vec<_> = chips(&filter, &link).into_iter().map(|chip| (chip.text.to_string(), chip.without)).collect();
+        let filter =
+            Filter::parse("decision:denied (a OR b)", jiff::Timestamp::now()).expect("a filter");
+        let link = link::Question {
+            q: filter.to_string(),
+            from: "-7d".to_owned(),
+            ..link::Question::default()
+        };
+        let chips: Vec<_> = chips(&filter, &link)
+            .into_iter()
+            .map(|chip| (chip.text.to_string(), chip.without))
+            .collect();
         assert_eq!(
             chips,
             [

@@ -18,7 +18,7 @@ use crate::page::Rendered;
 use crate::row::Row;
 use crate::shell::Shell;
 use crate::text::counted;
-use crate::time::{Step, Stretch, now, to_the_minute, typed};
+use crate::time::{DAY, Step, Stretch, now, to_the_minute, typed};
 
 mod buckets;
 mod coverage;
@@ -72,6 +72,9 @@ pub(crate) struct Shown {
 /// How many of the newest denied requests are shown.
 const DENIED_SHOWN: usize = 8;
 
+/// The fewest bars of a histogram over all time: a trail of two minutes is no two walls.
+const BARS_MIN: i64 = 30;
+
 /// The page.
 pub(crate) async fn overview(
     State(app): State<App>,
@@ -79,9 +82,13 @@ pub(crate) async fn overview(
 ) -> Result<Response, PageError> {
     let asked = match &*shown.span {
         "" => None,
-        span => Some(Stretch::ALL.into_iter().find(|stretch| stretch.word() == span).ok_or_else(|| {
-            PageError::Question(format!("{span:?} is no stretch of time: there are 24h, 7d, 30d and all"))
-        })?),
+        span => Some(Stretch::ALL.into_iter().find(|stretch| stretch.word() == span).ok_or_else(
+            || {
+                PageError::Question(format!(
+                    "{span:?} is no stretch of time: there are 24h, 7d, 30d and all"
+                ))
+            },
+        )?),
     };
     app.ask(move |trail| page(trail, asked)).await
 }
@@ -105,7 +112,12 @@ impl Scope<'_> {
         let filter = Filter::parse(filter, jiff::Timestamp::now())
             .map_err(|error| PageError::Question(error.caret()))?;
         let ends = (!self.all).then_some((self.from, self.to));
-        Ok(Question { filter, from: ends.map(|ends| ends.0), to: ends.map(|ends| ends.1), all: false })
+        Ok(Question {
+            filter,
+            from: ends.map(|ends| ends.0),
+            to: ends.map(|ends| ends.1),
+            all: false,
+        })
     }
 
     /// Returns the address under which the explorer asks the same.
@@ -128,18 +140,29 @@ fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
     let now = now();
     let last = newest.items.first().and_then(|row| row.time_unix_ns).unwrap_or(now);
     let held = Stretch::holding(last, now);
-    let stretch = asked.unwrap_or(held);
+    let stretch = match asked {
+        Some(asked) => asked,
+        // A trail that is younger than its newest day is seen best from its first event on.
+        None if held == Stretch::Day
+            && buckets::earliest(&view)?.is_some_and(|first| now - first < DAY) =>
+        {
+            Stretch::All
+        }
+        None => held,
+    };
     let scope = match stretch.length() {
         Some(length) => {
             let step = Step::of(now - length, now);
             let (from, to) = (step.floor(now - length), step.ceil(now));
-            let link = link::Question { from: typed(from), to: typed(to), ..link::Question::default() };
+            let link =
+                link::Question { from: typed(from), to: typed(to), ..link::Question::default() };
             Scope { view: &view, from, to, step, link, all: false }
         }
         None => {
             let first = buckets::earliest(&view)?.unwrap_or(last).min(last);
             let step = Step::of(first, last);
-            let (from, to) = (step.floor(first), step.ceil(last.saturating_add(1)));
+            let to = step.ceil(last.saturating_add(1));
+            let from = step.floor(first).min(to.saturating_sub(BARS_MIN * step.ns));
             Scope { view: &view, from, to, step, link: link::Question::default(), all: true }
         }
     };
@@ -147,9 +170,10 @@ fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
         format!("The newest event is of {}, more than a day ago; shown is the shortest stretch that holds it.", to_the_minute(last))
     });
     let denied = search_in(&view, &scope.question("decision:denied")?, DENIED_SHOWN, None)?;
+    let step = scope.step;
     let page = OverviewPage {
         shell: shell(trail, "Overview"),
-        span_words: format!("{} to {}, UTC", to_the_minute(scope.from), to_the_minute(scope.to)),
+        span_words: format!("{} to {}, UTC", step.says_time(scope.from), step.says_time(scope.to)),
         spans: Stretch::ALL.map(|offered| span(offered, stretch)).into(),
         note,
         tiles: tiles::tiles(&scope)?,

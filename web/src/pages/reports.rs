@@ -107,7 +107,11 @@ pub(crate) async fn heading_csv(
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
     let csv = made(app, asked, |report| table(report.heading_table())).await?;
-    Ok(file("keytrail-access-heading.csv", "text/csv; charset=utf-8; header=present", Body::from(csv)))
+    Ok(file(
+        "keytrail-access-heading.csv",
+        "text/csv; charset=utf-8; header=present",
+        Body::from(csv),
+    ))
 }
 
 /// The whole report as one JSON object.
@@ -121,7 +125,11 @@ pub(crate) async fn access_json(
     Ok(file("keytrail-access.json", "application/json", Body::from(json.await?)))
 }
 
-fn page(trail: &Trail, asked: Asked, meant: Result<Meant, String>) -> Result<Rendered<ReportsPage>, PageError> {
+fn page(
+    trail: &Trail,
+    asked: Asked,
+    meant: Result<Meant, String>,
+) -> Result<Rendered<ReportsPage>, PageError> {
     let by = meant.as_ref().map_or(By::Identity, |meant| meant.by);
     let page = ReportsPage {
         shell: shell(trail, "Access report"),
@@ -172,7 +180,8 @@ impl Asked {
             None => By::Identity,
             Some(by) => by.parse()?,
         };
-        let [period, from, to, tz] = [&self.period, &self.from, &self.to, &self.tz].map(|typed| given(typed));
+        let [period, from, to, tz] =
+            [&self.period, &self.from, &self.to, &self.tz].map(|typed| given(typed));
         let period = Period::new(period, from, to, tz, now).map_err(|error| error.to_string())?;
         let scope = Filter::parse(&self.scope, now).map_err(|error| error.caret())?;
         Ok(Meant { by, period, scope, now })
@@ -180,7 +189,14 @@ impl Asked {
 
     fn href(&self, page: &str) -> String {
         let Asked { by, period, from, to, tz, scope } = self;
-        let typed = [("by", by), ("period", period), ("from", from), ("to", to), ("tz", tz), ("scope", scope)];
+        let typed = [
+            ("by", by),
+            ("period", period),
+            ("from", from),
+            ("to", to),
+            ("tz", tz),
+            ("scope", scope),
+        ];
         address(page, typed.map(|(name, value)| (name, value.trim())))
     }
 }

@@ -58,13 +58,17 @@ impl Facts {
     }
 
     fn each_asked<'a>(&mut self, name: &str, key: &str, values: impl IntoIterator<Item = &'a str>) {
-        let value = |value: &str| Value { link: Link::of(key, value), code: false, tags: Vec::new() };
+        let value =
+            |value: &str| Value { link: Link::of(key, value), code: false, tags: Vec::new() };
         self.values(name, values.into_iter().map(value));
     }
 
     /// A value that no key asks for.
     fn plain(&mut self, name: &str, value: Option<&str>) {
-        self.values(name, value.map(|value| Value { link: Link::none(value), code: false, tags: Vec::new() }));
+        self.values(
+            name,
+            value.map(|value| Value { link: Link::none(value), code: false, tags: Vec::new() }),
+        );
     }
 
     /// A hash, and the texts that other lines show for it.
@@ -102,16 +106,22 @@ fn who(full: &FullEvent) -> Vec<Fact> {
     facts.asked("Identity", "identity", identity.name.as_deref());
     let other_names = identity.names.iter().filter(|name| Some(*name) != identity.name.as_ref());
     facts.each_asked("Also called", "identity", other_names.map(String::as_str));
-    facts.values("Formerly", identity.former_name.as_deref().map(|name| Value {
-        link: Link::of("identity", name),
-        code: false,
-        tags: vec![Text::new(LEARNED)],
-    }));
-    facts.values("Claimed", identity.claimed.as_deref().map(|name| Value {
-        link: Link::none(name),
-        code: false,
-        tags: vec![Text::new("not proven")],
-    }));
+    facts.values(
+        "Formerly",
+        identity.former_name.as_deref().map(|name| Value {
+            link: Link::of("identity", name),
+            code: false,
+            tags: vec![Text::new(LEARNED)],
+        }),
+    );
+    facts.values(
+        "Claimed",
+        identity.claimed.as_deref().map(|name| Value {
+            link: Link::none(name),
+            code: false,
+            tags: vec![Text::new("not proven")],
+        }),
+    );
     facts.asked("Kind", "kind", Some(identity.kind.as_str()));
     facts.asked("Auth method", "method", identity.method.as_deref());
     facts.asked("Auth mount", "auth", identity.mount.as_deref());
@@ -134,7 +144,11 @@ fn what(event: &AuditEvent) -> Vec<Fact> {
     facts.asked("Mount", "mount", event.mount.as_deref());
     facts.asked("Engine", "engine", event.mount_type.as_deref());
     facts.asked("Namespace", "ns", event.namespace.as_deref());
-    facts.each_asked("Is", "is", event.flags.iter().map(|flag| flag.as_str()).filter(|flag| is_asked_for(flag)));
+    facts.each_asked(
+        "Is",
+        "is",
+        event.flags.iter().map(|flag| flag.as_str()).filter(|flag| is_asked_for(flag)),
+    );
     facts.0
 }
 
@@ -166,11 +180,14 @@ fn place(event: &AuditEvent) -> Vec<Fact> {
     facts.asked("Audit device", "device", Some(&event.device));
     facts.plain("Server", event.server_version.as_deref());
     for (name, values) in &event.headers {
-        facts.values(&format!("header: {name}"), values.iter().map(|value| Value {
-            link: Link::none(value),
-            code: false,
-            tags: Vec::new(),
-        }));
+        facts.values(
+            &format!("header: {name}"),
+            values.iter().map(|value| Value {
+                link: Link::none(value),
+                code: false,
+                tags: Vec::new(),
+            }),
+        );
     }
     facts.0
 }
@@ -206,11 +223,14 @@ fn hashes(full: &FullEvent) -> Vec<Fact> {
     for (name, hash) in &event.hmacs {
         facts.hash(name, "hash", Some(hash), full);
     }
-    facts.values("Salt", event.salt.as_deref().map(|salt| Value {
-        link: Link::none(salt),
-        code: false,
-        tags: vec![Text::new(LEARNED)],
-    }));
+    facts.values(
+        "Salt",
+        event.salt.as_deref().map(|salt| Value {
+            link: Link::none(salt),
+            code: false,
+            tags: vec![Text::new(LEARNED)],
+        }),
+    );
     facts.each_asked("Keys of data", "data_key", event.data_keys.iter().map(String::as_str));
     facts.0
 }
@@ -221,7 +241,10 @@ fn record(event: &AuditEvent) -> Vec<Fact> {
     facts.asked("Source", "source", Some(&event.source.to_string()));
     let leaves: Vec<String> = event.leaves.iter().map(|leaf| grouped(leaf.0)).collect();
     facts.plain("Leaves", Some(&leaves.join(", ")));
-    facts.plain("Issued by", Some(&format!("leaf {}, as number {}", grouped(event.issued.0.0), event.issued.1)));
+    facts.plain(
+        "Issued by",
+        Some(&format!("leaf {}, as number {}", grouped(event.issued.0.0), event.issued.1)),
+    );
     facts.plain("Ledger", Some(&event.origin));
     facts.plain("Rules", Some(&event.rules));
     facts.0

@@ -42,8 +42,20 @@ const LINE_BYTES_MAX: usize = 256 << 10;
 pub(super) fn lines(trail: &Trail, full: &FullEvent) -> Result<[Line; 2], PageError> {
     let id = full.event.request_id.as_deref();
     Ok([
-        line(trail, full.request.as_ref(), id, "Request line", "The request line is not in the ledger.")?,
-        line(trail, full.response.as_ref(), id, "Response line", "There is no response line in the ledger.")?,
+        line(
+            trail,
+            full.request.as_ref(),
+            id,
+            "Request line",
+            "The request line is not in the ledger.",
+        )?,
+        line(
+            trail,
+            full.response.as_ref(),
+            id,
+            "Response line",
+            "There is no response line in the ledger.",
+        )?,
     ])
 }
 
@@ -64,18 +76,30 @@ fn line(
     };
     let bytes = grouped(stored.bytes.len() as u64);
     let shown = match stored.bytes.len() {
-        length if length > LINE_BYTES_MAX => format!("‹line of {bytes} bytes, too long for a page›"),
+        length if length > LINE_BYTES_MAX => {
+            format!("‹line of {bytes} bytes, too long for a page›")
+        }
         _ => redact_line(&stored.bytes, trail.rules()),
     };
     let place = Place {
         source: Link::of("source", &stored.source),
-        place: format!("{bytes} bytes from offset {} of generation {}", grouped(stored.offset), stored.generation.0),
+        place: format!(
+            "{bytes} bytes from offset {} of generation {}",
+            grouped(stored.offset),
+            stored.generation.0
+        ),
         arrived: format!("{} UTC, {reader}", to_the_second(stored.arrived_unix_ns)),
         hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         command: command(&stored.source, request_id),
     };
     let leaf = Some(grouped(stored.leaf.0));
-    Ok(Line { title, leaf, missing, parts: parts(shown.trim_end_matches(['\n', '\r'])), place: Some(place) })
+    Ok(Line {
+        title,
+        leaf,
+        missing,
+        parts: parts(shown.trim_end_matches(['\n', '\r'])),
+        place: Some(place),
+    })
 }
 
 /// Parts a redacted line at what was withheld, which stands in `‹ ›`.
@@ -135,7 +159,11 @@ mod tests {
     #[test]
     fn a_command_holds_nothing_that_a_shell_would_run() {
         for (source, id, expected) in [
-            ("prod/bao-0/file", Some("b5-f1"), "keytrail cat -d DATA -s prod/bao-0/file | grep -F b5-f1"),
+            (
+                "prod/bao-0/file",
+                Some("b5-f1"),
+                "keytrail cat -d DATA -s prod/bao-0/file | grep -F b5-f1",
+            ),
             ("prod/bao-0/file", Some("$(reboot)"), "keytrail cat -d DATA -s prod/bao-0/file"),
             ("prod/bao-0/file", Some("-f/etc/passwd"), "keytrail cat -d DATA -s prod/bao-0/file"),
             ("p'; reboot #/a/b", None, r"keytrail cat -d DATA -s 'p'\''; reboot #/a/b'"),

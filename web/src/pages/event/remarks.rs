@@ -21,9 +21,13 @@ pub(super) fn remarks(full: &FullEvent) -> Vec<Remark> {
     }
     match event.reason {
         Reason::Pending => say("The response has not come yet, so the decision may still change."),
-        Reason::Unanswered => say("No response came within ten minutes of the log's own time, so what came of the request is not known."),
+        Reason::Unanswered => say(
+            "No response came within ten minutes of the log's own time, so what came of the request is not known.",
+        ),
         Reason::NotRecorded => say("The server does not log what came of this kind of request."),
-        Reason::System => say("No client asked for this: the server or one of its plugins wrote the line. Counts leave it out."),
+        Reason::System => say(
+            "No client asked for this: the server or one of its plugins wrote the line. Counts leave it out.",
+        ),
         Reason::Policy
         | Reason::Root
         | Reason::Login
@@ -34,17 +38,31 @@ pub(super) fn remarks(full: &FullEvent) -> Vec<Remark> {
         | Reason::Forwarded => {}
     }
     if let Some(former) = &event.identity.former_name {
-        say(&format!("The token was refused. Earlier lines show that it belonged to {}.", Text::new(former)));
+        say(&format!(
+            "The token was refused. Earlier lines show that it belonged to {}.",
+            Text::new(former)
+        ));
     }
     if let Some(claimed) = &event.identity.claimed {
-        say(&format!("Who failed to log in claimed to be {}; nothing proves it.", Text::new(claimed)));
+        say(&format!(
+            "Who failed to log in claimed to be {}; nothing proves it.",
+            Text::new(claimed)
+        ));
     }
     for flag in &event.flags {
         match flag {
-            Flag::Late => say("The response came after its request had been closed as unanswered. Counts leave it out."),
-            Flag::NoRequest => say("The request line is not in the ledger; this is told by the response line alone."),
-            Flag::OddField => say("A field of the line had a type that no known server writes, and was passed over."),
-            Flag::ClearText => say("The line holds a string in clear where the server should have hashed it."),
+            Flag::Late => say(
+                "The response came after its request had been closed as unanswered. Counts leave it out.",
+            ),
+            Flag::NoRequest => say(
+                "The request line is not in the ledger; this is told by the response line alone.",
+            ),
+            Flag::OddField => say(
+                "A field of the line had a type that no known server writes, and was passed over.",
+            ),
+            Flag::ClearText => {
+                say("The line holds a string in clear where the server should have hashed it.")
+            }
             Flag::Wrapped | Flag::Batch | Flag::Unauthenticated | Flag::Privileged => {}
         }
     }

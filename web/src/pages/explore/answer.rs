@@ -67,7 +67,9 @@ pub(super) fn answer(
     let rows: Vec<Row> = page.items.into_iter().map(Row::from).collect();
     let shown = match after {
         None => format!("The newest {} of {}", grouped(rows.len() as u64), grouped(page.matched)),
-        Some(_) => format!("{} of {}, older ones", grouped(rows.len() as u64), grouped(page.matched)),
+        Some(_) => {
+            format!("{} of {}, older ones", grouped(rows.len() as u64), grouped(page.matched))
+        }
     };
     Ok(Answer {
         total: counted(page.matched, "event", "events"),

@@ -48,8 +48,12 @@ pub(super) fn facets(
         let field = CountField::parse(key, view.fields()).expect("a field of the grammar");
         let counts = count_in(view, question, &[field], None)?;
         let more = counts.rows.len().saturating_sub(SHOWN);
-        let rows: Vec<FacetRow> =
-            counts.rows.into_iter().take(SHOWN).map(|row| facet_row(key, row, counts.total, link)).collect();
+        let rows: Vec<FacetRow> = counts
+            .rows
+            .into_iter()
+            .take(SHOWN)
+            .map(|row| facet_row(key, row, counts.total, link))
+            .collect();
         if !rows.is_empty() {
             let more = (more > 0).then(|| format!("and {} more", grouped(more as u64)));
             facets.push(Facet { title, rows, more });

@@ -14,7 +14,7 @@ use super::Scope;
 use crate::chart::Bucket;
 use crate::error::PageError;
 use crate::link;
-use crate::time::{tick, to_the_minute, typed};
+use crate::time::{tick, typed};
 
 /// Returns every step of the stretch with its counts, also those of nothing.
 pub(super) fn buckets(scope: &Scope<'_>) -> Result<Vec<Bucket>, PageError> {
@@ -38,7 +38,7 @@ pub(super) fn buckets(scope: &Scope<'_>) -> Result<Vec<Bucket>, PageError> {
         let to = from.saturating_add(scope.step.ns);
         let ends = link::Question { from: typed(from), to: typed(to), ..link::Question::default() };
         buckets.push(Bucket {
-            from: to_the_minute(from),
+            from: scope.step.says_time(from),
             tick: tick(from, scope.step.ns),
             href: ends.href("/explore"),
             ..found.remove(&from).unwrap_or_default()
@@ -48,13 +48,13 @@ pub(super) fn buckets(scope: &Scope<'_>) -> Result<Vec<Bucket>, PageError> {
     Ok(buckets)
 }
 
-/// Returns about when the first event was: the beginning of its five minutes.
+/// Returns when the first event was: the beginning of its second.
 ///
 /// Answers come newest first, so the first is found by counting ever finer what lies in the first step.
 pub(super) fn earliest(view: &View) -> Result<Option<i64>, PageError> {
     let mut question = Question::everything();
     let mut earliest = None;
-    for step in ["52w", "1w", "1d", "1h", "5m"] {
+    for step in ["52w", "1w", "1d", "1h", "5m", "1s"] {
         let interval = Interval::parse(step, &TimeZone::UTC)?;
         let counts = count_in(view, &question, &[], Some(&interval))?;
         let Some(first) = counts.rows.first() else { break };

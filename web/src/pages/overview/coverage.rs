@@ -27,6 +27,7 @@ pub(super) struct Source {
 pub(super) struct Fact {
     pub(super) name: &'static str,
     pub(super) link: Link,
+    pub(super) code: bool,
     pub(super) note: Option<String>,
 }
 
@@ -83,39 +84,63 @@ pub(super) fn ledger(trail: &Trail, view: &View) -> Result<Vec<Fact>, PageError>
     let fact = |name, link, note: &str| Fact {
         name,
         link,
+        code: false,
         note: (!note.is_empty()).then(|| note.to_owned()),
     };
     let asking = |text: String, q: &str, all| Link {
         text: Text::new(&text),
-        href: Some(link::Question { q: q.to_owned(), all, ..link::Question::default() }.href("/explore")),
+        href: Some(
+            link::Question { q: q.to_owned(), all, ..link::Question::default() }.href("/explore"),
+        ),
     };
     let mut facts = vec![
-        fact("Recorded and signed", Link::none(&format!("up to leaf {}", grouped(checkpoint.size))), ""),
+        fact(
+            "Recorded and signed",
+            Link::none(&format!("up to leaf {}", grouped(checkpoint.size))),
+            "",
+        ),
         fact(
             "Answers hold",
             Link::none(&format!("up to leaf {}", grouped(totals.leaves))),
-            &if behind > 0 { format!("{} not indexed yet", counted(behind, "leaf", "leaves")) } else { String::new() },
+            &if behind > 0 {
+                format!("{} not indexed yet", counted(behind, "leaf", "leaves"))
+            } else {
+                String::new()
+            },
         ),
         fact(
             "Undecodable",
             Link::none(&counted(totals.undecodable, "line", "lines")),
             "kept, counted, and in no other number",
         ),
-        fact("Pending", asking(counted(totals.pending, "request", "requests"), "is:pending", true), "the answer has not come"),
+        fact(
+            "Pending",
+            asking(counted(totals.pending, "request", "requests"), "is:pending", true),
+            "the answer has not come",
+        ),
         fact("Gaps", Link::none(&grouped(totals.gaps)), "stretches known to be missing"),
     ];
     for (word, count) in &left_out.0 {
-        facts.push(fact("Left out of counts", asking(format!("{} {word}", grouped(*count)), &format!("is:{word}"), true), match *word {
-            "forwarded" => "a standby handed them on; the active node's own event counts",
-            "late" => "answers to requests that were closed as unanswered",
-            "system" => "the audit device's own probes and plugins' lines",
-            _ => "",
-        }));
+        facts.push(fact(
+            "Left out of counts",
+            asking(format!("{} {word}", grouped(*count)), &format!("is:{word}"), true),
+            match *word {
+                "forwarded" => "a standby handed them on; the active node's own event counts",
+                "late" => "answers to requests that were closed as unanswered",
+                "system" => "the audit device's own probes and plugins' lines",
+                _ => "",
+            },
+        ));
     }
     if no_twin > 0 {
-        facts.push(fact("Without twin", asking(counted(no_twin, "forwarded request", "forwarded requests"), "is:no_twin", true), "no other node's log tells what came of them"));
+        facts.push(fact(
+            "Without twin",
+            asking(counted(no_twin, "forwarded request", "forwarded requests"), "is:no_twin", true),
+            "no other node's log tells what came of them",
+        ));
     }
     facts.push(fact("Origin", Link::none(&checkpoint.origin), ""));
-    facts.push(fact("Root", Link::none(&checkpoint.root.iter().map(|byte| format!("{byte:02x}")).collect::<String>()), ""));
+    let root: String = checkpoint.root.iter().map(|byte| format!("{byte:02x}")).collect();
+    facts.push(Fact { code: true, ..fact("Root", Link::none(&root), "") });
     Ok(facts)
 }

@@ -47,8 +47,13 @@ struct Denied {
     reasons: BTreeMap<String, u64>,
 }
 
-fn ranking(scope: &Scope<'_>, key: &'static str, title: &'static str) -> Result<Ranking, PageError> {
-    let counts = count_in(scope.view, &scope.question(DENIED)?, &fields(scope, &[key, "reason"]), None)?;
+fn ranking(
+    scope: &Scope<'_>,
+    key: &'static str,
+    title: &'static str,
+) -> Result<Ranking, PageError> {
+    let counts =
+        count_in(scope.view, &scope.question(DENIED)?, &fields(scope, &[key, "reason"]), None)?;
     let mut by_value: BTreeMap<Option<String>, Denied> = BTreeMap::new();
     for row in counts.rows {
         let mut values = row.values;

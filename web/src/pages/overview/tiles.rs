@@ -36,7 +36,8 @@ pub(super) fn tiles(scope: &Scope<'_>) -> Result<Vec<Tile>, PageError> {
     let denied = sum(&|decision, _, _| decision == "denied");
     let failed_logins = sum(&|decision, reason, _| decision == "denied" && reason == "login");
     let unknown = sum(&|decision, _, _| decision == "unknown");
-    let identities = rows(scope, "", &["identity"])?.iter().filter(|row| row.values[1].is_some()).count();
+    let identities =
+        rows(scope, "", &["identity"])?.iter().filter(|row| row.values[1].is_some()).count();
     let addresses = rows(scope, FAILED_LOGINS, &["ip"])?.len();
     let root = search_in(scope.view, &scope.question(ROOT)?, 1, None)?;
     let last_root = root.items.first().and_then(|row| row.time_unix_ns);
@@ -48,7 +49,11 @@ pub(super) fn tiles(scope: &Scope<'_>) -> Result<Vec<Tile>, PageError> {
             sub: format!(
                 "{}{}",
                 counted(identities as u64, "identity", "identities"),
-                if unknown > 0 { format!(" · {} with unknown fate", grouped(unknown)) } else { String::new() }
+                if unknown > 0 {
+                    format!(" · {} with unknown fate", grouped(unknown))
+                } else {
+                    String::new()
+                }
             ),
             href: scope.href(""),
         },
@@ -94,7 +99,8 @@ fn rows(scope: &Scope<'_>, filter: &str, by: &[&str]) -> Result<Vec<CountRow>, P
 }
 
 pub(super) fn fields(scope: &Scope<'_>, by: &[&str]) -> Vec<CountField> {
-    let field = |name: &&str| CountField::parse(name, scope.view.fields()).expect("a field of the grammar");
+    let field =
+        |name: &&str| CountField::parse(name, scope.view.fields()).expect("a field of the grammar");
     by.iter().map(field).collect()
 }
 
@@ -107,7 +113,9 @@ fn with_words(row: &CountRow, wanted: &dyn Fn(&str, &str, &str) -> bool) -> bool
 fn by_reason(rows: &[CountRow]) -> String {
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
     for row in rows {
-        if let [Some(decision), Some(reason), _] = &row.values[..] && decision == "denied" {
+        if let [Some(decision), Some(reason), _] = &row.values[..]
+            && decision == "denied"
+        {
             *reasons.entry(reason).or_default() += row.count;
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct AccessView {
     pub(super) frameworks: Vec<Framework>,
     pub(super) notes: Vec<String>,
     pub(super) rows: Vec<Row>,
+    /// Says how many rows are not shown.
+    pub(super) cut: Option<String>,
     pub(super) totals: Numbers,
     pub(super) zone: Text,
 }
@@ -47,15 +49,18 @@ pub(super) struct Row {
 pub(super) struct Numbers {
     pub(super) requests: String,
     pub(super) access: String,
-    pub(super) allowed_else: Option<String>,
+    pub(super) allowed_else: String,
+    pub(super) allowed_because: Vec<String>,
     pub(super) denied: String,
     pub(super) is_denied: bool,
-    pub(super) denied_because: String,
+    pub(super) denied_because: Vec<String>,
     pub(super) unknown: String,
-    pub(super) unknown_because: String,
+    pub(super) unknown_because: Vec<String>,
     pub(super) operations: Vec<Text>,
 }
 
+/// How many rows are shown to be read; a page of a million rows would be none.
+const ROWS_SHOWN: usize = 2_000;
 /// How many addresses a row names.
 const ADDRESSES_SHOWN: usize = 5;
 /// How many operations a row names.
@@ -76,9 +81,16 @@ impl AccessView {
         let heading = &report.heading;
         let by = report.by.as_str();
         let zone = query::period::time_zone(&heading.zone).unwrap_or(jiff::tz::TimeZone::UTC);
-        let time = |time: Option<i64>| Text::new(&time.map_or_else(|| "no time".to_owned(), |ns| minute(&rfc3339_in(ns, &zone))));
+        let time = |time: Option<i64>| {
+            Text::new(
+                &time.map_or_else(|| "no time".to_owned(), |ns| minute(&rfc3339_in(ns, &zone))),
+            )
+        };
         let row = |row: &AccessRow| Row {
-            key: Link { href: if linked { href(report, row) } else { None }, text: Text::new(shown(row)) },
+            key: Link {
+                href: if linked { href(report, row) } else { None },
+                text: Text::new(shown(row)),
+            },
             under: under(row, report.by),
             numbers: Numbers::of(&row.counts),
             first: time(row.first),
@@ -96,7 +108,8 @@ impl AccessView {
             sources: sources(report),
             frameworks: frameworks(report),
             notes: heading.notes.iter().map(|note| sentence(note)).collect(),
-            rows: report.rows.iter().map(row).collect(),
+            rows: report.rows.iter().take(ROWS_SHOWN).map(row).collect(),
+            cut: cut(report.rows.len()),
             totals: Numbers::of(&report.totals),
             zone: Text::new(&heading.zone),
         }
@@ -123,15 +136,14 @@ impl Numbers {
             (counts.allowed_errors, "failed"),
             (counts.allowed_other, "fate unknown"),
         ];
-        let allowed_else: Vec<String> = allowed_else
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{} {word}", grouped(*count)))
-            .collect();
+        let allowed_because = allowed_else.iter().filter(|(count, _)| *count > 0);
         Numbers {
             requests: grouped(counts.requests),
             access: grouped(counts.access),
-            allowed_else: (!allowed_else.is_empty()).then(|| allowed_else.join(" · ")),
+            allowed_else: grouped(allowed_else.iter().map(|(count, _)| count).sum::<u64>()),
+            allowed_because: allowed_because
+                .map(|(count, word)| format!("{word} {}", grouped(*count)))
+                .collect(),
             denied: grouped(denied),
             is_denied: denied > 0,
             denied_because: because(&counts.denied),
@@ -142,11 +154,21 @@ impl Numbers {
     }
 }
 
-fn because(reasons: &BTreeMap<ingest::event::Reason, u64>) -> String {
+fn cut(rows: usize) -> Option<String> {
+    (rows > ROWS_SHOWN).then(|| {
+        format!(
+            "Shown are the {} rows with the most requests, of {}; the sums are over all of them. All rows stand in the report's CSV and JSON.",
+            grouped(ROWS_SHOWN as u64),
+            grouped(rows as u64),
+        )
+    })
+}
+
+fn because(reasons: &BTreeMap<ingest::event::Reason, u64>) -> Vec<String> {
     let mut reasons: Vec<_> = reasons.iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let each = reasons.iter().map(|(reason, count)| format!("{} {}", words(reason.as_str()), grouped(**count)));
-    each.collect::<Vec<_>>().join(" · ")
+    let each = reasons.iter();
+    each.map(|(reason, count)| format!("{} {}", words(reason.as_str()), grouped(**count))).collect()
 }
 
 fn shown(row: &AccessRow) -> &str {
@@ -155,7 +177,13 @@ fn shown(row: &AccessRow) -> &str {
 
 fn under(row: &AccessRow, by: By) -> Option<Text> {
     let names = match by {
-        By::Identity => row.names.named.iter().filter(|name| Some(*name) != row.name.as_ref()).cloned().collect(),
+        By::Identity => row
+            .names
+            .named
+            .iter()
+            .filter(|name| Some(*name) != row.name.as_ref())
+            .cloned()
+            .collect(),
         By::Path => row.namespace.iter().map(|ns| format!("in {ns}")).collect::<Vec<_>>(),
         By::Decision => Vec::new(),
     };
@@ -165,7 +193,8 @@ fn under(row: &AccessRow, by: By) -> Option<Text> {
 }
 
 fn named(row: &AccessRow) -> Vec<Text> {
-    let mut named: Vec<Text> = row.addresses.named.iter().take(ADDRESSES_SHOWN).map(|name| Text::new(name)).collect();
+    let mut named: Vec<Text> =
+        row.addresses.named.iter().take(ADDRESSES_SHOWN).map(|name| Text::new(name)).collect();
     let more = row.addresses.count.saturating_sub(named.len() as u64);
     if more > 0 {
         named.push(Text::new(&format!("and {} more", grouped(more))));
@@ -197,7 +226,7 @@ fn facts(report: &AccessReport) -> Vec<(&'static str, Text)> {
         ("Zone of dates", Text::new(&heading.zone)),
         ("Scope, as a filter", Text::new(filter)),
         ("Ledger", Text::new(&heading.origin)),
-        ("Covers leaves", Text::new(&format!("0 up to {}, itself not included", grouped(heading.leaf)))),
+        ("Leaves covered", Text::new(&format!("the first {}", grouped(heading.leaf)))),
         ("Made at", Text::new(&heading.generated)),
     ]
 }
@@ -205,8 +234,12 @@ fn facts(report: &AccessReport) -> Vec<(&'static str, Text)> {
 /// Says how the numbers tie out, and what is not among them.
 fn ties(report: &AccessReport) -> String {
     let heading = &report.heading;
-    let left_out: Vec<String> =
-        heading.left_out.iter().filter(|(_, count)| **count > 0).map(|(word, count)| format!("{} {word}", grouped(*count))).collect();
+    let left_out: Vec<String> = heading
+        .left_out
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(word, count)| format!("{} {word}", grouped(*count)))
+        .collect();
     let left_out = match left_out.is_empty() {
         true => "nothing left out".to_owned(),
         false => format!("less {} left out", left_out.join(", ")),
@@ -226,7 +259,12 @@ fn ties(report: &AccessReport) -> String {
 fn sources(report: &AccessReport) -> Vec<[Text; 4]> {
     let time = |time: &Option<String>| Text::new(time.as_deref().unwrap_or("no time"));
     let source = |source: &query::report::SourceCoverage| {
-        [Text::new(&source.source), Text::new(&grouped(source.events)), time(&source.first), time(&source.last)]
+        [
+            Text::new(&source.source),
+            Text::new(&grouped(source.events)),
+            time(&source.first),
+            time(&source.last),
+        ]
     };
     report.heading.sources.iter().map(source).collect()
 }
@@ -237,7 +275,8 @@ fn frameworks(report: &AccessReport) -> Vec<Framework> {
         let name = format!("{} ({})", evidence.framework, evidence.version);
         match frameworks.iter_mut().find(|framework| framework.name == Text::new(&name)) {
             Some(framework) => framework.evidence.push(evidence.clone()),
-            None => frameworks.push(Framework { name: Text::new(&name), evidence: vec![evidence.clone()] }),
+            None => frameworks
+                .push(Framework { name: Text::new(&name), evidence: vec![evidence.clone()] }),
         }
     }
     frameworks
