@@ -61,7 +61,14 @@ impl KnownFromLedger {
     }
 
     fn or_stop<T>(&self, result: Result<T, LedgerError>) -> Option<T> {
-        result.map_err(|error| self.recorder.send(ToLedger::Unknown(error))).ok()
+        match result {
+            Ok(known) => Some(known),
+            Err(error) => {
+                // A recorder that is gone records nothing more, which is what the message asks for.
+                let _ = self.recorder.send(ToLedger::Unknown(error));
+                None
+            }
+        }
     }
 }
 

@@ -44,6 +44,11 @@ pub(super) fn shown(error: &str, is_database: bool) -> String {
     }
 }
 
+/// Returns the whole text, without the quoted literals of an SQL statement if it seems to tell of one.
+pub(super) fn without_sql_literals(text: &str) -> Cow<'_, str> {
+    if looks_like_sql(text) { without_literals(text) } else { Cow::Borrowed(text) }
+}
+
 fn looks_like_sql(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     ["sqlstate", "sql", "execute query", "syntax error", "error 1", "ora-"]

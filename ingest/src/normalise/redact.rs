@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::Rules;
-use super::error_text::{REDACTED, shown};
+use super::error_text::{REDACTED, without_sql_literals};
 use crate::decode::{Decoded, Split, decode, is_hmac, items, looks_hashed, members, split};
 
 /// Nesting below which nothing is shown.
@@ -244,10 +244,11 @@ impl Redactor<'_> {
                 | "client_token_accessor"
                 | "token"
                 | "wrapped_accessor" => looks_hashed(&text),
-                "error" => {
-                    let error = shown(&text, false);
-                    return self.quoted(&error);
-                }
+                "error" => match without_sql_literals(&text) {
+                    // The page shows the line as the server wrote it, wrapping and all.
+                    Cow::Borrowed(_) => true,
+                    Cow::Owned(error) => return self.quoted(&error),
+                },
                 "request_uri" => {
                     let (uri, query) =
                         text.split_once('?').map_or((&*text, ""), |(uri, _)| (uri, REDACTED));
