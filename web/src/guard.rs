@@ -110,6 +110,12 @@ fn names_us(authority: &str, bound: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
     use super::*;
 
     #[test]
@@ -139,5 +145,17 @@ mod tests {
             assert_eq!(names_us(authority, bound), ours, "{authority}");
         }
         assert!(names_us("10.0.0.1:80", IpAddr::from([10, 0, 0, 1])));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let bound = IpAddr::from([127, 0, 0, 1]);
+        let bug = get(async || -> &'static str { panic!("a bug") });
+        let router = Router::new().route("/", bug).layer(from_fn_with_state(bound, guard));
+        let request =
+            Request::get("/").header(HOST, "localhost").body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.headers().contains_key(CONTENT_SECURITY_POLICY));
     }
 }

@@ -35,3 +35,6 @@ mod verdict;
 
 pub use self::pages::reports::access_report_document;
 pub use self::server::{ServeError, serve};
+
+#[cfg(test)]
+mod tests;

@@ -90,14 +90,24 @@ pub(crate) fn term(key: &str, value: &str) -> Option<String> {
     if value.is_empty() || value.len() > LINKED_BYTES_MAX {
         return None;
     }
-    let plain = |c: char| c.is_alphanumeric() || "/-_.@+=|:".contains(c);
-    match value.chars().all(plain)
-        && !value.starts_with(['-', '.', ':', '='])
-        && !value.contains("..")
-    {
-        true => Some(format!("{key}:{value}")),
-        false => Some(format!("{key}:{}", quoted(value))),
-    }
+    let typed = format!("{key}:{value}");
+    Some(if is_literal(key, value) && parse(&typed).is_some() {
+        typed
+    } else {
+        format!("{key}:{}", quoted(value))
+    })
+}
+
+/// Tells whether a value without quotes means itself: no pattern, no range, nothing that the grammar
+/// completes or stands for something else.
+fn is_literal(key: &str, value: &str) -> bool {
+    let is_plain = value.chars().all(|c: char| c.is_alphanumeric() || "/-_.@+=|:".contains(c));
+    let is_whole = match key {
+        "mount" | "auth" | "ns" => value.ends_with('/'),
+        "op" => value != "write",
+        _ => true,
+    };
+    is_plain && is_whole && !value.starts_with(['-', '.', ':', '=']) && !value.contains("..")
 }
 
 fn quoted(value: &str) -> String {
@@ -117,6 +127,10 @@ mod tests {
             ("identity", "a,b", Some(r#"identity:"a,b""#)),
             ("ip", "10.0.1.7", Some("ip:10.0.1.7")),
             ("path", "a..b", Some(r#"path:"a..b""#)),
+            ("mount", "secret/", Some("mount:secret/")),
+            ("mount", "secret", Some(r#"mount:"secret""#)),
+            ("ip", "k:v", Some(r#"ip:"k:v""#)),
+            ("ip", "2001:db8::1", Some("ip:2001:db8::1")),
             ("path", "", None),
         ] {
             assert_eq!(term(key, value).as_deref(), expected, "{value}");

@@ -1,0 +1,341 @@
+//! The pages as a browser gets them: over a trail that was made from lines, an attacker's among them.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use ingest::pipeline::import;
+use ingest::source::SourceId;
+use ingest::tail::Input;
+use query::trail::Trail;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::routes::routes;
+
+/// What an attacker may write into any field: markup, an attribute's end, a turned direction, a
+/// terminal's escape.
+const HOSTILE: &str = "<script>alert(1)</script>\" onload='x' \u{202e}gpj\u{1b}[31m &amp; \\";
+
+/// A trail and the pages over it.
+struct Site {
+    router: Router,
+    _data: TempDir,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Site {
+    fn of(lines: &str) -> Site {
+        let data = tempfile::tempdir().expect("a folder");
+        let file = data.path().join("audit.log");
+        std::fs::write(&file, lines).expect("written");
+        Site::importing(data, &file)
+    }
+
+    fn of_recording() -> Site {
+        let recording = "../fixtures/openbao-2.7.2/ha/node-3.audit.jsonl.gz";
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(recording);
+        Site::importing(tempfile::tempdir().expect("a folder"), &file)
+    }
+
+    fn importing(data: TempDir, file: &Path) -> Site {
+        let folder = data.path().join("data");
+        let source = SourceId::new("prod", "bao-0", "file").expect("a source");
+        import(&folder, &source, &[Input::File(file.to_owned())], false, &|_| ())
+            .expect("imported");
+        let trail = Trail::open(&folder).expect("a trail");
+        Site { router: routes(App::new(trail), IpAddr::from([127, 0, 0, 1])), _data: data }
+    }
+
+    async fn get(&self, target: &str) -> Answer {
+        self.ask(Request::get(target).header("host", "127.0.0.1:8088")).await
+    }
+
+    async fn ask(&self, request: axum::http::request::Builder) -> Answer {
+        let request = request.body(Body::empty()).expect("a request");
+        let (head, body) =
+            self.router.clone().oneshot(request).await.expect("an answer").into_parts();
+        let bytes = to_bytes(body, 64 << 20).await.expect("a body");
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        Answer { status: head.status, headers: head.headers, text }
+    }
+}
+
+/// A request and its response, with what an attacker wrote in each place that he reaches.
+fn hostile_pair(id: usize, allowed: bool) -> String {
+    let auth = serde_json::json!({
+        "client_token": format!("hmac-sha256:{}", "ab".repeat(32)),
+        "accessor": format!("hmac-sha256:{}", "cd".repeat(32)),
+        "display_name": HOSTILE, "entity_id": format!("entity {HOSTILE}"), "token_type": "service",
+        "policies": ["default", HOSTILE], "metadata": {"username": HOSTILE, (HOSTILE): HOSTILE},
+        "policy_results": {"allowed": allowed, "granting_policies": if allowed {
+            serde_json::json!([{"name": HOSTILE, "type": "acl"}])
+        } else {
+            serde_json::json!([])
+        }},
+    });
+    let request = serde_json::json!({
+        "id": format!("id-{id} {HOSTILE}"), "operation": "read", "path": format!("secret/data/{HOSTILE}"),
+        "mount_point": "secret/", "mount_type": "kv", "remote_address": "10.0.0.1",
+        "headers": {"user-agent": [HOSTILE]}, "data": {(HOSTILE): HOSTILE},
+    });
+    let line = |kind: &str, second: usize| {
+        let mut line = serde_json::json!({
+            "time": format!("2026-11-24T10:{id:02}:{second:02}Z"), "type": kind,
+            "auth": auth, "request": request,
+        });
+        if !allowed {
+            line["error"] = format!("1 error occurred:\n\t* permission denied {HOSTILE}").into();
+        }
+        if kind == "response" {
+            line["response"] =
+                serde_json::json!({"mount_type": "kv", "data": {"data": {"pin": 987_654}}});
+        }
+        format!("{line}\n")
+    };
+    line("request", 1) + &line("response", 2)
+}
+
+fn hostile() -> Site {
+    Site::of(&(0..3).map(|id| hostile_pair(id, id != 1)).collect::<String>())
+}
+
+/// Returns the addresses that a page's links lead to, as a browser reads them.
+fn links(html: &str, prefix: &str) -> Vec<String> {
+    let each = html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    each.map(unescaped).filter(|href| href.starts_with(prefix)).collect()
+}
+
+fn unescaped(html: &str) -> String {
+    html.replace("&#38;", "&").replace("&amp;", "&").replace("&#34;", "\"").replace("&#39;", "'")
+}
+
+/// Returns how many events the explorer says there are.
+fn total(html: &str) -> u64 {
+    let at = html.find(" events</h2>").or_else(|| html.find(" event</h2>")).expect("a total");
+    let digits = html[..at].rsplit('>').next().expect("a heading").replace(',', "");
+    digits.parse().expect("a number")
+}
+
+#[tokio::test]
+async fn every_answer_has_its_policies() {
+    let site = hostile();
+    let css = crate::assets::stylesheet().to_owned();
+    for (target, status) in [
+        ("/", 200),
+        ("/?span=7d", 200),
+        ("/?span=x", 400),
+        ("/explore", 200),
+        ("/explore?q=decison:x", 400),
+        ("/explore?from=never", 400),
+        ("/explore?page=x", 400),
+        ("/explore.csv", 200),
+        ("/explore.json?q=(", 400),
+        ("/event/00000000000000000000000000000000", 404),
+        ("/event/nonsense", 404),
+        ("/reports/access", 200),
+        ("/reports/access?by=colour", 400),
+        ("/reports/access.json?tz=Mars", 400),
+        ("/reports/access-heading.csv", 200),
+        ("/static/0/keytrail.css", 404),
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/elsewhere", 404),
+        (&*css, 200),
+    ] {
+        let answer = site.get(target).await;
+        assert_eq!(answer.status, status, "{target}: {}", answer.text);
+        let header = |name: &str| answer.headers[name].to_str().expect("text").to_owned();
+        let policy = header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'none'"));
+        assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"));
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        let cached = if target == css { "public, max-age=31536000, immutable" } else { "no-store" };
+        assert_eq!(header("cache-control"), cached, "{target}");
+        // What the policy would refuse is not there in the first place.
+        let text = &answer.text;
+        for refused in ["<script", " style=", " onload='", "javascript:"] {
+            let is_file = target.contains(".csv") || target.contains(".json");
+            assert!(is_file || !text.contains(refused), "{target} has {refused}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_hosts_and_other_methods_are_turned_away() {
+    let site = hostile();
+    for host in ["evil.example", "evil.example:8088", "127.0.0.1.evil.example", "10.0.0.1", ""] {
+        let answer = site.ask(Request::get("/explore").header("host", host)).await;
+        assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{host}");
+        assert!(!answer.text.contains("secret"));
+    }
+    let twice = Request::get("/").header("host", "localhost").header("host", "evil.example");
+    assert_eq!(site.ask(twice).await.status, StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(site.ask(Request::get("/")).await.status, StatusCode::MISDIRECTED_REQUEST);
+    let absolute = Request::get("http://evil.example/").header("host", "localhost");
+    assert_eq!(site.ask(absolute).await.status, StatusCode::MISDIRECTED_REQUEST);
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+        let request = Request::builder().method(method).uri("/").header("host", "localhost");
+        assert_eq!(site.ask(request).await.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+    }
+    let head = Request::head("/").header("host", "localhost:1");
+    assert_eq!(site.ask(head).await.status, StatusCode::OK);
+    let long = format!("/explore?q={}", "a".repeat(40_000));
+    assert_eq!(site.get(&long).await.status, StatusCode::URI_TOO_LONG);
+    let filter = format!("/explore?q={}", "a".repeat(9_000));
+    assert_eq!(site.get(&filter).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_typo_is_shown_at_its_place_and_the_box_keeps_it() {
+    let site = hostile();
+    let page = site.get("/explore?q=decison:denied+%22a%22%3Cb%3E&from=-7d").await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    let text = unescaped(&page.text);
+    assert!(text.contains("\n^^^^^^^\n"), "{text}");
+    assert!(text.contains("did you mean \"decision\"?"), "{text}");
+    assert!(page.text.contains("value=\"decison:denied &#34;a&#34;&#60;b&#62;\""), "{}", page.text);
+    // The correction is one click away, and the stretch of time stays.
+    let page = site.get("/explore?q=decison:denied&from=-7d").await;
+    let meant = links(&page.text, "/explore?q=decision%3Adenied&from=-7d");
+    assert_eq!(site.get(&meant[0]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_an_attacker_wrote_is_only_text() {
+    let site = hostile();
+    let explore = site.get("/explore").await;
+    let event = links(&explore.text, "/event/");
+    let targets = ["/", "/explore", "/reports/access", "/reports/access?by=path", &event[0]];
+    for target in targets {
+        let page = site.get(target).await;
+        assert_eq!(page.status, StatusCode::OK, "{target}");
+        assert!(page.text.contains("&#60;script&#62;"), "{target} shows the value");
+        for raw in ["<script", "\u{202e}", "\u{1b}", "987654"] {
+            assert!(!page.text.contains(raw), "{target} has {raw:?}");
+        }
+        assert!(page.text.contains("\\u{202e}gpj"), "{target} makes the direction visible");
+        // No value ends an attribute: each tag's attributes are those that templates write.
+        assert!(!page.text.contains("onload='"), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn every_link_asks_what_it_says() {
+    let site = hostile();
+    // Each facet's count is the number of rows behind its link; the same for the tiles' links.
+    let explore = site.get("/explore?q=decision:allowed").await;
+    assert_eq!(total(&explore.text), 2);
+    let event = links(&explore.text, "/event/").remove(0);
+    for target in ["/explore?q=decision:allowed", "/", &event, "/reports/access?by=path"] {
+        let page = site.get(target).await;
+        let links = links(&page.text, "/explore?");
+        assert!(!links.is_empty(), "{target}");
+        for link in links {
+            let answer = site.get(&link).await;
+            assert_eq!(answer.status, StatusCode::OK, "{target} -> {link}");
+        }
+    }
+    let facets = explore.text.split("class=\"card facets\"").nth(1).expect("facets");
+    for row in facets.split("<li>").skip(1) {
+        let count: u64 = row
+            .split("num soft\">")
+            .nth(1)
+            .and_then(|rest| rest.split('<').next())
+            .and_then(|count| count.parse().ok())
+            .expect("a count");
+        let Some(link) = links(row, "/explore?").into_iter().next() else { continue };
+        assert_eq!(total(&site.get(&link).await.text), count, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn pages_follow_one_another_without_gap_or_repeat() {
+    let site = Site::of(
+        &(0..130)
+            .map(|id| hostile_pair(id % 60, true).replace("id-", &format!("id-{id}-")))
+            .collect::<String>(),
+    );
+    let mut target = Some("/explore?q=decision:allowed&from=2026-11-24&to=2026-11-25".to_owned());
+    let mut seen = Vec::new();
+    while let Some(page) = target {
+        let page = site.get(&page).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert_eq!(total(&page.text), 130);
+        seen.extend(links(&page.text, "/event/"));
+        let older = page.text.split("button plain\" href=\"").nth(1);
+        target = older.and_then(|rest| rest.split('"').next()).map(unescaped);
+    }
+    assert_eq!(seen.len(), 130);
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 130);
+    // A token belongs to its question.
+    let page = site.get("/explore").await;
+    let token =
+        page.text.split("page=").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+    let other = site.get(&format!("/explore?q=decision:allowed&page={token}")).await;
+    assert_eq!(other.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn exports_hold_what_the_page_counts() {
+    let site = Site::of_recording();
+    let counted = total(&site.get("/explore").await.text);
+    let all = total(&site.get("/explore?all=1").await.text);
+    assert!(counted > 10 && all > counted, "{counted} of {all}");
+    let csv = site.get("/explore.csv").await;
+    assert_eq!(csv.text.lines().count() as u64, counted + 1);
+    assert_eq!(csv.headers["keytrail-matched"], counted.to_string());
+    assert!(csv.headers["keytrail-left-out"].to_str().expect("text").contains("forwarded="));
+    let json = site.get("/explore.json?all=1").await;
+    let mut uids = Vec::new();
+    for line in json.text.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect("an event a line");
+        uids.push(event["uid"].as_str().expect("a uid").to_owned());
+    }
+    assert_eq!(uids.len() as u64, all);
+    for uid in uids {
+        assert_eq!(site.get(&format!("/event/{uid}")).await.status, StatusCode::OK, "{uid}");
+        let event = site.get(&format!("/event/{uid}.json")).await;
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&event.text).expect("JSON")["uid"],
+            uid
+        );
+    }
+    let report = site.get("/reports/access.json?by=decision").await;
+    let report: serde_json::Value = serde_json::from_str(&report.text).expect("a report");
+    assert_eq!(report["totals"]["requests"], counted);
+}
+
+#[tokio::test]
+async fn a_trail_without_events_says_how_to_begin() {
+    let page = Site::of("not a line of an audit log\n").get("/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("Waiting for the first line"), "{}", page.text);
+    assert!(page.text.contains("1 line has been taken in"), "{}", page.text);
+    assert!(page.text.contains("vault audit enable file"));
+}
+
+#[tokio::test]
+async fn only_loopback_is_served() {
+    let site = tempfile::tempdir().expect("a folder");
+    let file = site.path().join("a.log");
+    std::fs::write(&file, hostile_pair(0, true)).expect("written");
+    let source = SourceId::new("prod", "bao-0", "file").expect("a source");
+    let data = site.path().join("data");
+    import(&data, &source, &[Input::File(file)], false, &|_| ()).expect("imported");
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("a port");
+    let trail = Trail::open(&data).expect("a trail");
+    let refused = crate::serve(listener, trail).await.expect_err("refused");
+    assert!(refused.to_string().contains("no sign-in yet"), "{refused}");
+}
