@@ -1,6 +1,6 @@
 //! Turns files into whole lines with places. Knows nothing of audit, JSON or the ledger's format.
 //!
-//! [`Tail`] follows files that are being written; [`import`] reads whole ones. Both say the same
+//! [`Tail`] follows files that are being written; [`import()`] reads whole ones. Both say the same
 //! [`TailItem`]s, and both recognise a file by its content ([`KnownContent`]), so that nothing is read
 //! twice, whatever rotation, compression or a restart did to names and inodes.
 //!

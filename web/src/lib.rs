@@ -13,7 +13,7 @@
 //! Every page is plain HTML that needs no script: its state stands in its address, its charts are SVG,
 //! and every number leads to the question behind it. A template chooses and loops; what it shows comes
 //! to it finished. Whatever comes out of the log was written by someone who may be an attacker, and
-//! goes through [`text::Text`] on its way into a page.
+//! goes through `text::Text` on its way into a page.
 
 mod app;
 mod asked;

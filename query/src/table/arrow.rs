@@ -1,4 +1,4 @@
-//! Arrow: texts are Utf8, numbers Int64, times Timestamp(ns, UTC), lists List<Utf8>; all nullable.
+//! Arrow: texts are Utf8, numbers Int64, times Timestamp(ns, UTC), lists `List<Utf8>`; all nullable.
 
 use std::io::Write;
 use std::sync::Arc;
