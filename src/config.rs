@@ -57,13 +57,8 @@ pub(crate) struct Config {
 impl Config {
     /// Reads and checks a file.
     pub(crate) fn read(path: &Path) -> Result<Config, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::Usage(format!(
-                "{}: {}",
-                path.display(),
-                ingest::tail::unreadable(path, &error)
-            ))
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::Usage(ingest::tail::unreadable(path, &error)))?;
         let file = toml::from_str(&text).map_err(|error| {
             Failure::Usage(format!("{}: {}", path.display(), explain(&error.to_string())))
         })?;
