@@ -135,7 +135,8 @@ impl Indexer {
 
     /// Tells whether something waits for a commit.
     pub fn has_uncommitted(&self) -> bool {
-        self.uncommitted > 0
+        // A lone request adds no document before the commit, which makes one of it as pending.
+        self.uncommitted > 0 || self.next > self.index.payload().covered
     }
 
     /// Indexes what the ledger holds now. `progress` is called after each batch with the leaves read so

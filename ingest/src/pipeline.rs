@@ -26,7 +26,7 @@ use crate::tail::{FollowOptions, Input, StopSignal, Tail, TailError, import as r
 const QUEUE_BATCHES: usize = 8;
 
 /// While following, what was read becomes searchable this long after the first of it.
-const COMMIT_AFTER: Duration = Duration::from_secs(1);
+const COMMIT_AFTER: Duration = Duration::from_millis(200);
 
 /// Why the line stopped.
 #[derive(Debug, Error)]

@@ -89,7 +89,7 @@ struct OpenFile {
 }
 
 /// Writes everything that comes from `items` into the ledger until [`ToLedger::Stop`] or until every
-/// sender is gone. `durable` is called with the size of the ledger after each flush, `caught_up` when
+/// sender is gone. `durable` is called with the size of the ledger after each checkpoint, `caught_up` when
 /// the tail says that it has read all there was.
 ///
 /// # Errors
@@ -112,13 +112,12 @@ pub fn record(
         unflushed: 0,
     };
     let mut first_unflushed: Option<Instant> = None;
-    let mut unsigned_since: Option<Instant> = None;
+    // When what is flushed may be signed: at once after a quiet second, else a second after the last.
+    let mut sign_at: Option<Instant> = None;
+    let mut signed_at: Option<Instant> = None;
     loop {
         let now = Instant::now();
-        let due = [
-            first_unflushed.map(|at| at + FLUSH_AFTER),
-            unsigned_since.map(|at| at + CHECKPOINT_AFTER),
-        ];
+        let due = [first_unflushed.map(|at| at + FLUSH_AFTER), sign_at];
         let wait = due
             .iter()
             .flatten()
@@ -147,18 +146,20 @@ pub fn record(
         let late = first_unflushed.is_some_and(|at| now >= at + FLUSH_AFTER)
             || recorder.unflushed >= FLUSH_BYTES;
         if recorder.unflushed > 0 && (late || barrier.is_some() || stop) {
-            durable(recorder.ledger.flush()?);
+            recorder.ledger.flush()?;
             recorder.unflushed = 0;
             first_unflushed = None;
-            unsigned_since.get_or_insert(now);
+            sign_at.get_or_insert(signed_at.map_or(now, |at| at + CHECKPOINT_AFTER));
         }
         if let Some(answer) = barrier {
             // Whoever asked may have gone; that is theirs to know.
             let _ = answer.send(());
         }
-        if unsigned_since.is_some_and(|at| stop || now >= at + CHECKPOINT_AFTER) {
-            recorder.ledger.checkpoint()?;
-            unsigned_since = None;
+        if sign_at.is_some_and(|at| stop || now >= at) {
+            // Told only now: other processes read up to the checkpoint, so the index may not name more.
+            durable(recorder.ledger.checkpoint()?.size);
+            sign_at = None;
+            signed_at = Some(now);
         }
         if stop {
             return Ok(recorder.recorded);
