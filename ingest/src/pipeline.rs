@@ -19,7 +19,7 @@ use crate::ledger::{Ledger, LedgerError, LedgerReader, Lock};
 use crate::normalise::Rules;
 use crate::own::{Fact, OwnLine};
 use crate::record::{RecordError, RecordOptions, Recorded, ToLedger, now_unix_ns, record};
-use crate::source::{Reader, SourceId};
+use crate::source::{LeafIndex, Reader, SourceId};
 use crate::tail::{FollowOptions, Input, StopSignal, Tail, TailError, import as read_whole};
 
 /// Batches between tail and ledger; a batch is about 1 MiB.
@@ -204,7 +204,11 @@ fn index_live(
             .map_or(Duration::from_secs(1), |at| at.saturating_duration_since(Instant::now()));
         let (size, last) = durable.wait(indexer.next(), wait);
         if size > indexer.next() {
+            let before = indexer.next();
             indexer.catch_up(&mut |_| commit_at.is_none_or(|at| Instant::now() < at))?;
+            if indexer.next() == before {
+                return Err(IndexerError::Vanished(LeafIndex(before)));
+            }
             if indexer.has_uncommitted() {
                 commit_at.get_or_insert_with(|| Instant::now() + COMMIT_AFTER);
             }
@@ -325,6 +329,9 @@ fn index_import(
             progress(Progress::Indexing(done, size.max(done)));
             true
         })?;
+        if indexer.next() < size {
+            return Err(IndexerError::Vanished(LeafIndex(indexer.next())));
+        }
         if last && indexer.next() >= size {
             indexer.commit()?;
             return indexer.publish();

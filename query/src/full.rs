@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use ingest::event::{AuditEvent, Uid};
-use ingest::index::document::{hashes, state_of};
+use ingest::index::document::{hashes, state_of, uid_term};
 use ingest::ledger::StoredLine;
 use ingest::normalise::{self, Parts};
 use ingest::source::{LeafIndex, SourceId};
+use tantivy::query::TermQuery;
+use tantivy::schema::IndexRecordOption;
 
 use crate::error::QueryError;
 use crate::history::View;
 use crate::page::{Page, PageToken};
-use crate::question::{Question, exact};
+use crate::question::Question;
 use crate::row::{EventRow, Rows};
-use crate::scan::{Address, Scan};
+use crate::scan::{Address, Scan, Uids};
 use crate::search::walk;
 use crate::trail::Trail;
 
@@ -90,11 +92,16 @@ pub fn events<E: From<QueryError>>(
 }
 
 fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError> {
-    let query = exact(view.fields().uid, &uid.to_string());
+    let query = TermQuery::new(uid_term(view.fields(), uid), IndexRecordOption::Basic);
     let mut found = None;
-    for in_segment in Scan::new(view.searcher(), &*query)?.segments() {
+    for in_segment in Scan::new(view.searcher(), &query)?.segments() {
         let segment = in_segment.number;
-        in_segment.each(|document| found = Some(Address { segment, document }))?;
+        let uids = Uids::open(in_segment.segment)?;
+        in_segment.each(|document| {
+            if uids.of(document) == uid {
+                found = Some(Address { segment, document });
+            }
+        })?;
     }
     Ok(found)
 }

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
-use tantivy::TantivyDocument;
+use tantivy::{TantivyDocument, Term};
 use tantivy::schema::Field;
 
 use super::schema::Fields;
-use crate::event::{AuditEvent, Flag, IdentityKind, Reason};
+use crate::event::{AuditEvent, Flag, IdentityKind, Reason, Uid};
 use crate::pairing::State;
 use crate::source::{LeafIndex, SourceId};
 
@@ -81,10 +81,29 @@ pub fn identities(event: &AuditEvent) -> Vec<&str> {
 /// Returns every hash in the event, token and accessor included, but for headers; each once.
 pub fn hashes(event: &AuditEvent) -> Vec<&str> {
     let identity = &event.identity;
-    let own = [&identity.token, &identity.accessor].into_iter().flatten();
+    let own = [&identity.token, &identity.accessor].into_iter().flatten().map(String::as_str);
+    unique(own.chain(other_hashes(event)))
+}
+
+/// Returns the hashes in the event but for its token and accessor, which have fields of their own.
+fn other_hashes(event: &AuditEvent) -> Vec<&str> {
+    let identity = &event.identity;
     let issued =
         event.issued_token.iter().flat_map(|issued| [&issued.token, &issued.accessor]).flatten();
-    unique(own.chain(issued).chain(event.hmacs.values()).map(String::as_str))
+    let own = [identity.token.as_deref(), identity.accessor.as_deref()];
+    let mut others = unique(issued.chain(event.hmacs.values()).map(String::as_str));
+    others.retain(|hash| !own.contains(&Some(hash)));
+    others
+}
+
+/// Returns the query term of a uid; another event's may be the same, once in 2^64.
+pub fn uid_term(fields: &Fields, uid: Uid) -> Term {
+    Term::from_field_u64(fields.uid_high, uid_halves(uid).0)
+}
+
+fn uid_halves(uid: Uid) -> (u64, u64) {
+    let number = u128::from_be_bytes(uid.0);
+    ((number >> 64) as u64, number as u64)
 }
 
 /// Returns what `is:` matches: the flags, and what kind and reason say.
@@ -231,10 +250,9 @@ impl Filling<'_> {
     fn place(&mut self, event: &AuditEvent, state: State) {
         let fields = self.fields;
         self.text(fields.doc, Some(EVENT));
-        self.text(fields.uid, Some(&event.uid.to_string()));
-        let uid = u128::from_be_bytes(event.uid.0);
-        self.document.add_u64(fields.uid_high, (uid >> 64) as u64);
-        self.document.add_u64(fields.uid_low, uid as u64);
+        let (high, low) = uid_halves(event.uid);
+        self.document.add_u64(fields.uid_high, high);
+        self.document.add_u64(fields.uid_low, low);
         self.text(fields.state, Some(state_word(state)));
         self.signed(fields.time, event.time.as_ref().map(|time| time.unix_ns));
         self.signed(fields.completed, event.completed.as_ref().map(|time| time.unix_ns));
@@ -285,7 +303,7 @@ impl Filling<'_> {
         self.text(fields.ns, event.namespace.as_deref());
         self.text(fields.lease, event.lease_id.as_deref());
         self.text(fields.lease_prefix, event.lease_id.as_deref().and_then(lease_prefix));
-        self.texts(fields.hash, hashes(event));
+        self.texts(fields.hash, other_hashes(event));
         self.texts(fields.header, headers(event).iter().map(String::as_str));
         self.texts(fields.data_key, event.data_keys.iter().map(String::as_str));
     }

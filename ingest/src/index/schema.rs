@@ -57,31 +57,32 @@ fn words(builder: &mut Builder, name: &str) -> Field {
     builder.add_text_field(name, TextOptions::default().set_indexing_options(indexing))
 }
 
+/// Numbers are columns only: a range is answered from the column, and a dictionary of nearly unique numbers
+/// would be a good part of the index.
 fn signed(builder: &mut Builder, name: &str) -> Field {
-    builder.add_i64_field(name, NumericOptions::from(FAST | INDEXED))
+    builder.add_i64_field(name, NumericOptions::from(FAST))
 }
 
 fn number(builder: &mut Builder, name: &str) -> Field {
-    builder.add_u64_field(name, NumericOptions::from(FAST | INDEXED))
-}
-
-fn column(builder: &mut Builder, name: &str) -> Field {
     builder.add_u64_field(name, NumericOptions::from(FAST))
 }
 
+fn number_and_term(builder: &mut Builder, name: &str) -> Field {
+    builder.add_u64_field(name, NumericOptions::from(FAST | INDEXED))
+}
+
 fn address(builder: &mut Builder, name: &str) -> Field {
-    builder.add_ip_addr_field(name, IpAddrOptions::from(FAST | INDEXED))
+    builder.add_ip_addr_field(name, IpAddrOptions::from(FAST))
 }
 
 fields! {
     /// `event`, or `undecodable` for a leaf (or a torn piece of one) that holds no entry.
     doc: term,
-    /// 32 hex digits, for look-ups. The two numbers below are the column of it.
-    uid: term_only,
-    /// The uid's first eight bytes, big endian: a dictionary of unique strings would cost four times that.
-    uid_high: column,
+    /// The uid's first eight bytes, big endian, by which it is looked up: a dictionary of unique strings would
+    /// cost four times that. Who looks one up compares the other eight as well.
+    uid_high: number_and_term,
     /// The uid's last eight bytes.
-    uid_low: column,
+    uid_low: number,
     /// How pairing closed the event: answered, pending, unanswered, late, response_only, alone. Not told
     /// by the reason: a request refused by a policy says `policy` while it still waits for its response.
     state: term,
@@ -94,7 +95,7 @@ fields! {
     /// The leaf that issued the event.
     issued_leaf: number,
     /// Which of that leaf's events this is.
-    issued_ordinal: column,
+    issued_ordinal: number,
     /// The request line.
     leaf_request: number,
     /// The response line; of an undecodable document, the leaf.
@@ -152,7 +153,7 @@ fields! {
     /// The same as a number, IPv4 mapped into IPv6, for CIDR.
     ip_addr: address,
     /// The client's port.
-    port: column,
+    port: number,
     /// Accessor hash.
     accessor: term,
     /// Token hash.
@@ -163,7 +164,7 @@ fields! {
     lease_prefix: term,
     /// Request id.
     request: term,
-    /// Many: every hash in the event, token and accessor included. Not a column: nobody counts by it.
+    /// Many: the hashes in the event but for its own token and accessor. Not a column: nobody counts by it.
     hash: term_only,
     /// Many: `name` and `name=value` of audited headers.
     header: term,

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use tantivy::directory::MmapDirectory;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::{Index, TantivyError, Term};
+use tantivy::{Index, TantivyError};
 use tracing::{info, warn};
 
-use super::document::{GAP, HALF, UNDECODABLE, document, remark, value};
+use super::document::{GAP, HALF, UNDECODABLE, document, remark, uid_term, value};
 use super::schema::Fields;
 use super::{CommitPayload, IndexError};
 use crate::event::AuditEvent;
@@ -122,7 +122,7 @@ impl IndexWriter {
         replaces: bool,
     ) -> Result<(), IndexError> {
         if replaces {
-            self.writer.delete_term(Term::from_field_text(self.fields.uid, &event.uid.to_string()));
+            self.writer.delete_term(uid_term(&self.fields, event.uid));
         }
         let mut document = document(&self.fields, event, state);
         for (hash, text) in learned {

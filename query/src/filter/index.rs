@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use ingest::index::document::uid_term;
 use ingest::index::schema::Fields;
 use tantivy::Term;
 use tantivy::query::{
@@ -36,7 +37,21 @@ pub(super) fn query(node: &Node, fields: &Fields, sets: &dyn Sets) -> Box<dyn Qu
 }
 
 fn term(key: Key, values: &[Value], fields: &Fields, sets: &dyn Sets) -> Box<dyn Query> {
-    let field = key.field(fields);
+    if key == Key::Hash {
+        // The event's own token and accessor are hashes too; they stand in fields of their own.
+        let places = [fields.hash, fields.token, fields.accessor];
+        return any(places.map(|field| term_in(field, key, values, fields, sets)).into());
+    }
+    term_in(key.field(fields), key, values, fields, sets)
+}
+
+fn term_in(
+    field: Field,
+    key: Key,
+    values: &[Value],
+    fields: &Fields,
+    sets: &dyn Sets,
+) -> Box<dyn Query> {
     // Exact texts are gathered, so that a list of a thousand is one pass over the dictionary.
     let mut texts = Vec::new();
     let mut others = Vec::new();
@@ -83,7 +98,10 @@ fn is(word: &str, fields: &Fields, sets: &dyn Sets) -> Box<dyn Query> {
     match word {
         "root" => any(vec![exact(fields.kind, "root"), exact(fields.reason, "root")]),
         "forwarded" | "system" | "pending" | "unanswered" => exact(fields.reason, word),
-        "no_twin" => one_of(fields.uid, sets.no_twin().iter().map(|uid| uid.to_string())),
+        "no_twin" => {
+            let terms = sets.no_twin().into_iter().map(|uid| uid_term(fields, uid));
+            Box::new(TermSetQuery::new(terms.collect::<Vec<_>>()))
+        }
         flag => exact(fields.is, flag),
     }
 }

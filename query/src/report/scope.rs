@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use ingest::event::{Flag, Reason};
+use ingest::index::document::uid_term;
 use ingest::index::schema::Fields;
 use jiff::Timestamp;
 use tantivy::collector::Count;
@@ -112,6 +113,6 @@ pub(super) fn no_twin(
     sets: &dyn Sets,
 ) -> Result<u64, ReportError> {
     let uids = sets.no_twin();
-    let terms = uids.iter().map(|uid| Term::from_field_text(fields.uid, &uid.to_string()));
+    let terms = uids.iter().map(|&uid| uid_term(fields, uid));
     count(searcher, &*all(vec![query.box_clone(), Box::new(TermSetQuery::new(terms))]))
 }
