@@ -11,7 +11,7 @@ pub(crate) use command::{Data, Run, keytrail};
 pub(crate) use entry::{login_response, pair, request, response, with_error};
 pub(crate) use fixture::{
     clear_strings, files_below, fixture, fixture_text, generated, json_lines, main_recording,
-    missing_tool, python,
+    missing_tool, python, tools_required,
 };
 pub(crate) use http::{get, get_with_host, visible_text};
 pub(crate) use server::Server;
