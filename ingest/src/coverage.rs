@@ -39,6 +39,8 @@ pub struct Coverage {
     /// The open hours, by source and whether a tail brought them. Small, so that a commit can carry it.
     hours: Vec<(u32, bool, Vec<Hour>)>,
     beats: BTreeMap<u32, Beats>,
+    /// The nodes that were declared last.
+    declared: Option<Vec<String>>,
     /// Sources that a process follows.
     followed: BTreeSet<u32>,
     #[serde(skip)]
@@ -86,10 +88,18 @@ impl Coverage {
     ) -> Result<(), E> {
         let at = i64::try_from(own.time.as_nanosecond()).unwrap_or(i64::MAX);
         match &own.fact {
-            Fact::Gap { source, why, .. } => {
-                let what = What::Gap { at_least: None, why: shortened(why) };
+            Fact::Gap { source, at_least, why, .. } => {
+                let what = What::Gap { at_least: *at_least, why: shortened(why) };
                 let source = number(source)?;
                 self.beats(source, |beats, done| beats.incident(at, what, done));
+            }
+            Fact::Continuity { source, proven, why, .. } => {
+                let source = number(source)?;
+                let what = What::Continuity { why: shortened(why) };
+                self.beats(source, |beats, done| match proven {
+                    true => beats.joined(),
+                    false => beats.incident(at, what, done),
+                });
             }
             Fact::RefusedRaw { source, .. } => {
                 let source = number(source)?;
@@ -108,6 +118,7 @@ impl Coverage {
                 }
             }
             Fact::Declared { nodes } => {
+                self.declared.clone_from(nodes);
                 self.done.push((None, Record::Declared { at, nodes: nodes.clone() }));
             }
             Fact::Heartbeats { sources, run, beats: sent, overdue_ns } => {
@@ -168,6 +179,10 @@ impl Coverage {
     /// nanoseconds since 1970. They may be late yet.
     pub fn waiting(&self) -> impl Iterator<Item = (u32, i64)> {
         self.beats.iter().filter_map(|(source, beats)| Some((*source, beats.waiting_since()?)))
+    }
+
+    pub(crate) fn declared(&self) -> Option<&[String]> {
+        self.declared.as_deref()
     }
 
     fn beats(&mut self, source: u32, give: impl FnOnce(&mut Beats, &mut Vec<Record>)) {

@@ -117,6 +117,11 @@ impl Indexer {
         }
     }
 
+    /// Returns the nodes that were declared last, as far as the ledger has been read.
+    pub fn declared(&self) -> Option<&[String]> {
+        self.coverage.declared()
+    }
+
     /// Puts an index that grew beside the old one into its place, after a commit; else does nothing.
     ///
     /// # Errors
@@ -353,7 +358,9 @@ impl GrowingCoverage {
         let records = state.coverage.growing().into_iter();
         let waiting = state.coverage.waiting();
         GrowingCoverage {
-            records: records.filter_map(|(number, record)| Some((source(number)?, record))).collect(),
+            records: records
+                .filter_map(|(number, record)| Some((source(number)?, record)))
+                .collect(),
             waiting: waiting.filter_map(|(number, since)| Some((source(number)?, since))).collect(),
         }
     }

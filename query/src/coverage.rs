@@ -222,7 +222,8 @@ impl View {
 impl Coverage {
     fn of(nodes: Option<Vec<String>>, sources: Vec<Source>) -> Coverage {
         let mut why = Vec::new();
-        let mut grade = sources.iter().map(|source| source.grade).min().unwrap_or(Grade::Incomplete);
+        let mut grade =
+            sources.iter().map(|source| source.grade).min().unwrap_or(Grade::Incomplete);
         if sources.is_empty() {
             why.push("no source has been followed or imported".to_owned());
         }
@@ -234,7 +235,9 @@ impl Coverage {
         match &nodes {
             None => {
                 grade = grade.min(Grade::NoGapSeen);
-                why.push("nodes not declared: nobody can say whether a node's log is missing".to_owned());
+                why.push(
+                    "nodes not declared: nobody can say whether a node's log is missing".to_owned(),
+                );
             }
             Some(_) if !nodes_without_source.is_empty() => {
                 grade = Grade::Incomplete;
@@ -248,14 +251,17 @@ impl Coverage {
 
     /// Returns the grade and all reasons as one sentence for a heading.
     pub fn sentence(&self) -> String {
-        let of_sources = self
-            .sources
-            .iter()
-            .flat_map(|source| source.why.iter().map(move |why| format!("{}: {why}", source.source)));
+        let of_sources = self.sources.iter().flat_map(|source| {
+            source.why.iter().map(move |why| format!("{}: {why}", source.source))
+        });
         let all: Vec<String> = self.why.iter().cloned().chain(of_sources).take(5).collect();
         let told = match self.grade {
-            Grade::Proven => "complete: heartbeats or the server's own counters agree for every declared node over the whole period",
-            Grade::NoGapSeen => "completeness is not proven: no gap was seen, and nothing shows that there was none",
+            Grade::Proven => {
+                "complete: heartbeats or the server's own counters agree for every declared node over the whole period"
+            }
+            Grade::NoGapSeen => {
+                "completeness is not proven: no gap was seen, and nothing shows that there was none"
+            }
             Grade::Incomplete => "incomplete",
         };
         if all.is_empty() { told.to_owned() } else { format!("{told}; {}", all.join("; ")) }

@@ -70,7 +70,12 @@ fn write_coverage(coverage: &Coverage, out: &mut dyn Write) -> std::io::Result<(
             (_, 0) => "followed",
             _ => "followed and imported",
         };
-        writeln!(out, "             {}: {}, {span}, {reader}", source.source, source.grade.words())?;
+        writeln!(
+            out,
+            "             {}: {}, {span}, {reader}",
+            source.source,
+            source.grade.words()
+        )?;
         if let Some(arrival) = source.arrival {
             writeln!(
                 out,

@@ -113,7 +113,8 @@ impl Beats {
         if let Some(at) = self.open.iter().position(|beat| beat.number == number) {
             let beat = self.open.remove(at).expect("it was just found");
             self.confirm(beat, found.leaf, done);
-        } else if let Some(at) = self.missing.iter().position(|(of, n)| (of, *n) == (&run, number)) {
+        } else if let Some(at) = self.missing.iter().position(|(of, n)| (of, *n) == (&run, number))
+        {
             self.missing.remove(at);
             done.push(Record::FoundAfterAll { run, number });
         }
@@ -164,7 +165,8 @@ impl Beats {
         }
         run.clone_into(&mut self.run);
         self.confirmed = 0;
-        self.found = self.foreign.drain(..).filter(|(of, _)| of == run).map(|(_, found)| found).collect();
+        self.found =
+            self.foreign.drain(..).filter(|(of, _)| of == run).map(|(_, found)| found).collect();
     }
 
     /// A beat was sent, answered and found.
@@ -181,7 +183,8 @@ impl Beats {
         }
         self.confirmed = leaf;
         let at = beat.sent_unix_ns;
-        let stretch = self.stretch.get_or_insert(Stretch { by: By::Heartbeat, from: at, to: at, times: 0 });
+        let stretch =
+            self.stretch.get_or_insert(Stretch { by: By::Heartbeat, from: at, to: at, times: 0 });
         stretch.to = stretch.to.max(at);
         stretch.times += 1;
         self.counters.compare(&self.run, &self.found_by_number(), done);
@@ -249,7 +252,8 @@ fn push<T>(queue: &mut VecDeque<T>, item: T, max: usize) {
 /// Returns the run and number of a line that a heartbeat left.
 fn heartbeat(line: &[u8]) -> Option<(String, u64)> {
     let Decoded::Entry(entry) = decode(line) else { return None };
-    let (run, number) = entry.request.path.as_deref()?.strip_prefix(HEARTBEAT_PREFIX)?.split_once('/')?;
+    let (run, number) =
+        entry.request.path.as_deref()?.strip_prefix(HEARTBEAT_PREFIX)?.split_once('/')?;
     if run.len() != 16 || !run.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }

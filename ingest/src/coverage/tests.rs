@@ -18,7 +18,9 @@ struct Story {
 
 impl Story {
     fn bytes(&mut self, line: &str) {
-        let Peeked::Entry(entry) = decode::peek(line.as_bytes()) else { panic!("no entry: {line}") };
+        let Peeked::Entry(entry) = decode::peek(line.as_bytes()) else {
+            panic!("no entry: {line}")
+        };
         self.leaf += 1;
         self.coverage.line(&Line {
             source: 0,
@@ -50,7 +52,9 @@ impl Story {
     fn own(&mut self, fact: Fact) {
         self.second += 1;
         let time = jiff::Timestamp::from_second(self.second).expect("a second");
-        let Ok(()) = self.coverage.own(&OwnLine { time, fact }, &mut |_| Ok::<_, std::convert::Infallible>(0));
+        let Ok(()) = self
+            .coverage
+            .own(&OwnLine { time, fact }, &mut |_| Ok::<_, std::convert::Infallible>(0));
     }
 
     fn sent(&mut self, run: &str, beats: &[Beat]) {
@@ -83,16 +87,24 @@ impl Story {
                     format!("{by:?} {}-{} x{times}", at(*from), at(*to))
                 }
                 Record::Incident(Incident { from, to, what }) => {
-                    format!("{}-{} {}", from.map_or("?".into(), |from| at(from).to_string()), at(*to), what.words())
+                    format!(
+                        "{}-{} {}",
+                        from.map_or("?".into(), |from| at(from).to_string()),
+                        at(*to),
+                        what.words()
+                    )
                 }
                 Record::FoundAfterAll { number, .. } => format!("{number} after all"),
                 _ => return None,
             })
         };
         let finished = self.coverage.finished();
-        let mut told: Vec<String> = finished.iter().filter_map(|(_, record)| says(record)).collect();
+        let mut told: Vec<String> =
+            finished.iter().filter_map(|(_, record)| says(record)).collect();
         let growing = self.coverage.growing();
-        told.extend(growing.iter().filter_map(|(_, record)| says(record)).map(|told| format!("[{told}]")));
+        told.extend(
+            growing.iter().filter_map(|(_, record)| says(record)).map(|told| format!("[{told}]")),
+        );
         told.join("; ")
     }
 }
@@ -147,7 +159,10 @@ fn a_beat_is_missing_once_later_lines_are_there_and_late_before_that() {
     assert_eq!(story.told(), "[Heartbeat 1-1 x1]", "nothing later has been read");
     story.request("secret/x");
     story.sent(RUN, &[]);
-    assert_eq!(story.told(), "Heartbeat 1-1 x1; 1-63 1 of keytrail's heartbeats are not in the log");
+    assert_eq!(
+        story.told(),
+        "Heartbeat 1-1 x1; 1-63 1 of keytrail's heartbeats are not in the log"
+    );
 }
 
 #[test]
@@ -170,10 +185,18 @@ fn a_restart_ends_what_is_proven_unless_the_files_were_read_through() {
     let first = story.beat(OTHER_RUN, 1);
     story.sent(OTHER_RUN, &[first]);
     assert_eq!(story.told(), "Heartbeat 1-1 x1; [Heartbeat 3-3 x1]");
-    story.coverage.beats(0, |beats, _| beats.joined());
+    let through = |proven| Fact::Continuity {
+        source: "c/n/file".into(),
+        path: "/a".into(),
+        proven,
+        why: "seen".into(),
+    };
+    story.own(through(true));
     let again = story.beat(RUN, 1);
     story.sent(RUN, &[again]);
-    assert_eq!(story.told(), "[Heartbeat 3-5 x2]");
+    assert_eq!(story.told(), "[Heartbeat 3-6 x2]");
+    story.own(through(false));
+    assert_eq!(story.told(), "Heartbeat 3-6 x2; 6-8 continuity not proven: seen");
 }
 
 #[test]

@@ -223,6 +223,14 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
+    /// What Go's `note.GenerateKey` and `note.Sign` (golang.org/x/mod 0.17) make of a seed of 32 bytes 7.
+    const GO_KEYS: [&str; 2] = [
+        "PRIVATE+KEY+keytrail/prod+195af684+AQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH",
+        "keytrail/prod+195af684+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs",
+    ];
+    const GO_CHECKPOINT: &str = "keytrail/prod\n120394\nAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n\n\
+        — keytrail/prod GVr2hMoHyWK/8dsou1WKREI9KbkKTm50nauCo9iYm17Xz3mSXRid7bsZYoz86V/emHtbGgvB/VHAGIqD5gudf2yQpg0=\n";
+
     /// The key pair of the Go package's documentation, golang.org/x/mod/sumdb/note.
     const GO_VERIFIER: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     const GO_SIGNER: &str =
@@ -240,6 +248,9 @@ mod tests {
         let signer = NoteSigner::parse(GO_SIGNER).unwrap();
         assert_eq!(signer.to_text(), GO_SIGNER);
         assert_eq!(signer.verifier(), verifier);
+        let signer = NoteSigner::new("keytrail/prod", &[7; 32]);
+        assert_eq!([signer.to_text(), signer.verifier().to_string()], GO_KEYS);
+        assert_eq!(signer.checkpoint(120_394, &[1; 32]).note, GO_CHECKPOINT);
     }
 
     #[test]

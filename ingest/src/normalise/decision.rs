@@ -70,7 +70,8 @@ pub(super) fn decide(lines: &Lines<'_>, login: Option<Login<'_>>) -> Verdict {
 /// Plugins' own lines, keytrail's heartbeats, and the probe that a device writes when it is enabled. A
 /// client's request to `sys/audit/test`, which enables a device of that name, has an address.
 fn is_system(lines: &Lines<'_>) -> bool {
-    if lines.entries().any(|entry| matches!(entry.kind, Kind::Plugin { .. })) || is_heartbeat(lines) {
+    if lines.entries().any(|entry| matches!(entry.kind, Kind::Plugin { .. })) || is_heartbeat(lines)
+    {
         return true;
     }
     let Some(request) = lines.request.as_deref() else { return false };
@@ -93,9 +94,10 @@ fn is_heartbeat(lines: &Lines<'_>) -> bool {
         && has_error(lines, is_refused)
         && lines.entries().all(|entry| {
             entry.request.client_token.is_none()
-                && entry.auth.as_ref().is_none_or(|auth| {
-                    auth.client_token.is_none() && auth.policies.is_empty()
-                })
+                && entry
+                    .auth
+                    .as_ref()
+                    .is_none_or(|auth| auth.client_token.is_none() && auth.policies.is_empty())
         })
 }
 

@@ -40,7 +40,7 @@ pub(super) fn judge(records: &Records, span: Span) -> Judged {
     };
     let proven_to = records.stretches.iter().map(|stretch| stretch.to).max();
     let newest = [last_entry, proven_to].into_iter().flatten().max().unwrap_or(known_from);
-    let start = span.from.unwrap_or(known_from);
+    let start = span.from.or(first_entry).unwrap_or(known_from);
     let end = span.to.unwrap_or_else(|| {
         proven_to.filter(|to| newest.saturating_sub(*to) <= FRESH_NS).unwrap_or(newest)
     });

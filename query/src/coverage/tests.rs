@@ -54,7 +54,8 @@ fn proven_is_what_stretches_reach_over_without_a_hole() {
 
 #[test]
 fn without_an_end_the_last_heartbeat_is_the_end_if_it_is_fresh() {
-    let records = |beat| [hour(0, 10, 1, 59), stretch(By::Heartbeat, 0, beat), Record::Followed { at: 0 }];
+    let records =
+        |beat| [hour(0, 10, 1, 59), stretch(By::Heartbeat, 0, beat), Record::Followed { at: 0 }];
     assert_eq!(grade(&records(56), None, None).0, Grade::Proven);
     assert_eq!(grade(&records(50), None, None).0, Grade::NoGapSeen);
 }
@@ -91,9 +92,15 @@ fn a_heartbeat_found_after_all_is_no_incident() {
 fn a_period_is_not_covered_before_the_source_was_known_nor_after_it_was_left() {
     let imported = [hour(0, 10, 10, 20)];
     let (found, why) = grade(&imported, Some(5), Some(15));
-    assert_eq!((found, &*why), (Grade::Incomplete, "nothing is known of it before 1970-01-01T00:10:00Z"));
+    assert_eq!(
+        (found, &*why),
+        (Grade::Incomplete, "nothing is known of it before 1970-01-01T00:10:00Z")
+    );
     let (found, why) = grade(&imported, Some(10), Some(30));
-    assert_eq!((found, &*why), (Grade::Incomplete, "nothing is known of it after 1970-01-01T00:20:00Z"));
+    assert_eq!(
+        (found, &*why),
+        (Grade::Incomplete, "nothing is known of it after 1970-01-01T00:20:00Z")
+    );
     // A quiet server that is followed writes nothing; that is no gap.
     let followed = [hour(0, 10, 10, 20), Record::Followed { at: 0 }];
     assert_eq!(grade(&followed, Some(5), Some(30)).0, Grade::NoGapSeen);
@@ -114,9 +121,16 @@ fn the_worst_grade_counts_and_undeclared_nodes_are_never_complete() {
     assert_eq!(of(None).grade, Grade::NoGapSeen);
     assert!(of(None).sentence().contains("nodes not declared"));
     assert!(!of(None).sentence().starts_with("complete:"));
-    assert!(of(Some(&["n"])).sentence().starts_with("complete: "), "{}", of(Some(&["n"])).sentence());
+    assert!(
+        of(Some(&["n"])).sentence().starts_with("complete: "),
+        "{}",
+        of(Some(&["n"])).sentence()
+    );
     let missing = of(Some(&["n", "bao-2"]));
-    assert_eq!((missing.grade, missing.nodes_without_source.join(" ")), (Grade::Incomplete, "bao-2".into()));
+    assert_eq!(
+        (missing.grade, missing.nodes_without_source.join(" ")),
+        (Grade::Incomplete, "bao-2".into())
+    );
     assert!(missing.sentence().contains("no source of the declared nodes: bao-2"));
 }
 

@@ -207,9 +207,7 @@ fn heading(
         undecodable: scope::count(searcher, &*exact(fields.doc, "undecodable"))?,
         evidence: catalogue.evidence(entry),
         coverage: scope.coverage.clone(),
-        notes: std::iter::once(scope.coverage.sentence())
-            .chain(NOTES.map(str::to_owned))
-            .collect(),
+        notes: std::iter::once(scope.coverage.sentence()).chain(NOTES.map(str::to_owned)).collect(),
     })
 }
 
