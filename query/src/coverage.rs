@@ -138,6 +138,12 @@ pub struct Day {
     pub arrival: Option<Arrival>,
 }
 
+/// All records of an index.
+struct Told {
+    nodes: Option<Vec<String>>,
+    by_source: BTreeMap<String, Records>,
+}
+
 /// Reasons that a source gives before it only counts them.
 pub const WHY_MAX: usize = 20;
 /// Days of a source that are told one by one.
@@ -156,7 +162,7 @@ impl View {
         now: Timestamp,
     ) -> Result<Coverage, QueryError> {
         let growing = GrowingCoverage::of(&self.snapshot().payload);
-        let (declared, by_source) = self.records(&growing)?;
+        let Told { nodes, by_source } = self.records(&growing)?;
         let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
         let span = Span { from, to: to.filter(|to| *to <= now) };
         let mut sources = Vec::new();
@@ -167,13 +173,10 @@ impl View {
             source.heartbeat_missing_since = waiting.map(|(_, since)| rfc3339(*since));
             sources.push(source);
         }
-        Ok(Coverage::of(declared, sources))
+        Ok(Coverage::of(nodes, sources))
     }
 
-    fn records(
-        &self,
-        growing: &GrowingCoverage,
-    ) -> Result<(Option<Vec<String>>, BTreeMap<String, Records>), QueryError> {
+    fn records(&self, growing: &GrowingCoverage) -> Result<Told, QueryError> {
         let mut by_source: BTreeMap<String, Records> = BTreeMap::new();
         let mut declared: Option<(i64, Option<Vec<String>>)> = None;
         let query = exact(self.fields().doc, COVERAGE);
@@ -205,7 +208,7 @@ impl View {
         for (source, record) in &growing.records {
             by_source.entry(source.to_string()).or_default().add(record.clone());
         }
-        Ok((declared.and_then(|(_, nodes)| nodes), by_source))
+        Ok(Told { nodes: declared.and_then(|(_, nodes)| nodes), by_source })
     }
 
     fn pending(&self, source: &str, from: Option<i64>, to: Option<i64>) -> Result<u64, QueryError> {
