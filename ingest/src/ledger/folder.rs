@@ -146,7 +146,7 @@ impl Folder {
     }
 }
 
-fn key_error(path: &Path, problem: &str) -> LedgerError {
+pub(super) fn key_error(path: &Path, problem: &str) -> LedgerError {
     LedgerError::Key { path: path.to_owned(), problem: problem.to_owned() }
 }
 
@@ -239,11 +239,16 @@ pub(super) fn replace(path: &Path, content: &[u8], sync: bool) -> Result<(), Led
 
 /// Reads a small text file; `None` if there is none.
 fn read_small(path: &Path) -> Result<Option<String>, LedgerError> {
+    read_at_most(path, NOTE_BYTES_MAX)
+}
+
+/// Reads the first bytes of a text file; `None` if there is none.
+pub(super) fn read_at_most(path: &Path, bytes: u64) -> Result<Option<String>, LedgerError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.at("open", path)?,
     };
     let mut text = String::new();
-    file.take(NOTE_BYTES_MAX).read_to_string(&mut text).at("read", path)?;
+    file.take(bytes).read_to_string(&mut text).at("read", path)?;
     Ok(Some(text))
 }

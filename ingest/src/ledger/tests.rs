@@ -8,6 +8,7 @@ use super::*;
 mod crash;
 mod format;
 mod golden;
+mod proofs;
 mod reading;
 mod tampering;
 mod writing;

@@ -17,7 +17,7 @@ fn ledger() -> Data {
 }
 
 /// Rewrites the segment with a change to its batches, checksums and all.
-fn rewrite(data: &Data, change: impl FnOnce(&mut Vec<ReadBatch>)) {
+pub(super) fn rewrite(data: &Data, change: impl FnOnce(&mut Vec<ReadBatch>)) {
     let mut batches: Vec<_> =
         data.reader().batches(LeafIndex(0)).map(|batch| batch.unwrap()).collect();
     change(&mut batches);
