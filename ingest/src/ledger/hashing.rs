@@ -219,7 +219,12 @@ impl HashedStream {
             let data = file.data(&frame).at("read", path)?;
             places.push(Place { path: path.clone(), offset: frame.offset });
             bytes += u64::from(frame.table.content_bytes);
-            leaves += frame.table.headers.iter().map(|header| header.lengths.len() as u64 + 1).sum::<u64>();
+            leaves += frame
+                .table
+                .headers
+                .iter()
+                .map(|header| header.lengths.len() as u64 + 1)
+                .sum::<u64>();
             frames.push((frame.table, data));
         }
         let Some((first, _)) = frames.first() else { return Ok(false) };
@@ -227,7 +232,8 @@ impl HashedStream {
         let (done, answer) = sync_channel(1);
         self.jobs.send(Job { frames, done }).expect("workers live as long as streams");
         self.ahead.push_back(Group { first_leaf, places, bytes, leaves, done: answer });
-        (self.ahead_bytes, self.ahead_leaves) = (self.ahead_bytes + bytes, self.ahead_leaves + leaves);
+        (self.ahead_bytes, self.ahead_leaves) =
+            (self.ahead_bytes + bytes, self.ahead_leaves + leaves);
         Ok(true)
     }
 
@@ -247,7 +253,11 @@ impl HashedStream {
                 let (path, offset) = file
                     .as_ref()
                     .map_or_else(folder, |(path, file)| (path.to_path_buf(), file.offset()));
-                (path, offset, format!("leaf {next} should be here or in the other stream, and is not"))
+                (
+                    path,
+                    offset,
+                    format!("leaf {next} should be here or in the other stream, and is not"),
+                )
             }
         };
         LedgerError::Corrupt { path, offset, problem }

@@ -23,7 +23,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::error::LedgerError;
 use super::folder::{key_error, read_at_most};
-use super::note::{NoteSigner, VerifierKey, key_fingerprint, split_note};
+use super::note::{Checkpoint, NoteSigner, VerifierKey, key_fingerprint, split_note};
 use super::proof_text::decimal;
 use super::tree::Hash;
 
@@ -41,6 +41,17 @@ pub enum KnownKey {
 }
 
 impl KnownKey {
+    /// Tells whether this key signed the checkpoint, or one to which it handed over; `keys` are those that came
+    /// with the checkpoint.
+    pub fn vouches_for(&self, checkpoint: &Checkpoint, keys: Option<&KeyChain>) -> bool {
+        let itself = |known: &VerifierKey| known.verifies(&checkpoint.note);
+        matches!(self, KnownKey::Key(known) if itself(known))
+            || keys.is_some_and(|keys| {
+                let signer = keys.signer_of(checkpoint);
+                signer.is_some_and(|signer| keys.vouched_for(self).contains(&signer))
+            })
+    }
+
     fn is(&self, key: &VerifierKey) -> bool {
         match self {
             KnownKey::Fingerprint(fingerprint) => key_fingerprint(key) == *fingerprint,
@@ -164,9 +175,19 @@ impl KeyChain {
         keys
     }
 
-    /// Returns every key that has ever spoken for the ledger, the newest first.
-    pub(super) fn all(&self) -> impl Iterator<Item = &VerifierKey> {
-        std::iter::once(&self.current).chain(self.handovers.iter().rev().map(|old| &old.from))
+    /// Returns which of the keys signed a checkpoint. A key counts up to its handover: whoever finds an old one
+    /// later can sign nothing new with it.
+    pub fn signer_of(&self, checkpoint: &Checkpoint) -> Option<&VerifierKey> {
+        let signs =
+            |key: &&VerifierKey| key.name() == checkpoint.origin && key.verifies(&checkpoint.note);
+        let before = self.handovers.iter().filter(|handover| checkpoint.size <= handover.size);
+        Some(&self.current).into_iter().chain(before.map(|handover| &handover.from)).find(signs)
+    }
+
+    /// Returns the handovers with one more.
+    pub(super) fn with(&self, handover: &Handover) -> String {
+        let notes = self.handovers.iter().chain([handover]);
+        notes.map(|handover| &*handover.note).collect()
     }
 }
 

@@ -11,6 +11,7 @@
 //! Keys have the form of Go's `sumdb/note`, so any tool that reads signed notes reads ours.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 use base64::Engine;
@@ -18,6 +19,7 @@ use base64::prelude::BASE64_STANDARD;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
+use super::proof_text::decimal;
 use super::tree::Hash;
 
 /// No note or key that we read is longer.
@@ -52,16 +54,13 @@ impl Checkpoint {
         else {
             return Err("a note of fewer than three lines");
         };
-        let size_number: u64 = size.parse().map_err(|_| "a note without the number of leaves")?;
-        if size_number.to_string() != size {
-            return Err("a note without the number of leaves");
-        }
+        let size = decimal(size).ok_or("a note without the number of leaves")?;
         let root = BASE64_STANDARD
             .decode(root)
             .ok()
             .and_then(|root| root.try_into().ok())
             .ok_or("a note without a root")?;
-        Ok(Checkpoint { origin: origin.to_owned(), size: size_number, root, note: note.to_owned() })
+        Ok(Checkpoint { origin: origin.to_owned(), size, root, note: note.to_owned() })
     }
 }
 
@@ -81,6 +80,22 @@ pub(super) fn origin(cluster: &str) -> String {
         }
     }
     origin
+}
+
+/// Tells whether a name is that of a cluster's ledger, or of one that it was continued under:
+/// `keytrail/<cluster>`, `keytrail/<cluster>/2` and so on.
+pub(super) fn is_origin_of(cluster: &str, name: &str) -> bool {
+    let first = origin(cluster);
+    name.strip_prefix(&first).is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('/').and_then(decimal).is_some_and(|number| number > 1)
+    })
+}
+
+/// Returns the name under which a cluster's ledger is continued after `name`.
+pub(super) fn origin_after(cluster: &str, name: &str) -> String {
+    let first = origin(cluster);
+    let number = name.strip_prefix(&first).and_then(|rest| decimal(rest.strip_prefix('/')?));
+    format!("{first}/{}", number.map_or(2, |number| number.saturating_add(1)))
 }
 
 /// The text that signatures cover, its last newline included, and the signature lines.
@@ -177,6 +192,13 @@ pub(super) struct NoteSigner {
 impl NoteSigner {
     pub(super) fn new(name: &str, seed: &[u8; 32]) -> NoteSigner {
         NoteSigner { name: name.to_owned(), key: SigningKey::from_bytes(seed) }
+    }
+
+    /// Makes a new secret.
+    pub(super) fn generate(name: &str) -> io::Result<NoteSigner> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        Ok(NoteSigner::new(name, &seed))
     }
 
     pub(super) fn parse(text: &str) -> Result<NoteSigner, &'static str> {
@@ -315,6 +337,13 @@ mod tests {
             ("zürich\u{a0}1", "keytrail/zürich%C2%A01"),
         ] {
             assert_eq!(origin(cluster), expected);
+            let second = origin_after(cluster, expected);
+            assert_eq!(second, format!("{expected}/2"));
+            assert_eq!(origin_after(cluster, &second), format!("{expected}/3"));
+            assert!([expected, &second].iter().all(|name| is_origin_of(cluster, name)));
+            for other in ["/1", "/x", "/2/3", "2", "/"] {
+                assert!(!is_origin_of(cluster, &format!("{expected}{other}")), "{other}");
+            }
         }
     }
 }

@@ -68,7 +68,7 @@ impl LedgerReader {
         let seen = Seen::read(&folder)?;
         let places = Stream::ALL.map(|stream| Places::new(&folder.ledger, stream));
         let inner = Inner {
-            origin: folder.origin(),
+            origin: folder.origin().to_owned(),
             folder,
             durable,
             seen: RwLock::new(Arc::new(seen)),

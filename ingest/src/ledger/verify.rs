@@ -12,7 +12,7 @@ use super::folder::Folder;
 use super::hashes::CheckedTiles;
 use super::hashing::{HashedStream, Hashers};
 use super::keys::{KeyChain, KnownKey};
-use super::note::{Checkpoint, VerifierKey};
+use super::note::Checkpoint;
 use super::segment::list_segments;
 use super::tiles::TileFiles;
 use super::tree::{Hash, Tree};
@@ -135,19 +135,20 @@ pub fn verify(
         Err(error) => return Err(error),
     };
     result.checkpoint = Some(checkpoint.clone());
-    let signers = signers(result.keys.as_ref(), options.key.as_ref());
-    let signed_by = |keys: &[&VerifierKey], note: &str| keys.iter().any(|key| key.verifies(note));
-    result.signer_known =
-        options.key.as_ref().map(|_| signed_by(&signers.known, &checkpoint.note));
-    let signed = signed_by(&signers.own, &checkpoint.note) || result.signer_known == Some(true);
+    let keys = result.keys.as_ref();
+    let signed = |checkpoint: &Checkpoint| {
+        keys.is_some_and(|keys| keys.signer_of(checkpoint).is_some())
+            || options.key.as_ref().is_some_and(|key| key.vouches_for(checkpoint, keys))
+    };
+    let is_signed = signed(&checkpoint);
     for outside in &mut result.outside {
-        let note = &outside.checkpoint.note;
-        if !signed_by(&signers.ever, note) && !signed_by(&signers.known, note) {
+        if !signed(&outside.checkpoint) {
             outside.standing = Standing::OtherSigner;
         } else if outside.checkpoint.size > checkpoint.size {
             outside.standing = Standing::RolledBack;
         }
     }
+    result.signer_known = options.key.as_ref().map(|key| key.vouches_for(&checkpoint, keys));
     match recompute(&folder, &checkpoint, &mut result, progress) {
         Ok(()) => {}
         Err(error @ LedgerError::Corrupt { .. }) => {
@@ -155,35 +156,11 @@ pub fn verify(
         }
         Err(error) => return Err(error),
     }
-    if !signed && result.problem.is_none() {
+    if !is_signed && result.problem.is_none() {
         result.problem = Some("the checkpoint is not signed by the key of this folder".to_owned());
     }
     result.intact = result.problem.is_none();
     Ok(result)
-}
-
-/// Keys by what they may be believed for.
-#[derive(Default)]
-struct Signers<'a> {
-    /// The folder's of now.
-    own: Vec<&'a VerifierKey>,
-    /// The folder's of all times.
-    ever: Vec<&'a VerifierKey>,
-    /// Those for which the key given vouches.
-    known: Vec<&'a VerifierKey>,
-}
-
-fn signers<'a>(keys: Option<&'a KeyChain>, known: Option<&'a KnownKey>) -> Signers<'a> {
-    let mut signers = Signers::default();
-    if let Some(keys) = keys {
-        signers.own = keys.signers().collect();
-        signers.ever = keys.all().collect();
-        signers.known = known.map(|known| keys.vouched_for(known)).unwrap_or_default();
-    }
-    if let Some(KnownKey::Key(key)) = known {
-        signers.known.push(key);
-    }
-    signers
 }
 
 /// A root that some signed note states for a size.
@@ -348,7 +325,11 @@ impl Pass<'_> {
         if self.tree.root() != self.checkpoint.root || self.tree.size() != self.checkpoint.size {
             self.result.first_wrong_leaf = self.first_unsure;
             let problem = "the leaves do not make the root that was signed".to_owned();
-            return Err(LedgerError::Corrupt { path: folder.checkpoint_path(), offset: 0, problem });
+            return Err(LedgerError::Corrupt {
+                path: folder.checkpoint_path(),
+                offset: 0,
+                problem,
+            });
         }
         Ok(())
     }
