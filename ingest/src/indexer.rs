@@ -253,7 +253,8 @@ impl Indexer {
                     let source = self.sources.number(&source, leaf)?;
                     self.index.add_gap(&self.sources.names[source as usize], leaf, &why)?;
                 }
-                Fact::Trouble { .. }
+                Fact::Continuity { .. }
+                | Fact::Trouble { .. }
                 | Fact::Imported { .. }
                 | Fact::RefusedRaw { .. }
                 | Fact::Started { .. }

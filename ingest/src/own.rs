@@ -41,7 +41,22 @@ pub enum Fact {
         path: String,
         /// Read up to this offset before the loss.
         read_to: u64,
+        /// How many bytes are missing at least; none if that is not known.
+        #[serde(default)]
+        at_least: Option<u64>,
         /// What happened to the file, in words.
+        why: String,
+    },
+    /// Reading went on from one file to the next, after a rotation or a stop. Without proof nothing is
+    /// known to be missing, and nothing shows that all is there.
+    Continuity {
+        /// Which source.
+        source: String,
+        /// The file whose end is meant.
+        path: String,
+        /// That file was read to its end, and what came after it was there to be read.
+        proven: bool,
+        /// What was seen, in words.
         why: String,
     },
     /// A file could not be read; or could again.
@@ -126,5 +141,8 @@ mod tests {
                 .expect("a line");
         assert_eq!(later.fact, Fact::Unknown);
         assert_eq!(OwnLine::parse(b"no json\n"), None);
+        let older = br#"{"time":"2026-11-24T09:00:00Z","type":"gap","source":"a/b/c","path":"/x","read_to":7,"why":"shrank"}"#;
+        let gap = OwnLine::parse(older).expect("a line").fact;
+        assert!(matches!(gap, Fact::Gap { at_least: None, read_to: 7, .. }), "{gap:?}");
     }
 }
