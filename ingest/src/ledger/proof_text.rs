@@ -17,6 +17,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use super::batch::{BatchHeader, Sources};
 use super::keys::KeyChain;
 use super::note::Checkpoint;
 use super::proof::{is_consistent, roots};
@@ -47,8 +48,16 @@ impl InclusionProof {
         self.roots(data).is_some_and(|(root, _)| root == self.checkpoint.root)
     }
 
+    /// Reads the data of a leaf that is a batch header, and checks that it is one: its own number and the root over
+    /// all leaves before it stand in it, and nobody who writes a line knows that root. `None` for a line.
+    pub fn header(&self, data: &[u8]) -> Option<BatchHeader> {
+        let (_, before) = self.roots(data).filter(|(root, _)| *root == self.checkpoint.root)?;
+        let header = BatchHeader::decode(data, &mut Sources::default()).ok()?;
+        (header.first_leaf == self.leaf && header.root_before == before).then_some(header)
+    }
+
     /// Returns the root of the tree and the one over the leaves before this one, if the leaf has these data.
-    pub(super) fn roots(&self, data: &[u8]) -> Option<(Hash, Hash)> {
+    fn roots(&self, data: &[u8]) -> Option<(Hash, Hash)> {
         roots(self.leaf.0, self.checkpoint.size, leaf_hash(data), &self.hashes)
     }
 }

@@ -170,6 +170,8 @@ fn every_leaf_and_checkpoint_of_a_ledger_is_proven_with_and_without_tiles() {
             assert_eq!(read, proof);
             assert!(key.verifies(&read.checkpoint.note));
             assert!(!read.proves(b"another line\n"));
+            let is_line = reader.line(LeafIndex(leaf)).is_ok();
+            assert_eq!(read.header(&content).is_none(), is_line, "leaf {leaf}");
         }
         for older in &checkpoints {
             let proof = reader.prove_consistency(older.size).unwrap();
