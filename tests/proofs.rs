@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::util::{Data, Run, fixture, keytrail};
+use crate::util::{Data, Run, fixture, keytrail, missing_tool, python};
 
 /// A ledger with two imports, and the checkpoint that was taken away between them.
 fn ledger() -> (Data, tempfile::TempDir, PathBuf) {
@@ -59,6 +59,26 @@ fn a_line_is_proven_without_the_ledger() {
     let text = fs::read_to_string(proof).unwrap();
     fs::write(&changed, text.replacen("index 1", "index 2", 1)).unwrap();
     verify(&[changed.to_str().unwrap(), "--line", line, "--key", &key]).expect(1);
+}
+
+#[test]
+fn a_line_is_proven_by_the_python_of_the_documentation() {
+    if missing_tool(&python(), "install Python 3") {
+        return;
+    }
+    let (data, folder, _) = ledger();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/proofs.md");
+    let page = fs::read_to_string(page).unwrap();
+    let code = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let script = folder.path().join("check.py");
+    fs::write(&script, code).unwrap();
+    let check = |proof: &Path, line: &Path| Run::of(python().arg(&script).args([proof, line]));
+    let last = data.status_of("signed_leaves") - 1;
+    for leaf in [0, 7, last] {
+        let (proof, line) = prove(&data, leaf, folder.path());
+        check(&proof, &line).expect(0);
+        check(&proof, &script).expect(1);
+    }
 }
 
 #[test]

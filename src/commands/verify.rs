@@ -145,7 +145,7 @@ fn describe(verification: &Verification) -> String {
 /// Tells how the ledger stands to checkpoints from outside: those that it extends as one number.
 fn describe_outside(verification: &Verification, line: &mut dyn FnMut(&str, String)) {
     let extended = verification.outside.iter().filter(|of| of.standing == Standing::Extends);
-    if let Some(last) = extended.clone().last() {
+    if let Some(last) = extended.clone().next_back() {
         line(
             "outside",
             format!(
