@@ -259,6 +259,8 @@ impl Indexer {
                 | Fact::RefusedRaw { .. }
                 | Fact::Started { .. }
                 | Fact::Stopped
+                | Fact::KeyRotated { .. }
+                | Fact::NewOrigin { .. }
                 | Fact::Unknown => {}
             }
             self.uncommitted += 1;

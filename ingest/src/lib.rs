@@ -17,4 +17,5 @@ pub mod indexer;
 pub mod normalise;
 pub mod pairing;
 
+pub mod custody;
 pub mod pipeline;
