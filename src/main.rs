@@ -51,6 +51,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Count(count) => commands::count::run(count),
         Command::Report(report) => commands::report::run(report),
         Command::Verify(verify) => commands::verify::run(verify),
+        Command::Prove(prove) => commands::prove::run(prove),
+        Command::Key(key) => commands::key::run(key),
         Command::Cat(cat) => commands::cat::run(cat),
         Command::Rebuild(rebuild) => commands::rebuild::run(rebuild),
         Command::Status(status) => commands::status::run(status),

@@ -22,6 +22,7 @@ mod live;
 mod main_recording;
 mod odd_lines;
 mod peers;
+mod proofs;
 mod same_events;
 mod secrets;
 mod serving;

@@ -18,4 +18,5 @@ pub mod indexer;
 pub mod normalise;
 pub mod pairing;
 
+pub mod custody;
 pub mod pipeline;

@@ -140,6 +140,22 @@ pub enum Fact {
         /// In words.
         text: String,
     },
+    /// Another key signs from here on.
+    KeyRotated {
+        /// Fingerprint of the new key.
+        fingerprint: String,
+        /// The handover: a note that both keys have signed.
+        handover: String,
+    },
+    /// The ledger goes on under another name.
+    NewOrigin {
+        /// The name.
+        origin: String,
+        /// Why, in words.
+        why: String,
+        /// The handover: a note that the new key has signed, and the old one if it was there.
+        handover: String,
+    },
     /// A type that this version does not know.
     #[serde(other)]
     Unknown,
