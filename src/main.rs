@@ -9,7 +9,9 @@ mod config;
 mod data_folder;
 mod demo;
 mod failure;
+mod heartbeat;
 mod output;
+mod outside;
 mod progress;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         .with_target(false)
         .with_writer(std::io::stderr)
         .init();
+    outside::install_tls();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         // A reader that has gone (`| head`) is no failure of ours.

@@ -13,6 +13,7 @@ mod access_report;
 mod answers;
 mod browser;
 mod cli;
+mod coverage;
 mod fresh_recording;
 mod generated;
 mod hmac_vectors;

@@ -11,6 +11,7 @@ pub mod own;
 pub mod record;
 pub mod tail;
 
+pub mod coverage;
 pub mod decode;
 pub mod index;
 pub mod indexer;
