@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use ingest::index::EventIndex;
 use serde_json::Value;
 
 use crate::util::{
-    Data, Run, Server, clear_strings, files_below, fixture_text, get, json_lines, keytrail,
-    main_recording, visible_text,
+    Data, Run, Server, clear_strings, fixture_text, get, json_lines, keytrail, main_recording,
+    visible_text,
 };
 
 const RAW: &str = "openbao-2.7.2/audit-raw.jsonl.gz";
@@ -39,6 +40,8 @@ fn secrets() -> Vec<String> {
     );
     let secrets: Vec<String> = hidden
         .into_iter()
+        // The raw device hashes accessors all the same: those are no secrets, and are looked up by.
+        .filter(|text| !text.starts_with("hmac-sha256:"))
         .filter(|text| is_telling(text) && !shown.contains(text.as_str()))
         .collect();
     assert!(secrets.len() > 400, "the recording has only {} secrets", secrets.len());
@@ -53,8 +56,32 @@ fn is_telling(text: &str) -> bool {
     text.len() >= 6 && !word && !number && !text.contains("127.0.0.1")
 }
 
-fn all_but_last(text: &str) -> &str {
-    text.char_indices().next_back().map_or(text, |(last, _)| &text[..last])
+/// Every text that the index holds, one a line: the terms of each field and the words of each column. Its
+/// files are compressed, so their bytes tell nothing.
+fn texts_of_index(dir: &Path) -> String {
+    let searcher = EventIndex::open(dir).unwrap().searcher();
+    let mut texts = Vec::new();
+    for segment in searcher.segment_readers() {
+        for (field, entry) in segment.schema().fields() {
+            assert!(!entry.is_stored(), "{} is stored: it has to be read here", entry.name());
+            if entry.is_indexed() {
+                let terms = segment.inverted_index(field).unwrap();
+                let mut terms = terms.terms().stream().unwrap();
+                while terms.advance() {
+                    texts.extend_from_slice(terms.key());
+                    texts.push(b'\n');
+                }
+            }
+            if let Ok(Some(column)) = segment.fast_fields().str(entry.name()) {
+                let mut words = column.dictionary().stream().unwrap();
+                while words.advance() {
+                    texts.extend_from_slice(words.key());
+                    texts.push(b'\n');
+                }
+            }
+        }
+    }
+    String::from_utf8_lossy(&texts).into_owned()
 }
 
 /// All distinct strings of JSON lines, one a line: what they show, small enough to be searched often.
@@ -129,21 +156,7 @@ fn a_raw_device_shows_no_secret() {
         data.run("search", ["", "--all", "--limit", "0", "--format", "csv"]).expect(0).text(),
         "search as CSV",
     );
-    // The index packs its terms with a length byte between: the path "shared/hunter" and a length of 50
-    // read as the secret "hunter2". What is left without its last letter must not stand there by right.
-    let terms = shown([search.as_str()].into_iter());
-    let unlike: Vec<String> =
-        secrets.iter().filter(|secret| !terms.contains(all_but_last(secret))).cloned().collect();
-    assert!(
-        unlike.len() + 10 > secrets.len(),
-        "only {} of {} secrets",
-        unlike.len(),
-        secrets.len()
-    );
-    for file in files_below(&data.path().join("index")) {
-        let bytes = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
-        assert_hidden(&unlike, &bytes, &file.display().to_string());
-    }
+    assert_hidden(&secrets, &texts_of_index(&data.path().join("index")), "the index");
 
     let server = Server::start(&data, &[]);
     for filter in [

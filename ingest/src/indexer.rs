@@ -36,7 +36,9 @@ pub enum IndexerError {
     #[error(transparent)]
     Index(#[from] IndexError),
     /// Leaves that are durable cannot be found.
-    #[error("leaf {0} was written and is not there any more: were files of the ledger removed while keytrail runs?")]
+    #[error(
+        "leaf {0} was written and is not there any more: were files of the ledger removed while keytrail runs?"
+    )]
     Vanished(LeafIndex),
     /// The ledger names a source that is none.
     #[error("leaf {leaf}: {error}")]

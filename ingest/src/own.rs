@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::Reader;
 
-/// The name of our own stream's source in the ledger.
-pub const OWN_SOURCE: &str = "keytrail";
+pub use crate::ledger::OWN_SOURCE;
 
 /// One line of our own: when, and what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

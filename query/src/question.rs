@@ -45,7 +45,7 @@ impl LeftOut {
 type Clause = (Occur, Box<dyn Query>);
 
 /// The words under which events are left out; those of `AuditEvent::left_out`.
-const LEFT_OUT: [&str; 3] = ["forwarded", "late", "system"];
+pub(crate) const LEFT_OUT: [&str; 3] = ["forwarded", "late", "system"];
 
 impl Question {
     /// Returns the question for every event that counts.
@@ -104,7 +104,7 @@ impl Question {
 }
 
 /// The events that `AuditEvent::left_out` gives this word: lateness goes before the reason.
-fn class(word: &'static str, fields: &Fields) -> Box<dyn Query> {
+pub(crate) fn class(word: &'static str, fields: &Fields) -> Box<dyn Query> {
     let late = exact(fields.is, Flag::Late.as_str());
     if word == Flag::Late.as_str() {
         return late;

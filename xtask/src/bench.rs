@@ -3,6 +3,8 @@
 //! The yardstick is `zstd -3 -c FILE | sha256sum`, run turn by turn with the import on the same file in
 //! the same minute, so that a busy machine slows both. CPU time is compared, not the clock.
 
+mod tail;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +14,8 @@ use anyhow::{Context, Result, bail};
 use crate::measure::{Cost, pipeline};
 use crate::step::{cargo, step, target, workspace};
 
+pub(crate) use tail::tail;
+
 /// Builds a release, generates a log once, measures, and prints a table that is Markdown as well.
 ///
 /// # Errors
@@ -20,10 +24,8 @@ pub(crate) fn ingest(lines: u64, rounds: usize) -> Result<()> {
     if lines == 0 || rounds == 0 {
         bail!("there must be at least one line and one round");
     }
-    step("build a release", &mut cargo(&["build", "--release", "--package", "keytrail"]))?;
-    let program = target().join("release/keytrail");
-    let folder = target().join("bench");
-    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let program = release()?;
+    let folder = folder()?;
     let log = generated(&folder, lines)?;
     let log_bytes = fs::metadata(&log)?.len();
     let data = folder.join("data");
@@ -52,6 +54,19 @@ pub(crate) fn ingest(lines: u64, rounds: usize) -> Result<()> {
     fs::write(&file, &table).with_context(|| format!("{} cannot be written", file.display()))?;
     eprintln!("\n{table}\nalso in {}", file.display());
     Ok(())
+}
+
+/// Builds the program as it is released and returns where it stands.
+fn release() -> Result<PathBuf> {
+    step("build a release", &mut cargo(&["build", "--release", "--workspace"]))?;
+    Ok(target().join("release/keytrail"))
+}
+
+/// Returns the folder of generated logs and measured data.
+fn folder() -> Result<PathBuf> {
+    let folder = target().join("bench");
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    Ok(folder)
 }
 
 /// Returns a log of this many lines; made once, since a million lines take the generator a minute.

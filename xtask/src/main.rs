@@ -47,12 +47,19 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// Memory and CPU of `keytrail run` that has a log to catch up with, then idles.
+    Tail {
+        /// Lines of the generated log.
+        #[arg(long, default_value_t = 1_000_000)]
+        lines: u64,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { full } => test::run(full),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+        Task::Bench { what: Bench::Tail { lines } } => bench::tail(lines),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

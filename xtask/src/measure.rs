@@ -71,19 +71,30 @@ pub(crate) fn pipeline(commands: &mut [Command]) -> Result<Cost> {
 /// Returns the CPU time of all children waited for so far, in seconds.
 fn children_cpu_s() -> Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat").context("only Linux has /proc/self/stat")?;
-    parse_children_ticks(&stat)
+    parse_ticks(&stat, CHILDRENS_TICKS)
         .map(|ticks| ticks as f64 / TICKS_PER_SECOND)
         .context("/proc/self/stat has no cutime and cstime")
 }
 
-/// Fields 16 and 17 of proc(5), counted after the program's name, which may hold spaces and parentheses.
-fn parse_children_ticks(stat: &str) -> Option<u64> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
+/// Returns the CPU time of a running process, in seconds; nothing once it has ended.
+pub(crate) fn cpu_s(pid: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    parse_ticks(&stat, OWN_TICKS).map(|ticks| ticks as f64 / TICKS_PER_SECOND)
+}
+
+/// Where `utime` and `stime` stand after the program's name: fields 14 and 15 of proc(5).
+const OWN_TICKS: usize = 11;
+/// The same of children waited for, `cutime` and `cstime`.
+const CHILDRENS_TICKS: usize = 13;
+
+/// Two fields of proc(5), counted after the program's name, which may hold spaces and parentheses.
+fn parse_ticks(stat: &str, at: usize) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(at);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
 /// Returns the most memory that a process has held; nothing once it has ended.
-fn high_water_bytes(pid: u32) -> Option<u64> {
+pub(crate) fn high_water_bytes(pid: u32) -> Option<u64> {
     parse_high_water(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }
 
@@ -99,7 +110,8 @@ mod tests {
     #[test]
     fn proc_is_read_as_proc_5_says() {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 1300 14 20 0 1 0 5 6 7";
-        assert_eq!(parse_children_ticks(stat), Some(1314));
+        assert_eq!(parse_ticks(stat, CHILDRENS_TICKS), Some(1314));
+        assert_eq!(parse_ticks(stat, OWN_TICKS), Some(23));
         assert_eq!(
             parse_high_water("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n"),
             Some(2048 << 10)

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
-use tantivy::{TantivyDocument, Term};
 use tantivy::schema::Field;
+use tantivy::{TantivyDocument, Term};
 
 use super::schema::Fields;
 use crate::event::{AuditEvent, Flag, IdentityKind, Reason, Uid};

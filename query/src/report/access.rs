@@ -15,10 +15,11 @@ use serde::{Serialize, Serializer};
 use tantivy::Searcher;
 
 use super::catalogue::Catalogue;
-use super::scope::{self, Scope, exact};
+use super::scope::{self, Scope};
 use super::{Heading, ReportError, SourceCoverage};
 use crate::filter::Filter;
 use crate::period::{Period, rfc3339, zone_name};
+use crate::question::exact;
 use crate::table::{Cell, Column, Kind, Table};
 use crate::trail::Trail;
 

@@ -1,21 +1,19 @@
 //! Over what a report is made, and the queries that follow from it.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
-use ingest::event::{Flag, Reason};
 use ingest::index::document::uid_term;
 use ingest::index::schema::Fields;
 use jiff::Timestamp;
+use tantivy::Searcher;
 use tantivy::collector::Count;
-use tantivy::query::{ExistsQuery, Query, RangeQuery, TermQuery, TermSetQuery};
-use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{Searcher, Term};
+use tantivy::query::{ExistsQuery, Query, TermSetQuery};
 
 use super::ReportError;
 use crate::coverage::Coverage;
 use crate::filter::{Filter, Sets, all, any, not};
 use crate::period::Period;
+use crate::question::{LEFT_OUT, class, exact, within};
 
 /// Over what a report is made.
 #[derive(Clone, Copy)]
@@ -53,14 +51,14 @@ pub(super) struct Events {
 impl Scope<'_> {
     pub(super) fn events(&self, fields: &Fields) -> Events {
         let any_time = all(vec![self.filter.query(fields, self.sets), exact(fields.doc, "event")]);
-        let matched = match within(fields.time, self.period) {
+        let matched = match within(fields.time, self.period.from, self.period.to) {
             None => any_time.box_clone(),
             Some(within) => all(vec![any_time.box_clone(), within]),
         };
         let mut left_out = BTreeMap::new();
-        for (word, query) in left_out_words(fields) {
+        for word in LEFT_OUT {
             if !self.all && !self.filter.asks_for(word) {
-                left_out.insert(word, all(vec![matched.box_clone(), query]));
+                left_out.insert(word, all(vec![matched.box_clone(), class(word, fields)]));
             }
         }
         let counted = if left_out.is_empty() {
@@ -71,30 +69,6 @@ impl Scope<'_> {
         };
         Events { any_time, matched, counted, left_out }
     }
-}
-
-/// What counts leave out unless asked, each event under one word: as `AuditEvent::left_out` has it.
-fn left_out_words(fields: &Fields) -> [(&'static str, Box<dyn Query>); 3] {
-    let late = || exact(fields.is, Flag::Late.as_str());
-    let by_reason = |reason: Reason| {
-        (reason.as_str(), all(vec![exact(fields.reason, reason.as_str()), not(late())]))
-    };
-    [(Flag::Late.as_str(), late()), by_reason(Reason::Forwarded), by_reason(Reason::System)]
-}
-
-fn within(time: Field, period: &Period) -> Option<Box<dyn Query>> {
-    let term = |ns: i64| Term::from_field_i64(time, ns);
-    match (period.from, period.to) {
-        (None, None) => None,
-        (from, to) => Some(Box::new(RangeQuery::new(
-            Bound::Included(term(from.unwrap_or(i64::MIN))),
-            to.map_or(Bound::Unbounded, |to| Bound::Excluded(term(to))),
-        ))),
-    }
-}
-
-pub(super) fn exact(field: Field, text: &str) -> Box<dyn Query> {
-    Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic))
 }
 
 /// Counts the documents of a query.
