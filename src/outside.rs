@@ -10,6 +10,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod export;
 pub(crate) mod left;
 pub(crate) mod server;
+mod store_transport;
 pub(crate) mod witness;
 
 /// How long a connection may take to come about.

@@ -162,6 +162,10 @@ fn checkpoints_go_to_an_object_store_and_a_web_server() {
     assert!(first.starts_with("/in/0000") && first.contains(".checkpoint"), "{first}");
     store.refuse(false);
     until("the object store has one", DEADLINE, || (!store.objects().is_empty()).then_some(()));
+    server.terminate();
+    let backup = followed.folder.path().join("backup");
+    copy(followed.data.path(), &backup);
+    let server = followed.run_as(with_store(), &more);
     followed.write("second");
     let said = server.said();
     server.terminate();
@@ -175,17 +179,15 @@ fn checkpoints_go_to_an_object_store_and_a_web_server() {
         assert_eq!(*note, followed.signed());
     }
 
-    // An older copy of the folder, though all that it remembers is old too: the object store tells.
-    let later = store.objects().into_values().next_back().unwrap();
-    let size = str::from_utf8(&later).unwrap().lines().nth(1).unwrap().to_owned();
-    let older = Followed::new();
-    older.run("").terminate();
-    fs::remove_dir_all(older.data.path().join("keys")).unwrap();
-    copy(&followed.data.path().join("keys"), older.data.path());
-    let server = older.run_as(with_store(), &more);
+    // An older copy of the folder, which remembers nothing: the object store tells.
+    fs::remove_dir_all(followed.data.path()).unwrap();
+    copy(&backup, followed.data.path());
+    fs::remove_file(followed.data.path().join("outside.json")).unwrap();
+    let server = followed.run_as(with_store(), &more);
     let said = server.said();
     server.terminate();
-    assert!(said.contains(&format!("has a checkpoint of {size} leaves")), "{said}");
+    assert!(said.contains("s3://bucket/trail has a checkpoint of"), "{said}");
+    assert_eq!(followed.data.status()["origin"], "keytrail/c/2");
 }
 
 #[test]

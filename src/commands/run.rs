@@ -82,9 +82,10 @@ pub(crate) async fn serve(
         format!("cannot listen on {listen}; choose another address with --listen")
     })?;
     let address = listener.local_addr()?;
-    eprintln!("dashboard on http://{address}/");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Only now: whoever reads this may end us at once, and wants us to end well.
+    eprintln!("dashboard on http://{address}/");
     let heartbeats = match &following {
         Some(following) => Some(Heartbeats::start(servers, &following.own_lines())?),
         None => None,

@@ -16,6 +16,7 @@ use reqwest::{Client, StatusCode, Url};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::client;
+use super::store_transport::Connector;
 
 /// Checkpoints' files end in this.
 pub(crate) const EXTENSION: &str = "checkpoint";
@@ -188,10 +189,10 @@ fn store(url: &Url) -> Result<Kind> {
     let bucket = url.host_str().context("s3:// names no bucket")?;
     let retry =
         RetryConfig { max_retries: 3, retry_timeout: STORE_TIMEOUT, ..RetryConfig::default() };
-    // Not the other way round: the environment may say that a test's endpoint is plain HTTP.
     let store = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
         .with_retry(retry)
+        .with_http_connector(Connector(client(TIMEOUT, None)?.build().context("no TLS")?))
         .build()
         .with_context(|| format!("the object store {bucket}"))?;
     Ok(Kind::Store(Box::new(store), object_store::path::Path::parse(url.path())?))
