@@ -239,10 +239,11 @@ impl Witness {
         let mut command = python();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/witness.py");
         command.arg(script).arg(data.path().join("keys/verifier.key"));
-        let mut child =
+        let child =
             command.env("PYTHONDONTWRITEBYTECODE", "1").stdout(Stdio::piped()).spawn().unwrap();
+        let mut witness = Witness { child, url: String::new(), key: String::new() };
         let mut line = String::new();
-        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut out = BufReader::new(witness.child.stdout.take().expect("it is piped"));
         out.read_line(&mut line).unwrap();
         // Its later lines have to go somewhere.
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
@@ -251,8 +252,9 @@ impl Witness {
             eprintln!("aics-tlog is missing: nothing was checked; `cargo xtask test` installs it");
             return None;
         };
-        let url = format!("http://127.0.0.1:{port}/w/");
-        Some(Witness { url, key: key.to_owned(), child })
+        key.clone_into(&mut witness.key);
+        witness.url = format!("http://127.0.0.1:{port}/w/");
+        Some(witness)
     }
 }
 
