@@ -11,9 +11,11 @@ use serde::Deserialize;
 use crate::data_folder::{default_folder, host_name};
 use crate::failure::Failure;
 
+mod checkpoint;
 mod duration;
 mod server;
 
+use self::checkpoint::{CheckpointConfig, FileCheckpoint, FileWitness};
 pub(crate) use self::server::ServerConfig;
 use self::server::{FileCluster, FileServer};
 
@@ -37,6 +39,10 @@ struct File {
     cluster: BTreeMap<String, FileCluster>,
     #[serde(default)]
     server: Vec<FileServer>,
+    #[serde(default)]
+    checkpoint: FileCheckpoint,
+    #[serde(default)]
+    witness: Vec<FileWitness>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) nodes: Option<Vec<String>>,
     /// Servers that can be asked.
     pub(crate) servers: Vec<ServerConfig>,
+    /// Where checkpoints go.
+    pub(crate) checkpoint: CheckpointConfig,
 }
 
 impl Config {
@@ -131,6 +139,7 @@ impl Config {
         let nodes = server::nodes(file.cluster, &cluster)?;
         let ids: Vec<SourceId> = sources.iter().map(|followed| followed.source.clone()).collect();
         let servers = server::servers(file.server, &cluster, &ids)?;
+        let checkpoint = CheckpointConfig::mean(file.checkpoint, file.witness)?;
         let tail = FollowOptions::new(sources);
         Ok(Config {
             data: file.data,
@@ -140,6 +149,7 @@ impl Config {
             allow_raw,
             nodes,
             servers,
+            checkpoint,
         })
     }
 
@@ -178,6 +188,12 @@ const KEYS: &[&str] = &[
     "ca_file",
     "heartbeat",
     "counters",
+    "checkpoint",
+    "export",
+    "every",
+    "witness",
+    "url",
+    "key",
 ];
 
 /// Adds to the TOML reader's message what the key may have been meant to be.
