@@ -4,7 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crate::util::{DEADLINE, Data, Server, get, pair, request, response, until, visible_text};
+use crate::util::{
+    DEADLINE, Data, Server, files_below, get, pair, request, response, until, visible_text,
+};
 
 /// Ten times what is promised: how fast it is, is for the benchmarks.
 const SEARCHABLE: Duration = Duration::from_secs(10);
@@ -115,4 +117,24 @@ fn a_request_turns_from_pending_to_answered_on_the_page() {
     // It is the same event still.
     assert_eq!(data.search("request:slow")[0]["uid"], uid.as_str());
     assert_eq!(data.search("").len(), 1);
+}
+
+#[test]
+fn a_ledger_that_vanishes_ends_the_process_with_a_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, data) = (folder.path().join("audit.log"), Data::new());
+    fs::write(&log, pair("first", "secret/data/x", 0)).unwrap();
+    let server = Server::follow(&data, &log);
+    until("the first event is searchable", DEADLINE, || {
+        (data.total("request:first") == 1).then_some(())
+    });
+    // Whatever is written from now on goes into files that have no name any more.
+    for segment in files_below(&data.path().join("ledger/lines")) {
+        fs::remove_file(segment).unwrap();
+    }
+    let mut file = OpenOptions::new().append(true).open(&log).unwrap();
+    file.write_all(pair("second", "secret/data/x", 1000).as_bytes()).unwrap();
+    let (code, said) = server.ended();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("not there any more"), "{said}");
 }

@@ -94,6 +94,12 @@ impl Server {
         assert!(status.success(), "it ended with {status}:\n{}", self.said());
     }
 
+    /// Waits until it ends by itself; returns its exit code and what it said.
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
+        let (status, _) = until("it has ended", DEADLINE, || self.child.try_wait().unwrap());
+        (status.code(), self.said())
+    }
+
     /// `kill -9`, at once.
     pub(crate) fn kill(mut self) {
         self.end();
