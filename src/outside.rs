@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use reqwest::{Certificate, Client, ClientBuilder};
 
+pub(crate) mod alert;
 pub(crate) mod server;
 
 /// How long a connection may take to come about.
