@@ -247,6 +247,33 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_documented_and_can_be_suggested() {
+        let documented = include_str!("../docs/configuration.md");
+        let mut listed: Vec<&str> = documented
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .chain(["source", "cluster", "server", "alert", "verify"])
+            .collect();
+        let mut keys = KEYS.to_vec();
+        for names in [&mut listed, &mut keys] {
+            names.sort_unstable();
+            names.dedup();
+        }
+        assert_eq!(listed, keys);
+        // What a table accepts stands in the message of one who guesses.
+        for table in
+            ["", "[[source]]\n", "[cluster.c]\n", "[[server]]\n", "[[alert]]\n", "[verify]\n"]
+        {
+            let message = toml::from_str::<File>(&format!("{table}zzz = 1")).expect_err("unknown");
+            let message = message.to_string();
+            let accepted = message.split("expected ").nth(1).expect("what is accepted");
+            for key in accepted.split('`').skip(1).step_by(2) {
+                assert!(KEYS.contains(&key), "{table}{key} is accepted and not documented");
+            }
+        }
+    }
+
+    #[test]
     fn a_file_is_read_as_meant_or_refused_with_the_remedy() {
         let two = "[[source]]\npath = \"/a\"\nnode = \"n1\"\n[[source]]\npath = \"/b/*.log\"\nnode = \"n2\"\ndevice = \"two\"";
         assert_eq!(check(two), "default/n1/file /a\ndefault/n2/two /b/*.log");
