@@ -13,11 +13,13 @@ use crate::data_folder::{default_folder, host_name};
 use crate::failure::Failure;
 
 mod alert;
+mod checkpoint;
 mod duration;
 mod server;
 
 pub(crate) use self::alert::{AlertConfig, Target};
 use self::alert::{FileAlert, FileVerify};
+use self::checkpoint::{CheckpointConfig, FileCheckpoint, FileWitness};
 pub(crate) use self::server::ServerConfig;
 use self::server::{FileCluster, FileServer};
 
@@ -45,6 +47,10 @@ struct File {
     alert: Vec<FileAlert>,
     #[serde(default)]
     verify: FileVerify,
+    #[serde(default)]
+    checkpoint: FileCheckpoint,
+    #[serde(default)]
+    witness: Vec<FileWitness>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) allow_raw: Vec<SourceId>,
     /// The cluster's nodes, if they are declared.
     pub(crate) nodes: Option<Vec<String>>,
+    /// Where checkpoints go.
+    pub(crate) checkpoint: CheckpointConfig,
     /// What else it does while it follows.
     pub(crate) beside: Beside,
 }
@@ -150,10 +158,20 @@ impl Config {
         let nodes = server::nodes(file.cluster, &cluster)?;
         let ids: Vec<SourceId> = sources.iter().map(|followed| followed.source.clone()).collect();
         let servers = server::servers(file.server, &cluster, &ids)?;
+        let checkpoint = CheckpointConfig::mean(file.checkpoint, file.witness)?;
         let alerts = alert::alerts(file.alert)?;
         let beside = Beside { servers, alerts, verify_every: file.verify.every()? };
         let tail = FollowOptions::new(sources);
-        Ok(Config { data: file.data, listen: file.listen, cluster, tail, allow_raw, nodes, beside })
+        Ok(Config {
+            data: file.data,
+            listen: file.listen,
+            cluster,
+            tail,
+            allow_raw,
+            nodes,
+            checkpoint,
+            beside,
+        })
     }
 
     /// Returns the data folder: the flag's, else the file's, else the default.
@@ -203,6 +221,11 @@ const KEYS: &[&str] = &[
     "skew",
     "verify",
     "every",
+    "checkpoint",
+    "export",
+    "witness",
+    "url",
+    "key",
 ];
 
 /// Adds to the TOML reader's message what the key may have been meant to be.
@@ -252,7 +275,7 @@ mod tests {
         let mut listed: Vec<&str> = documented
             .lines()
             .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-            .chain(["source", "cluster", "server", "alert", "verify"])
+            .chain(["source", "cluster", "server", "alert", "verify", "checkpoint", "witness"])
             .collect();
         let mut keys = KEYS.to_vec();
         for names in [&mut listed, &mut keys] {
@@ -261,9 +284,16 @@ mod tests {
         }
         assert_eq!(listed, keys);
         // What a table accepts stands in the message of one who guesses.
-        for table in
-            ["", "[[source]]\n", "[cluster.c]\n", "[[server]]\n", "[[alert]]\n", "[verify]\n"]
-        {
+        for table in [
+            "",
+            "[[source]]\n",
+            "[cluster.c]\n",
+            "[[server]]\n",
+            "[[alert]]\n",
+            "[verify]\n",
+            "[checkpoint]\n",
+            "[[witness]]\n",
+        ] {
             let message = toml::from_str::<File>(&format!("{table}zzz = 1")).expect_err("unknown");
             let message = message.to_string();
             let accepted = message.split("expected ").nth(1).expect("what is accepted");

@@ -23,6 +23,7 @@ mod live;
 mod main_recording;
 mod monitoring;
 mod odd_lines;
+mod outside;
 mod peers;
 mod proofs;
 mod same_events;
