@@ -28,6 +28,8 @@ mod cosignature;
 mod error;
 mod folder;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod generations;
 mod hashes;
 mod hashing;

@@ -151,7 +151,9 @@ fn describe(verification: &Verification) -> String {
     }
     describe_outside(verification, &mut line);
     if let Some(leaf) = verification.first_wrong_leaf {
-        line("first wrong", format!("leaf {leaf}"));
+        // Where tiles cannot be believed, the leaf is only where doubt begins.
+        let or_later = if verification.leaves_without_tile > 0 { ", or one after it" } else { "" };
+        line("first wrong", format!("leaf {leaf}{or_later}"));
     }
     if let Some(problem) = &verification.problem {
         line("problem", problem.clone());

@@ -54,6 +54,9 @@ impl Checkpoint {
         else {
             return Err("a note of fewer than three lines");
         };
+        if origin.is_empty() {
+            return Err("a note without an origin");
+        }
         let size = decimal(size).ok_or("a note without the number of leaves")?;
         let root = BASE64_STANDARD
             .decode(root)
