@@ -1,9 +1,11 @@
-//! `cargo xtask bench ingest`: what an import costs, against the least that any evidence of a log costs.
+//! `cargo xtask bench`: what an import costs, against the least that any evidence of a log costs; and how fast a
+//! ledger is verified, against reading and hashing its lines once.
 //!
 //! The yardstick is `zstd -3 -c FILE | sha256sum`, run turn by turn with the import on the same file in
 //! the same minute, so that a busy machine slows both. CPU time is compared, not the clock.
 
 mod tail;
+mod verify;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use crate::measure::{Cost, pipeline};
 use crate::step::{cargo, step, target, workspace};
 
 pub(crate) use tail::tail;
+pub(crate) use verify::verify;
 
 /// Builds a release, generates a log once, measures, and prints a table that is Markdown as well.
 ///
