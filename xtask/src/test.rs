@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::step::{cargo, step, target};
-use crate::tools;
+use crate::tools::{self, succeeds};
 
 /// Runs the checks; `full` adds what needs a real OpenBao or asks the network about dependencies.
 ///
@@ -53,8 +53,21 @@ pub(crate) fn run(full: bool) -> Result<()> {
     )?;
     if full {
         tools::cargo_deny()?;
-        step("licences, bans and advisories", &mut cargo(&["deny", "check"]))?;
+        let check = ["deny", "check", "licenses", "bans", "sources"];
+        step("licences, bans and sources", &mut cargo(&check))?;
+        advisories()?;
     }
     eprintln!("\nxtask: all checks passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Checks the dependencies against the advisories, if their database can be reached.
+fn advisories() -> Result<()> {
+    if !succeeds(&mut cargo(&["deny", "fetch", "db"])) {
+        eprintln!(
+            "\n=== advisories NOT checked: the database cannot be fetched; see `cargo deny fetch db`"
+        );
+        return Ok(());
+    }
+    step("advisories", &mut cargo(&["deny", "check", "advisories"]))
 }

@@ -236,7 +236,7 @@ fn on_path(program: &str) -> bool {
 }
 
 /// Tells whether a command ends well; what it says is not shown.
-fn succeeds(command: &mut Command) -> bool {
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
