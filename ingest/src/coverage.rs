@@ -112,6 +112,7 @@ impl Coverage {
                 for source in sources {
                     let source = number(source)?;
                     self.followed.insert(source);
+                    self.beats(source, |beats, _| beats.started());
                     self.done.push((Some(source), Record::Followed { at }));
                 }
             }
