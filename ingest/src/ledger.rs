@@ -24,7 +24,10 @@ use crate::source::{Generation, LeafIndex, Lines, Reader};
 mod batch;
 mod batches;
 mod cache;
+mod disk;
 mod error;
+#[cfg(test)]
+mod faults;
 mod folder;
 mod frame;
 mod generations;
@@ -36,6 +39,7 @@ mod places;
 mod reader;
 mod recover;
 mod segment;
+mod stream_writer;
 mod tiles;
 mod tree;
 mod verify;
@@ -44,6 +48,11 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use disk::{Disk, Step};
+#[cfg(test)]
+pub(crate) use faults::Faults;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
 pub use batches::Batches;

@@ -44,7 +44,12 @@ pub(super) struct FrameTable {
     pub(super) data_bytes: u32,
     data_crc: u32,
     content_bytes: u32,
+    /// How many leaves right before these were not known to be durable when the frame was written.
+    not_durable: u16,
 }
+
+/// The most leaves that can stand before a frame without being durable.
+pub(super) const NOT_DURABLE_MAX: u64 = u16::MAX as u64;
 
 /// What is wrong with a frame.
 #[derive(Debug, Error)]
@@ -92,11 +97,13 @@ impl FrameEncoder {
         })
     }
 
-    /// Replaces `frame` by the frame of these batches; `content` is their lines back to back.
+    /// Replaces `frame` by the frame of these batches; `content` is their lines back to back, `not_durable` how
+    /// many leaves before them a power cut could still take.
     pub(super) fn encode(
         &mut self,
         headers: &[BatchHeader],
         content: &[u8],
+        not_durable: u16,
         frame: &mut Vec<u8>,
     ) -> io::Result<()> {
         self.headers.clear();
@@ -110,47 +117,62 @@ impl FrameEncoder {
         self.data.clear();
         self.data.reserve(zstd::zstd_safe::compress_bound(content.len()));
         self.zstd.compress_to_buffer(content, &mut self.data)?;
-        write_frame(
-            headers.len(),
-            &self.headers,
-            0,
-            self.headers.len(),
-            &self.data,
-            content.len(),
-            frame,
-        );
+        let parts = Parts {
+            count: headers.len(),
+            headers: &self.headers,
+            coding: 0,
+            headers_bytes: self.headers.len(),
+            not_durable,
+            data: &self.data,
+            content_bytes: content.len(),
+        };
+        parts.write(frame);
         Ok(())
     }
 }
 
-/// Lays out a frame from its parts; `coding` 1 means that `headers` are a zstd frame of `headers_bytes`.
-fn write_frame(
+/// What a frame is laid out from.
+struct Parts<'a> {
     count: usize,
-    headers: &[u8],
+    headers: &'a [u8],
+    /// 1 means that `headers` are a zstd frame of `headers_bytes`.
     coding: u8,
     headers_bytes: usize,
-    data: &[u8],
+    not_durable: u16,
+    data: &'a [u8],
     content_bytes: usize,
-    frame: &mut Vec<u8>,
-) {
-    frame.clear();
-    frame.extend(TABLE_MAGIC.to_le_bytes());
-    frame.extend(u32_of(FIXED_BYTES + headers.len()).to_le_bytes());
-    frame.extend([0; 4]);
-    frame.extend([VERSION, coding, 0, 0]);
-    for number in [
-        u32_of(count),
-        u32_of(headers_bytes),
-        u32_of(data.len()),
-        crc32fast::hash(data),
-        u32_of(content_bytes),
-    ] {
-        frame.extend(number.to_le_bytes());
+}
+
+impl Parts<'_> {
+    fn write(&self, frame: &mut Vec<u8>) {
+        frame.clear();
+        frame.extend(TABLE_MAGIC.to_le_bytes());
+        frame.extend(u32_of(FIXED_BYTES + self.headers.len()).to_le_bytes());
+        frame.extend([0; 4]);
+        frame.extend([VERSION, self.coding]);
+        frame.extend(self.not_durable.to_le_bytes());
+        for number in [
+            u32_of(self.count),
+            u32_of(self.headers_bytes),
+            u32_of(self.data.len()),
+            crc32fast::hash(self.data),
+            u32_of(self.content_bytes),
+        ] {
+            frame.extend(number.to_le_bytes());
+        }
+        frame.extend(self.headers);
+        let crc = crc32fast::hash(&frame[12..]);
+        frame[8..12].copy_from_slice(&crc.to_le_bytes());
+        frame.extend(self.data);
     }
-    frame.extend(headers);
-    let crc = crc32fast::hash(&frame[12..]);
-    frame[8..12].copy_from_slice(&crc.to_le_bytes());
-    frame.extend(data);
+}
+
+impl FrameTable {
+    /// Returns how many leaves were known to be durable when the frame was written: whoever finds fewer has
+    /// lost some by something else than a power cut.
+    pub(super) fn durable_before(&self) -> u64 {
+        self.headers[0].first_leaf.0.saturating_sub(self.not_durable.into())
+    }
 }
 
 fn u32_of(number: usize) -> u32 {
@@ -253,7 +275,8 @@ fn decode_table(payload: &[u8], sources: &mut Sources) -> Result<FrameTable, Str
         return Err("a table that contradicts itself".into());
     }
     let table_bytes = payload.len() as u64 + 8;
-    Ok(FrameTable { headers, table_bytes, data_bytes, data_crc, content_bytes })
+    let not_durable = u16::from_le_bytes([payload[6], payload[7]]);
+    Ok(FrameTable { headers, table_bytes, data_bytes, data_crc, content_bytes, not_durable })
 }
 
 fn read_u32(file: &mut impl Read) -> io::Result<u32> {
@@ -313,6 +336,15 @@ pub(super) fn sealed_frame(headers: &[BatchHeader], content: &[u8]) -> Vec<u8> {
     let packed = zstd::bulk::compress(&plain, 19).expect("memory to memory");
     let data = zstd::bulk::compress(content, 19).expect("memory to memory");
     let mut frame = Vec::new();
-    write_frame(headers.len(), &packed, 1, plain.len(), &data, content.len(), &mut frame);
+    let parts = Parts {
+        count: headers.len(),
+        headers: &packed,
+        coding: 1,
+        headers_bytes: plain.len(),
+        not_durable: 0,
+        data: &data,
+        content_bytes: content.len(),
+    };
+    parts.write(&mut frame);
     frame
 }

@@ -58,14 +58,20 @@ impl Places {
         let after = known.segments.partition_point(|&first| first <= leaf);
         let from = after.saturating_sub(1);
         let start = match known.segments.get(from) {
-            Some(&segment) if after > 0 => self.offset(&mut known, segment, leaf)?,
+            Some(&segment) if after > 0 => self.offset(&mut known, segment, leaf, size)?,
             _ => 0,
         };
         let segments = known.segments[from.min(known.segments.len())..].to_vec();
         Ok(Cursor::new(&self.ledger, self.stream, segments, start))
     }
 
-    fn offset(&self, known: &mut Known, segment: u64, leaf: u64) -> Result<u64, LedgerError> {
+    fn offset(
+        &self,
+        known: &mut Known,
+        segment: u64,
+        leaf: u64,
+        size: u64,
+    ) -> Result<u64, LedgerError> {
         known.clock += 1;
         if known.frames.len() >= SEGMENTS_MAX && !known.frames.contains_key(&segment) {
             let oldest = known
@@ -89,18 +95,20 @@ impl Places {
         let may_be_newer = places.frames.last().is_none_or(|&(first, _)| first <= leaf);
         if may_be_newer && places.scanned < metadata.len() {
             let file = SegmentFile::open(path.clone(), places.scanned).at("open", &path)?;
-            scan(file, places)?;
+            scan(file, places, size)?;
         }
         let after = places.frames.partition_point(|&(first, _)| first <= leaf);
         Ok(after.checked_sub(1).map_or(0, |frame| places.frames[frame].1))
     }
 }
 
-/// Notes the frames from where the last scan ended. A frame that is being written just now, or is damaged,
-/// ends the scan: whoever needs what should stand there will meet the fault.
-fn scan(mut file: SegmentFile, places: &mut SegmentPlaces) -> Result<(), LedgerError> {
+/// Notes the frames from where the last scan ended, as far as the ledger had leaves when the caller looked:
+/// what comes after may be taken away again and give room to something else. A damaged frame ends the scan:
+/// whoever needs what should stand there will meet the fault.
+fn scan(mut file: SegmentFile, places: &mut SegmentPlaces, size: u64) -> Result<(), LedgerError> {
     loop {
         match file.frame() {
+            Ok(Some(frame)) if frame.table.headers[0].first_leaf.0 >= size => return Ok(()),
             Ok(Some(frame)) => {
                 file.skip_content(&frame).at("read", &file.path)?;
                 places.frames.push((frame.table.headers[0].first_leaf.0, frame.offset));

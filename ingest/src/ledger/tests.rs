@@ -8,6 +8,8 @@ use super::*;
 mod crash;
 mod format;
 mod golden;
+mod power;
+mod refusing_disk;
 mod reading;
 mod tampering;
 mod writing;
