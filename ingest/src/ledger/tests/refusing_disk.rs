@@ -40,9 +40,10 @@ fn write_through(ledger: &mut Ledger, faults: &Faults, count: u64, random: &mut 
             assert!(matches!(error, LedgerError::Io { .. }), "{error}");
             assert!(matches!(ledger.append(&new), Err(LedgerError::Stopped)));
             failures += 1;
+            // Somebody makes room, now and then too little.
+            faults.set_room(Some(random.below(20_000)));
             while ledger.reopen().is_err() {
-                // Somebody makes room.
-                faults.set_room(Some(random.below(40_000)));
+                faults.set_room(Some(random.below(20_000)));
             }
             next = ledger.generations().next().map_or(0, |info| info.end / 12);
             assert_eq!(ledger.size(), ledger.durable());
