@@ -1,8 +1,8 @@
 //! End-to-end tests of the program: each starts the built `keytrail` and looks at what it prints,
 //! serves and writes. They know its command line and its files, and nothing of its code.
 //!
-//! What they need beside cargo: `zstd`, `python3` with `zstandard`, `chromium`. `cargo xtask test`
-//! installs those and sets `KEYTRAIL_TOOLS=required`; without that, a test whose tool is missing says so
+//! What they need beside cargo: `zstd`, `python3` with `zstandard` and `aics-tlog`, `chromium`, and the
+//! program of `tests/peers/go`. `cargo xtask test` sees to those and sets `KEYTRAIL_TOOLS=required`; without that, a test whose tool is missing says so
 //! and passes. `KEYTRAIL_FULL=1` (`cargo xtask test --full`) adds what starts a real OpenBao.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -13,6 +13,7 @@ mod access_report;
 mod answers;
 mod browser;
 mod cli;
+mod coverage;
 mod fresh_recording;
 mod generated;
 mod hmac_vectors;
@@ -20,6 +21,8 @@ mod ledger_reading;
 mod live;
 mod main_recording;
 mod odd_lines;
+mod peers;
+mod proofs;
 mod same_events;
 mod secrets;
 mod serving;

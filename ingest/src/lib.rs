@@ -9,12 +9,15 @@ pub mod known;
 pub mod ledger;
 pub mod own;
 pub mod record;
+pub mod room;
 pub mod tail;
 
+pub mod coverage;
 pub mod decode;
 pub mod index;
 pub mod indexer;
 pub mod normalise;
 pub mod pairing;
 
+pub mod custody;
 pub mod pipeline;

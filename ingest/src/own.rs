@@ -41,7 +41,22 @@ pub enum Fact {
         path: String,
         /// Read up to this offset before the loss.
         read_to: u64,
+        /// How many bytes are missing at least; none if that is not known.
+        #[serde(default)]
+        at_least: Option<u64>,
         /// What happened to the file, in words.
+        why: String,
+    },
+    /// Reading went on from one file to the next, after a rotation or a stop. Without proof nothing is
+    /// known to be missing, and nothing shows that all is there.
+    Continuity {
+        /// Which source.
+        source: String,
+        /// The file whose end is meant.
+        path: String,
+        /// That file was read to its end, and what came after it was there to be read.
+        proven: bool,
+        /// What was seen, in words.
         why: String,
     },
     /// A file could not be read; or could again.
@@ -78,9 +93,81 @@ pub enum Fact {
     },
     /// The process ended as asked.
     Stopped,
+    /// Which nodes the configuration says that the cluster has. Written when it differs from the last
+    /// one, so that whoever holds a copy of the ledger knows what it ought to hold.
+    Declared {
+        /// Their names; absent: nothing is declared.
+        nodes: Option<Vec<String>>,
+    },
+    /// Numbered reads that were sent to a server, each answered by it, to be found again in its log.
+    Heartbeats {
+        /// The sources in which they have to appear: the audit devices of one node.
+        sources: Vec<String>,
+        /// Sixteen random hex digits: one following, from the start of the process to its end.
+        run: String,
+        /// In the order in which they were sent.
+        beats: Vec<Beat>,
+        /// After so long a beat that is not there, while later lines are, is missing.
+        overdue_ns: i64,
+    },
+    /// The server's own count of the lines that it wrote, read between two heartbeats.
+    Counters {
+        /// The sources that it is compared with: the audit devices of one node.
+        sources: Vec<String>,
+        /// The run of both heartbeats.
+        run: String,
+        /// The heartbeat that was answered before the count was read.
+        before: u64,
+        /// The heartbeat that was sent after.
+        after: u64,
+        /// When the server's process began, in milliseconds since 1970: a new one counts from zero.
+        server_started_ms: i64,
+        /// Request lines.
+        requests: u64,
+        /// Response lines.
+        responses: u64,
+    },
+    /// An alarm was raised, or is over.
+    Alarm {
+        /// The name in the configuration.
+        name: String,
+        /// The condition: `gap`, `silence`, `lag`, `disk`, `verify`, `clock`.
+        on: String,
+        /// What it is about: a source, or the ledger.
+        subject: String,
+        /// Whether it is over.
+        resolved: bool,
+        /// In words.
+        text: String,
+    },
+    /// Another key signs from here on.
+    KeyRotated {
+        /// Fingerprint of the new key.
+        fingerprint: String,
+        /// The handover: a note that both keys have signed.
+        handover: String,
+    },
+    /// The ledger goes on under another name.
+    NewOrigin {
+        /// The name.
+        origin: String,
+        /// Why, in words.
+        why: String,
+        /// The handover: a note that the new key has signed, and the old one if it was there.
+        handover: String,
+    },
     /// A type that this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+/// A heartbeat that the server has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Its number within its run, from 1.
+    pub number: u64,
+    /// When it was sent, in nanoseconds since 1970, by this machine's clock.
+    pub sent_unix_ns: i64,
 }
 
 impl OwnLine {
@@ -126,5 +213,8 @@ mod tests {
                 .expect("a line");
         assert_eq!(later.fact, Fact::Unknown);
         assert_eq!(OwnLine::parse(b"no json\n"), None);
+        let older = br#"{"time":"2026-11-24T09:00:00Z","type":"gap","source":"a/b/c","path":"/x","read_to":7,"why":"shrank"}"#;
+        let gap = OwnLine::parse(older).expect("a line").fact;
+        assert!(matches!(gap, Fact::Gap { at_least: None, read_to: 7, .. }), "{gap:?}");
     }
 }

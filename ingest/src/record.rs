@@ -278,26 +278,34 @@ impl Recorder<'_> {
 
 /// Returns what our own lines say of a notice; none if it is for the moment only.
 fn fact(notice: &Notice) -> Option<Fact> {
-    let gap = |source: &SourceId, path: &Path, read_to: u64, why: String| {
+    let gap = |source: &SourceId, path: &Path, read_to: u64, at_least: Option<u64>, why: String| {
         Some(Fact::Gap {
             source: source.to_string(),
             path: path.display().to_string(),
             read_to,
+            at_least,
             why,
         })
     };
     let trouble =
         |source: &SourceId, why: String| Some(Fact::Trouble { source: source.to_string(), why });
     match notice {
-        Notice::Truncated { path, source, read_to, size_now, .. } => {
+        Notice::Truncated { path, source, read_to, size_now, at_least, .. } => {
             let why = format!(
-                "the file shrank to {size_now} bytes: what was written to it after byte {read_to} is lost, at least 0 bytes"
+                "the file was cut or written anew and has {size_now} bytes now: what was written to it after byte {read_to} is lost, at least {at_least} bytes"
             );
-            gap(source, path, *read_to, why)
+            gap(source, path, *read_to, Some(*at_least), why)
         }
         Notice::Damaged { path, source, offset, reason } => {
-            gap(source, path, *offset, format!("cannot be read after byte {offset}: {reason}"))
+            let why = format!("cannot be read after byte {offset}: {reason}");
+            gap(source, path, *offset, None, why)
         }
+        Notice::Continuity { path, source, proven, why } => Some(Fact::Continuity {
+            source: source.to_string(),
+            path: path.display().to_string(),
+            proven: *proven,
+            why: why.clone(),
+        }),
         Notice::Unreadable { source, reason, .. } => trouble(source, reason.clone()),
         Notice::Readable { path, source } => {
             trouble(source, format!("{} can be read again", path.display()))

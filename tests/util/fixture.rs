@@ -75,6 +75,11 @@ pub(crate) fn python() -> Command {
     Command::new(std::env::var_os("KEYTRAIL_PYTHON").unwrap_or_else(|| OsString::from("python3")))
 }
 
+/// Tells whether a missing tool is a failure, as in `cargo xtask test`.
+pub(crate) fn tools_required() -> bool {
+    std::env::var_os("KEYTRAIL_TOOLS").is_some_and(|value| value == "required")
+}
+
 /// Tells that a tool is missing, and says so; where tools are required this is a failure.
 pub(crate) fn missing_tool(program: &Command, remedy: &str) -> bool {
     let name = program.get_program().to_owned();
@@ -82,8 +87,7 @@ pub(crate) fn missing_tool(program: &Command, remedy: &str) -> bool {
     asked.args(["--version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let missing = !asked.status().is_ok_and(|status| status.success());
     if missing {
-        let required = std::env::var_os("KEYTRAIL_TOOLS").is_some_and(|value| value == "required");
-        assert!(!required, "{} is missing: {remedy}", name.display());
+        assert!(!tools_required(), "{} is missing: {remedy}", name.display());
         eprintln!("nothing was checked here, since {} is missing: {remedy}", name.display());
     }
     missing

@@ -16,11 +16,15 @@ pub(crate) fn run(full: bool) -> Result<()> {
     tools::components()?;
     tools::programs(full)?;
     let python = tools::python(full)?;
+    let go_peer = tools::go_peer()?;
 
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     let mut tests = cargo(&["test", "--workspace"]);
-    tests.env("KEYTRAIL_TOOLS", "required").env("KEYTRAIL_PYTHON", python.program());
+    tests
+        .env("KEYTRAIL_TOOLS", "required")
+        .env("KEYTRAIL_PYTHON", python.program())
+        .env("KEYTRAIL_GO_PEER", go_peer);
     if full {
         // `bao` of the environment comes first on the path.
         tests.env("KEYTRAIL_FULL", "1").env("PATH", python.path());
@@ -33,7 +37,17 @@ pub(crate) fn run(full: bool) -> Result<()> {
     scripts.env("PYTHONPYCACHEPREFIX", target().join("python-cache"));
     step(
         "Python scripts compile",
-        scripts.args(["-W", "error", "-m", "compileall", "-q", "-f", "docs", "fixtures/tools"]),
+        scripts.args([
+            "-W",
+            "error",
+            "-m",
+            "compileall",
+            "-q",
+            "-f",
+            "docs",
+            "fixtures/tools",
+            "tests",
+        ]),
     )?;
     if full {
         tools::cargo_deny()?;

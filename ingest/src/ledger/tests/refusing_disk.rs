@@ -68,7 +68,7 @@ fn expect_all(data: &Data, count: u64) {
 fn a_full_disk_loses_nothing_and_doubles_nothing() {
     let mut failures = 0;
     for seed in 0..20 {
-        let data = Data::new();
+        let data = Data::in_memory();
         let (faults, mut ledger) = opened(&data);
         faults.set_room(Some(seed as usize * 700));
         failures += write_through(&mut ledger, &faults, 300, &mut Random(seed));
@@ -79,7 +79,7 @@ fn a_full_disk_loses_nothing_and_doubles_nothing() {
 
 #[test]
 fn after_a_failed_sync_what_it_was_for_is_written_again() {
-    let data = Data::new();
+    let data = Data::in_memory();
     let (faults, mut ledger) = opened(&data);
     let generation = append(&mut ledger, None, "a\n").generation;
     ledger.checkpoint().unwrap();
@@ -104,7 +104,7 @@ fn after_a_failed_sync_what_it_was_for_is_written_again() {
 fn every_step_may_fail_once() {
     let mut fails_at = 0;
     loop {
-        let data = Data::new();
+        let data = Data::in_memory();
         let (faults, mut ledger) = opened(&data);
         let mut step_number = 0;
         let failing = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -127,7 +127,7 @@ fn every_step_may_fail_once() {
 
 #[test]
 fn what_cannot_be_read_is_told_and_not_taken_for_the_end() {
-    let data = Data::new();
+    let data = Data::in_memory();
     let mut ledger = data.open_small(1);
     let generation = append(&mut ledger, None, "a\n").generation;
     append(&mut ledger, Some(generation), "b\n");

@@ -153,8 +153,16 @@ impl Bench {
             TailItem::Finished { file } => format!("{} finished", number(file)),
             TailItem::CaughtUp => "caught up".to_owned(),
             TailItem::Notice(notice) => match notice {
-                Notice::Truncated { file, read_to, size_now, .. } => {
-                    format!("{} truncated, read to {read_to}, size {size_now}", number(file))
+                Notice::Truncated { file, read_to, size_now, at_least, .. } => {
+                    let lost = format!("lost at least {at_least}");
+                    format!(
+                        "{} truncated, read to {read_to}, size {size_now}, {lost}",
+                        number(file)
+                    )
+                }
+                Notice::Continuity { path, proven, why, .. } => {
+                    let proven = if proven { "proven" } else { "not proven" };
+                    format!("continuity {proven} after {}: {why}", name(&path))
                 }
                 Notice::Rotated { file, path, now, read_to, .. } => {
                     let now = now.map_or_else(|| "?".to_owned(), |now| name(&now));

@@ -108,7 +108,7 @@ poll
 cut audit.log 0
 poll
     1 4 part end
-    1 truncated, read to 8, size 0
+    1 truncated, read to 8, size 0, lost at least 0
     1 finished
     caught up
 append audit.log c;
@@ -132,7 +132,7 @@ poll
     caught up
 rewrite audit.log x;y;z;
 poll
-    1 truncated, read to 4, size 6
+    1 truncated, read to 4, size 6, lost at least 0
     1 finished
     2 opened audit.log new
     2 0 x;y;z;
@@ -157,7 +157,7 @@ poll
     caught up
 cut audit.log 2
 poll
-    1 truncated, read to 6, size 2
+    1 truncated, read to 6, size 2, lost at least 0
     1 finished
     2 opened audit.log known 0 to 2
     caught up

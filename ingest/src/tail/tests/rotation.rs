@@ -137,7 +137,7 @@ append audit.log c;
 copy audit.log audit.log.1
 cut audit.log 0
 poll
-    1 truncated, read to 4, size 0
+    1 truncated, read to 4, size 0, lost at least 0
     1 finished
     2 opened audit.log.1 known 0 to 4
     2 4 c;
@@ -169,7 +169,7 @@ copy audit.log audit.log.1
 cut audit.log 0
 append audit.log x;
 poll
-    1 truncated, read to 4, size 2
+    1 truncated, read to 4, size 2, lost at least 0
     1 finished
     2 opened audit.log new
     2 0 x;
@@ -295,7 +295,7 @@ poll
 cut audit.log 0
 append audit.log.1 d;
 poll
-    1 truncated, read to 7, size 0
+    1 truncated, read to 7, size 0, lost at least 0
     1 finished
     2 finished
     3 opened audit.log.1 known 0 to 7
