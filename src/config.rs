@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ingest::room::Reserve;
 use ingest::source::SourceId;
 use ingest::tail::{FollowOptions, FollowedSource};
 use serde::Deserialize;
@@ -37,6 +38,15 @@ struct File {
     cluster: BTreeMap<String, FileCluster>,
     #[serde(default)]
     server: Vec<FileServer>,
+    #[serde(default)]
+    reserve: FileReserve,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileReserve {
+    bytes: Option<u64>,
+    percent: Option<u8>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) nodes: Option<Vec<String>>,
     /// Servers that can be asked.
     pub(crate) servers: Vec<ServerConfig>,
+    /// What is left free on a volume that holds a followed file.
+    pub(crate) reserve: Reserve,
 }
 
 impl Config {
@@ -132,6 +144,17 @@ impl Config {
         let ids: Vec<SourceId> = sources.iter().map(|followed| followed.source.clone()).collect();
         let servers = server::servers(file.server, &cluster, &ids)?;
         let tail = FollowOptions::new(sources);
+        let usual = Reserve::default();
+        let reserve = Reserve {
+            bytes: file.reserve.bytes.unwrap_or(usual.bytes),
+            percent: file.reserve.percent.unwrap_or(usual.percent),
+        };
+        if reserve.percent > 90 {
+            return Err(format!(
+                "[reserve] percent = {}: hundredths of the volume, at most 90",
+                reserve.percent
+            ));
+        }
         Ok(Config {
             data: file.data,
             listen: file.listen,
@@ -140,6 +163,7 @@ impl Config {
             allow_raw,
             nodes,
             servers,
+            reserve,
         })
     }
 
@@ -178,6 +202,9 @@ const KEYS: &[&str] = &[
     "ca_file",
     "heartbeat",
     "counters",
+    "reserve",
+    "bytes",
+    "percent",
 ];
 
 /// Adds to the TOML reader's message what the key may have been meant to be.
@@ -255,6 +282,8 @@ mod tests {
                 "[[server]] number 1: counters are read between",
             ),
             ("[[server]]\naddress = \"http://b\"\nhartbeat = \"5s\"", "TOML parse error"),
+            ("[reserve]\npercent = 91", "[reserve] percent = 91: hundredths"),
+            ("[reserve]\nbytes = -1", "TOML parse error"),
         ] {
             let message = check(&format!("{source}{more}"));
             assert!(message.starts_with(problem), "{message}");

@@ -55,7 +55,7 @@ mod writer;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use disk::{Disk, Step};
+pub(crate) use disk::Disk;
 #[cfg(test)]
 pub(crate) use faults::Faults;
 

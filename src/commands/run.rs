@@ -47,6 +47,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         tail: config.tail,
         allow_raw: config.allow_raw,
         nodes: config.nodes,
+        reserve: config.reserve,
     })?;
     runtime()?.block_on(serve(&data, listen, Some(following), &config.servers))
 }

@@ -375,6 +375,11 @@ impl Ledger {
         self.written_bytes
     }
 
+    /// Tells whether a write has failed, so that nothing goes before [`Ledger::reopen`].
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     fn running(&self) -> Result<(), LedgerError> {
         if self.stopped { Err(LedgerError::Stopped) } else { Ok(()) }
     }

@@ -111,6 +111,11 @@ impl Tail {
         ControlFlow::Continue(seen)
     }
 
+    /// Returns the folders in which files are followed.
+    pub fn followed_folders(&self) -> Vec<PathBuf> {
+        self.patterns.iter().map(Pattern::folder).collect()
+    }
+
     /// Returns the folders in which something may happen.
     pub(super) fn folders(&self) -> HashSet<PathBuf> {
         let found =
