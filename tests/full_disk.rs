@@ -136,6 +136,8 @@ fn a_volume_that_is_full_under_keytrail_is_waited_for() {
     until("keytrail says that the disk is full", DEADLINE, || {
         server.said().contains("is full").then_some(())
     });
+    // An open file keeps its room.
+    drop(rest);
     fs::remove_file(&ballast).unwrap();
     until("all is recorded and found", DEADLINE, || {
         (data.status_of("events") == 2001).then_some(())

@@ -83,11 +83,6 @@ impl StreamWriter {
         (self.open, self.durable) = (None, None);
     }
 
-    /// Returns the first leaf of the segment at hand.
-    pub(super) fn open_segment(&self) -> Option<u64> {
-        self.open.as_ref().map(|open| open.first_leaf)
-    }
-
     pub(super) fn write(
         &mut self,
         ledger: &Path,

@@ -89,7 +89,7 @@ fn lives(seed: u64) {
         assert!(ledger.size() >= confirmed, "seed {seed}, life {life}");
         written.truncate(ledger.size() as usize);
         confirmations.push((faults.steps(), ledger.size()));
-        for _ in 0..random.below(60) {
+        for _ in 0..random.below(40) {
             match random.below(8) {
                 0 => drop(ledger.checkpoint().unwrap()),
                 1 | 2 => drop(ledger.flush().unwrap()),
