@@ -12,9 +12,11 @@ use serde::Deserialize;
 use crate::data_folder::{default_folder, host_name};
 use crate::failure::Failure;
 
+mod checkpoint;
 mod duration;
 mod server;
 
+use self::checkpoint::{CheckpointConfig, FileCheckpoint, FileWitness};
 pub(crate) use self::server::ServerConfig;
 use self::server::{FileCluster, FileServer};
 
@@ -40,6 +42,10 @@ struct File {
     server: Vec<FileServer>,
     #[serde(default)]
     reserve: FileReserve,
+    #[serde(default)]
+    checkpoint: FileCheckpoint,
+    #[serde(default)]
+    witness: Vec<FileWitness>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) servers: Vec<ServerConfig>,
     /// What is left free on a volume that holds a followed file.
     pub(crate) reserve: Reserve,
+    /// Where checkpoints go.
+    pub(crate) checkpoint: CheckpointConfig,
 }
 
 impl Config {
@@ -143,6 +151,7 @@ impl Config {
         let nodes = server::nodes(file.cluster, &cluster)?;
         let ids: Vec<SourceId> = sources.iter().map(|followed| followed.source.clone()).collect();
         let servers = server::servers(file.server, &cluster, &ids)?;
+        let checkpoint = CheckpointConfig::mean(file.checkpoint, file.witness)?;
         let tail = FollowOptions::new(sources);
         let usual = Reserve::default();
         let reserve = Reserve {
@@ -164,6 +173,7 @@ impl Config {
             nodes,
             servers,
             reserve,
+            checkpoint,
         })
     }
 
@@ -205,6 +215,12 @@ const KEYS: &[&str] = &[
     "reserve",
     "bytes",
     "percent",
+    "checkpoint",
+    "export",
+    "every",
+    "witness",
+    "url",
+    "key",
 ];
 
 /// Adds to the TOML reader's message what the key may have been meant to be.

@@ -69,7 +69,8 @@ fn the_reserve_is_the_servers_and_recording_goes_on_by_itself() {
     let log = volume.path.join("audit.log");
     let mut audit = OpenOptions::new().create(true).append(true).open(&log).unwrap();
     let mut write = |ids: std::ops::Range<u32>| {
-        let text: String = ids.map(|id| pair(&format!("r{id}"), "secret/data/a", i64::from(id))).collect();
+        let text: String =
+            ids.map(|id| pair(&format!("r{id}"), "secret/data/a", i64::from(id))).collect();
         // The server's own write: it must never fail.
         audit.write_all(text.as_bytes()).unwrap();
     };
@@ -121,9 +122,7 @@ fn a_volume_that_is_full_under_keytrail_is_waited_for() {
     let data = Data::at(&volume.path.join("data"));
     let config = config(folder.path(), &log, 16 * MEGABYTE);
     let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
-    until("the first request is found", DEADLINE, || {
-        (data.status_of("events") == 1).then_some(())
-    });
+    until("the first request is found", DEADLINE, || (data.status_of("events") == 1).then_some(()));
     let ballast = volume.path.join("ballast");
     fill(&volume, &ballast, 0);
     let mut rest = OpenOptions::new().append(true).open(&ballast).unwrap();
@@ -131,7 +130,9 @@ fn a_volume_that_is_full_under_keytrail_is_waited_for() {
     while rest.write_all(&[1; 512]).is_ok() {}
     let mut audit = OpenOptions::new().append(true).open(&log).unwrap();
     for id in 0..2000 {
-        audit.write_all(pair(&format!("r{id}"), "secret/data/a", i64::from(id)).as_bytes()).unwrap();
+        audit
+            .write_all(pair(&format!("r{id}"), "secret/data/a", i64::from(id)).as_bytes())
+            .unwrap();
     }
     until("keytrail says that the disk is full", DEADLINE, || {
         server.said().contains("is full").then_some(())

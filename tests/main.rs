@@ -22,6 +22,7 @@ mod ledger_reading;
 mod live;
 mod main_recording;
 mod odd_lines;
+mod outside;
 mod peers;
 mod proofs;
 mod same_events;

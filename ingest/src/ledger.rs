@@ -24,12 +24,15 @@ use crate::source::{Generation, LeafIndex, Lines, Reader};
 mod batch;
 mod batches;
 mod cache;
+mod cosignature;
 mod disk;
 mod error;
 #[cfg(test)]
 mod faults;
 mod folder;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod generations;
 mod hashes;
 mod hashing;
@@ -61,6 +64,7 @@ pub(crate) use faults::Faults;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
 pub use batches::Batches;
+pub use cosignature::WitnessKey;
 pub use error::{Holder, LedgerError};
 pub use folder::Lock;
 pub use generations::GenerationInfo;

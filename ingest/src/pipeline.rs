@@ -18,7 +18,9 @@ use crate::known::KnownFromLedger;
 use crate::ledger::{Ledger, LedgerError, LedgerReader, Lock};
 use crate::normalise::Rules;
 use crate::own::{Fact, OwnLine};
-use crate::record::{Patience, RecordError, RecordOptions, Recorded, ToLedger, now_unix_ns, record};
+use crate::record::{
+    Patience, RecordError, RecordOptions, Recorded, ToLedger, now_unix_ns, record,
+};
 use crate::room::{Reserve, Room, Space};
 use crate::source::{Reader, SourceId};
 use crate::tail::{FollowOptions, Input, StopSignal, Tail, TailError, import as read_whole};

@@ -87,9 +87,8 @@ impl Room {
         let volume = rustix::fs::statvfs(&self.data)?;
         let size = volume.f_blocks.saturating_mul(volume.f_frsize);
         let device = std::fs::metadata(&self.data)?.dev();
-        let on_volume = |folder: &PathBuf| {
-            std::fs::metadata(folder).is_ok_and(|folder| folder.dev() == device)
-        };
+        let on_volume =
+            |folder: &PathBuf| std::fs::metadata(folder).is_ok_and(|folder| folder.dev() == device);
         Ok(Space {
             size,
             available: volume.f_bavail.saturating_mul(volume.f_frsize),

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use ingest::room::Reserve;
 use ingest::pipeline::{self, FollowSettings};
+use ingest::room::Reserve;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 

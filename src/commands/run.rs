@@ -41,6 +41,15 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         return runtime()?.block_on(serve(&data, listen, None, &[]));
     };
     let data = config.data(args.data.data);
+    let departures = config.checkpoint.departures()?;
+    if let Some(why) = departures.ahead_of(&data)? {
+        // Signing on under the old name would make a second history beside the one that left.
+        let handover = ingest::custody::open_new_origin(&data, &why)?;
+        tracing::error!(
+            "this data folder is older than what has left the machine: {why}; what lies between is lost here, and the ledger goes on as {}",
+            handover.to.name()
+        );
+    }
     let following = pipeline::follow(FollowSettings {
         data: data.clone(),
         cluster: config.cluster,
@@ -49,7 +58,12 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         nodes: config.nodes,
         reserve: config.reserve,
     })?;
-    runtime()?.block_on(serve(&data, listen, Some(following), &config.servers))
+    let leaving = departures.start(&data)?;
+    let served = runtime()?.block_on(serve(&data, listen, Some(following), &config.servers));
+    if let Some(leaving) = leaving {
+        leaving.stop();
+    }
+    served
 }
 
 /// Returns the runtime of everything that waits for the network.
@@ -69,9 +83,10 @@ pub(crate) async fn serve(
         format!("cannot listen on {listen}; choose another address with --listen")
     })?;
     let address = listener.local_addr()?;
-    eprintln!("dashboard on http://{address}/");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Only now: whoever reads this may end us at once, and wants us to end well.
+    eprintln!("dashboard on http://{address}/");
     let heartbeats = match &following {
         Some(following) => Some(Heartbeats::start(servers, &following.own_lines())?),
         None => None,

@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::util::{DEADLINE, Data, keytrail};
+use crate::util::{DEADLINE, Data, keytrail, until};
 
 /// A running keytrail; dropping it kills it as `kill -9` would.
 pub(crate) struct Server {
@@ -27,7 +27,11 @@ impl Server {
 
     /// Starts `keytrail run` on a data folder and waits until its pages can be asked for.
     pub(crate) fn start(data: &Data, arguments: &[&str]) -> Server {
-        let mut command = keytrail();
+        Server::start_as(keytrail(), data, arguments)
+    }
+
+    /// Like [`Server::start`], with a command whose environment was prepared.
+    pub(crate) fn start_as(mut command: Command, data: &Data, arguments: &[&str]) -> Server {
         command
             .arg("run")
             .arg("-d")
@@ -80,6 +84,14 @@ impl Server {
     /// Returns what it has said on standard error so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
+    }
+
+    /// Asks it to end, as a service manager does, and waits until it has.
+    pub(crate) fn terminate(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let (status, _) = until("it has ended", DEADLINE, || self.child.try_wait().unwrap());
+        assert!(status.success(), "it ended with {status}:\n{}", self.said());
     }
 
     /// `kill -9`, at once.

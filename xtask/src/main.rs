@@ -6,6 +6,7 @@
 
 mod bench;
 mod measure;
+mod soak;
 mod step;
 mod test;
 mod tools;
@@ -28,6 +29,15 @@ enum Task {
         /// Also what starts a real OpenBao, and licences and advisories of the dependencies.
         #[arg(long)]
         full: bool,
+    },
+    /// Run what is too long for each test run.
+    Soak {
+        /// Only this part.
+        #[arg(long)]
+        only: Option<soak::Part>,
+        /// How many rounds, of whatever the part has rounds of [default: as the part says].
+        #[arg(long)]
+        rounds: Option<u64>,
     },
     /// Measure.
     Bench {
@@ -52,6 +62,7 @@ enum Bench {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { full } => test::run(full),
+        Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
     };
     match done {

@@ -164,6 +164,34 @@ pub(crate) fn cargo_deny() -> Result<()> {
     step("install cargo-deny", &mut cargo(&["install", "--locked", "--quiet", "cargo-deny"]))
 }
 
+/// Sees to cargo-fuzz, below `target/`, and to the nightly compiler that it needs.
+///
+/// # Errors
+/// cargo or rustup cannot install it.
+pub(crate) fn cargo_fuzz() -> Result<()> {
+    let folder = target().join("tools");
+    if !folder.join("bin/cargo-fuzz").exists() {
+        let mut install = cargo(&["install", "--locked", "--quiet", "cargo-fuzz", "--root"]);
+        step("install cargo-fuzz", install.arg(&folder))?;
+    }
+    if !succeeds(Command::new("rustup").args(["run", "nightly", "rustc", "--version"])) {
+        let mut install = Command::new("rustup");
+        install.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
+        step("install a nightly compiler for the fuzzer", &mut install)?;
+    }
+    Ok(())
+}
+
+/// Returns the path with what we installed below `target/` first.
+///
+/// # Errors
+/// A folder whose name cannot stand in a path.
+pub(crate) fn with_own_programs() -> Result<OsString> {
+    let own = target().join("tools/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path)))?)
+}
+
 /// Returns a command run as root, by sudo if we are not.
 fn superuser(program: &str) -> Result<Command> {
     let id = Command::new("id").arg("-u").output().context("id -u cannot be run")?;

@@ -263,7 +263,8 @@ impl Content {
         if self.durable == self.now {
             return self.now.clone();
         }
-        let (short, long) = (self.shortest.min(self.now.len()), self.durable.len().max(self.now.len()));
+        let (short, long) =
+            (self.shortest.min(self.now.len()), self.durable.len().max(self.now.len()));
         let length = match choose(4) {
             0 => short,
             1 => self.now.len(),

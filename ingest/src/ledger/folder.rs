@@ -148,8 +148,10 @@ impl Folder {
         let from = (keys.current(), old);
         let handover = Handover::sign(from, new, checkpoint.size, &checkpoint.root);
         // Takes effect with the signing key: before that nobody looks at the last handover.
-        self.disk.replace_synced(&self.data.join("keys/handovers"), keys.with(&handover).as_bytes())?;
-        self.disk.replace_synced(&self.signing_key_path(), format!("{}\n", new.to_text()).as_bytes())?;
+        self.disk
+            .replace_synced(&self.data.join("keys/handovers"), keys.with(&handover).as_bytes())?;
+        self.disk
+            .replace_synced(&self.signing_key_path(), format!("{}\n", new.to_text()).as_bytes())?;
         self.publish(&new.verifier())?;
         Ok(handover)
     }

@@ -223,7 +223,9 @@ fn cut(
     let Some(file) = &mut cursor.file else { return Ok(None) };
     if let Some(fault) = cursor.fault.take() {
         if let Some(good) = claim(&file.path, offset, next)? {
-            return corrupt(format!("{fault}; batches written after it was durable follow at byte {good}"));
+            return corrupt(format!(
+                "{fault}; batches written after it was durable follow at byte {good}"
+            ));
         }
     } else if let Some(first) = after {
         let whole = first < next || cursor.within_frame() || !signed;

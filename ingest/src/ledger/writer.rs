@@ -160,7 +160,8 @@ impl Ledger {
     pub fn append(&mut self, batch: &NewBatch<'_>) -> Result<Appended, LedgerError> {
         self.running()?;
         check(batch)?;
-        let over = |writer: &StreamWriter| writer.is_over(self.segment_bytes, batch.arrived_unix_ns);
+        let over =
+            |writer: &StreamWriter| writer.is_over(self.segment_bytes, batch.arrived_unix_ns);
         if self.streams.iter().any(over) {
             self.finish_segments()?;
         }

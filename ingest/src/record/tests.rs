@@ -126,7 +126,9 @@ fn a_full_disk_is_waited_for_and_nothing_is_lost_or_doubled() {
     let mut out = Vec::new();
     cat(&reader, SOURCE, &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), String::from_utf8(expected.concat()).unwrap());
-    assert!(verify(recording.data.path(), &VerifyOptions::default(), &mut |_, _| {}).unwrap().intact);
+    assert!(
+        verify(recording.data.path(), &VerifyOptions::default(), &mut |_, _| {}).unwrap().intact
+    );
     let mut own = Vec::new();
     cat(&reader, OWN_SOURCE, &mut own).unwrap();
     let told = String::from_utf8(own).unwrap();
