@@ -138,6 +138,11 @@ impl LedgerReader {
         })
     }
 
+    /// Returns a leaf's hash from its tile, and nothing else; `None` if that is missing, wrong, or not signed yet.
+    pub(super) fn signed_leaf_hash(&self, leaf: LeafIndex) -> Option<Hash> {
+        self.seen().tiles.as_ref()?.leaf(leaf.0)
+    }
+
     /// Returns a leaf's hash: from its tile, or from the leaf itself if the tile is missing or wrong.
     ///
     /// # Errors

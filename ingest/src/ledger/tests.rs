@@ -13,6 +13,7 @@ mod power;
 mod proofs;
 mod reading;
 mod refusing_disk;
+mod sealing;
 mod tamper_matrix;
 mod tampering;
 mod writing;
