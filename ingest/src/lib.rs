@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod own;
 pub mod record;
 pub mod room;
+pub mod safe;
 pub mod tail;
 
 pub mod coverage;

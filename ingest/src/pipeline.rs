@@ -192,8 +192,9 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     let (fail, failures) = sync_channel(4);
     let stop = StopSignal::default();
     let sources = tail.sources.iter().map(|followed| followed.source.to_string()).collect();
+    let folders = tail.folders();
     let tail = Tail::new(tail, Box::new(KnownFromLedger::new(reader, to_ledger.clone())))?;
-    let room = Room::new(&data, tail.followed_folders(), reserve);
+    let room = Room::new(&data, folders, reserve);
     let sealer = ledger.sealer()?;
     if let Some(why) = room.refuses(0) {
         tracing::error!("nothing will be recorded for want of room: {why}");

@@ -24,6 +24,8 @@ use super::frame::{FrameEncoder, FrameFault, SEALED_FRAME};
 use super::reader::LedgerReader;
 use super::recover::leaves;
 use super::segment::{Frame, SegmentFile, is_sealed, list_segments, segment_path, stream_folder};
+use super::tiles::TileFiles;
+use super::tree::{FullTile, Hash, TILE_WIDTH, complete_root};
 use crate::source::LeafIndex;
 
 /// About so many bytes of lines make a sealed frame: the knee between size and reading one line.
@@ -123,6 +125,27 @@ impl Sealer {
         Ok(Some(Sealed { first_leaf: LeafIndex(first), bytes_before, bytes }))
     }
 
+    /// Returns a leaf's hash as the signed tree has it: from its tile. Where a power failure took that, it is made
+    /// again from the lines, and believed if it has the root that the tile above says.
+    fn signed_leaf_hash(&self, leaf: u64) -> Result<Option<Hash>, LedgerError> {
+        if let Some(hash) = self.reader.signed_leaf_hash(LeafIndex(leaf)) {
+            return Ok(Some(hash));
+        }
+        let index = leaf / TILE_WIDTH as u64;
+        let first = index * TILE_WIDTH as u64;
+        let Some(root) = self.reader.signed_tile_root(index) else { return Ok(None) };
+        let hashes = (first..first + TILE_WIDTH as u64)
+            .map(|leaf| self.reader.leaf_hash(LeafIndex(leaf)))
+            .collect::<Result<Vec<Hash>, _>>()?;
+        if complete_root(&hashes) != root {
+            return Ok(None);
+        }
+        let hash = hashes[(leaf - first) as usize];
+        let tiles = TileFiles::on(&self.disk, &self.ledger);
+        tiles.write_full(&FullTile { level: 0, index, hashes })?;
+        Ok(Some(hash))
+    }
+
     /// Compares every leaf of the new file, as it is on disk, with the tree, and the batches with the old file's.
     fn compare(&self, old: &Path, new: &Path) -> Result<(), LedgerError> {
         let mut old_file = SegmentFile::open(old.to_owned(), 0).at("open", old)?;
@@ -149,7 +172,7 @@ impl Sealer {
                 }
                 for (leaf, hash) in (header.first_leaf.0..).zip(leaves(header, lines)) {
                     // From its tile, which makes the signed root; not from the lines.
-                    if self.reader.signed_leaf_hash(LeafIndex(leaf)) != Some(hash) {
+                    if self.signed_leaf_hash(leaf)? != Some(hash) {
                         return Err(differs(leaf));
                     }
                 }

@@ -98,7 +98,8 @@ fn segments_end_with_time_in_both_streams() {
     let text = lines("a\n");
     let at = |arrived_unix_ns| NewBatch { arrived_unix_ns, ..batch(&text, None, 0) };
     ledger.append(&at(START_NS)).unwrap();
-    ledger.append(&own(&lines("own\n"))).unwrap();
+    let said = lines("own\n");
+    ledger.append(&NewBatch { arrived_unix_ns: START_NS, ..own(&said) }).unwrap();
     // Small: it has a day.
     ledger.append(&at(START_NS + 23 * hour)).unwrap();
     assert_eq!(data.segments(Stream::Lines).len(), 1);
@@ -139,24 +140,41 @@ fn segments_end_with_time_in_both_streams() {
     assert!(data.verify().intact);
 }
 
+/// Two segments of lines, the first with a full tile's leaves.
+fn two_segments(data: &Data) -> (Ledger, PathBuf) {
+    let mut ledger = data.open_small(1);
+    let text: String = (0..300).map(|line| format!("line {line}\n")).collect();
+    let generation = append(&mut ledger, None, &text).generation;
+    append(&mut ledger, Some(generation), "more\n");
+    ledger.checkpoint().unwrap();
+    (ledger, data.segments(Stream::Lines)[0].clone())
+}
+
 #[test]
-fn what_is_damaged_or_without_its_tile_is_not_sealed() {
-    for damaged in ["segment", "tile"] {
+fn a_damaged_segment_is_not_sealed() {
+    let data = Data::new();
+    let (ledger, segment) = two_segments(&data);
+    flip(&segment, fs::metadata(&segment).unwrap().len() - 9);
+    let before = fs::read(&segment).unwrap();
+    let error = ledger.sealer().unwrap().seal_next().unwrap_err();
+    assert!(matches!(&error, LedgerError::Corrupt { path, .. } if *path == segment), "{error}");
+    assert!(fs::read(&segment).unwrap() == before, "it stays as it is");
+}
+
+#[test]
+fn a_tile_that_a_power_failure_took_is_made_again() {
+    for lost in [true, false] {
         let data = Data::new();
-        let mut ledger = data.open_small(1);
-        let text: String = (0..300).map(|line| format!("line {line}\n")).collect();
-        let generation = append(&mut ledger, None, &text).generation;
-        append(&mut ledger, Some(generation), "more\n");
-        ledger.checkpoint().unwrap();
-        let segment = data.segments(Stream::Lines)[0].clone();
-        match damaged {
-            "segment" => flip(&segment, fs::metadata(&segment).unwrap().len() - 9),
-            _ => flip(&data.path().join("ledger/tiles/0/000"), 40),
+        let (ledger, _) = two_segments(&data);
+        let tile = data.path().join("ledger/tiles/0/000");
+        match lost {
+            true => fs::remove_file(&tile).unwrap(),
+            false => flip(&tile, 40),
         }
-        let before = fs::read(&segment).unwrap();
-        let error = ledger.sealer().unwrap().seal_next().unwrap_err();
-        assert!(matches!(error, LedgerError::Corrupt { .. }), "{error}");
-        assert!(fs::read(&segment).unwrap() == before, "the {damaged} stays as it is");
+        assert_eq!(data.verify().leaves_without_tile, 256);
+        assert!(ledger.sealer().unwrap().seal_next().unwrap().is_some());
+        assert_eq!(data.verify().leaves_without_tile, 0);
+        assert!(data.verify().intact);
     }
 }
 
