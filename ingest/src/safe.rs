@@ -3,28 +3,10 @@
 //! Names say which files are rotated ones; whether all of one is kept, its content says, leaf by leaf.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
-
-use serde::Serialize;
 
 use crate::ledger::{LedgerError, LedgerReader, LineHashes};
 use crate::source::Generation;
-use crate::tail::{FollowedSource, KnownContent, LeafHash, TailError, rotated_files};
-
-/// A rotated file of a followed source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RotatedFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Whose lines it holds: `cluster/node/device`.
-    pub source: String,
-    /// Its size on disk, in bytes.
-    pub bytes: u64,
-    /// Every byte of it is in sealed segments.
-    pub safe_to_remove: bool,
-    /// Why it must stay.
-    pub why: Option<String>,
-}
+use crate::tail::{FollowedSource, KnownContent, LeafHash, RotatedFile, TailError, rotated_files};
 
 /// Compares the rotated files of these sources with the sealed part of the ledger.
 ///
@@ -35,16 +17,7 @@ pub fn rotated(
     ledger: &LedgerReader,
 ) -> Result<Vec<RotatedFile>, SafeError> {
     let known = SealedContent { ledger, sealed: ledger.sealed()?, failure: RefCell::default() };
-    let files = rotated_files(sources, &known)?
-        .into_iter()
-        .map(|(path, source, bytes, why)| RotatedFile {
-            path,
-            source,
-            bytes,
-            safe_to_remove: why.is_none(),
-            why,
-        })
-        .collect();
+    let files = rotated_files(sources, &known)?;
     match known.failure.into_inner() {
         Some(error) => Err(error.into()),
         None => Ok(files),

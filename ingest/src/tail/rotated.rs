@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::TailError;
 use super::compressed::Uncompressed;
 use super::content::open_regular;
@@ -16,15 +18,29 @@ use super::unreadable::explain;
 /// About how many bytes are read at once.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Returns the rotated files of these sources: path, source, size on disk, and why not all of it is known; no
-/// reason if all is. The file that a server writes to is none of them.
+/// A rotated file of a followed source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RotatedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whose lines it holds: `cluster/node/device`.
+    pub source: String,
+    /// Its size on disk, in bytes.
+    pub bytes: u64,
+    /// Every byte of it is known to the memory that it was compared with.
+    pub safe_to_remove: bool,
+    /// Why it must stay.
+    pub why: Option<String>,
+}
+
+/// Returns the rotated files of these sources, each compared whole with what is known. The file that a server writes to is none of them.
 ///
 /// # Errors
 /// A pattern is not one.
 pub fn rotated_files(
     sources: &[FollowedSource],
     known: &dyn KnownContent,
-) -> Result<Vec<(PathBuf, String, u64, Option<String>)>, TailError> {
+) -> Result<Vec<RotatedFile>, TailError> {
     let (mut seen, mut files) = (BTreeSet::new(), Vec::new());
     for followed in sources {
         let source = followed.source.to_string();
@@ -37,7 +53,13 @@ pub fn rotated_files(
                 if seen.insert(path.clone()) {
                     let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
                     let why = unknown(&path, &source, known);
-                    files.push((path, source.clone(), bytes, why));
+                    files.push(RotatedFile {
+                        path,
+                        source: source.clone(),
+                        bytes,
+                        safe_to_remove: why.is_none(),
+                        why,
+                    });
                 }
             }
         }

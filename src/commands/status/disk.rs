@@ -7,7 +7,8 @@ use anyhow::Context;
 use ingest::ledger::LedgerReader;
 use ingest::record::now_unix_ns;
 use ingest::room::{Reserve, Room};
-use ingest::safe::{RotatedFile, rotated};
+use ingest::safe::rotated;
+use ingest::tail::RotatedFile;
 use serde::Serialize;
 
 use crate::config::Config;
