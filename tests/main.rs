@@ -16,6 +16,7 @@ mod browser;
 mod cli;
 mod coverage;
 mod fresh_recording;
+mod full_disk;
 mod generated;
 mod hmac_vectors;
 mod ledger_reading;
