@@ -1,11 +1,13 @@
 //! Sends what a file holds: whole lines as they come, the last bytes once it is finished.
 
+use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::file::State;
+use super::copies::copy_of;
+use super::file::{FileKey, State};
 use super::follow::{Departed, Flow, Out, Returned, Step, Tail, emit};
 use super::identity::{End, leaf_hash};
 use super::item::{Notice, TailItem};
@@ -19,22 +21,67 @@ const ROUND_BATCHES: usize = 16;
 const DEPARTED_MAX: usize = 256;
 
 impl Tail {
-    /// Ends a content whose bytes are no longer those that were read.
-    pub(super) fn truncated(&mut self, index: usize, read_to: u64, out: Out<'_>) -> Flow<()> {
-        self.send_rest(index, out)?;
-        let file = &self.files[index];
-        if let Some(id) = file.id() {
-            let notice = Notice::Truncated {
-                file: id,
-                path: file.path.clone(),
-                source: SourceId::clone(&file.source),
-                read_to,
-                size_now: file.stamp.size,
-                at_least: file.lost(read_to),
-            };
-            emit(out, TailItem::Notice(notice))?;
+    /// Ends a content whose bytes are no longer those that were read. If a rotated sibling is a copy of
+    /// it, that is read on, in the file's place in the list: then returns true.
+    pub(super) fn truncated(
+        &mut self,
+        index: usize,
+        read_to: u64,
+        now: Instant,
+        out: Out<'_>,
+    ) -> Flow<bool> {
+        let file = &mut self.files[index];
+        let (path, source) = (file.path.clone(), Arc::clone(&file.source));
+        let copy = file.marks().and_then(|marks| copy_of(&path, &marks));
+        let lost = match &copy {
+            Some(copy) => file.lost(copy.length),
+            None => file.lost(read_to),
+        };
+        // The copy has the whole line of which this is the start.
+        if copy.is_none() {
+            self.send_rest(index, out)?;
         }
-        self.close(index, out)
+        let file = &self.files[index];
+        let had_content = file.id().is_some() || lost > 0;
+        match &copy {
+            Some(copy) if lost == 0 => {
+                let why = format!(
+                    "cut after it had been copied to {} (copytruncate); that is read on, but what was written between copying \
+                     and cutting is lost without a trace",
+                    copy.path.display()
+                );
+                self.joined(&path, &source, false, why, out)?;
+            }
+            _ if had_content => {
+                let notice = Notice::Truncated {
+                    path,
+                    source: SourceId::clone(&source),
+                    read_to: copy.as_ref().map_or(read_to, |copy| copy.length),
+                    size_now: file.stamp.size,
+                    at_least: lost,
+                };
+                emit(out, TailItem::Notice(notice))?;
+            }
+            _ => {}
+        }
+        self.close(index, out)?;
+        let Some(copy) = copy else { return ControlFlow::Continue(false) };
+        let file = match self.open(&copy.path, &source, now) {
+            Some(file) => file,
+            None => {
+                let Ok(key) = fs::metadata(&copy.path).map(|metadata| FileKey::of(&metadata))
+                else {
+                    return ControlFlow::Continue(false);
+                };
+                match self.files.iter().position(|file| file.key == key) {
+                    // Older than what stands in the file now.
+                    Some(place) if place > index => self.files.remove(place),
+                    _ => return ControlFlow::Continue(false),
+                }
+            }
+        };
+        self.files.insert(index, file);
+        ControlFlow::Continue(true)
     }
 
     /// Ends a file that will not grow any more, and takes it out of the list.
@@ -60,16 +107,23 @@ impl Tail {
             }
         }
         self.send_rest(index, out)?;
+        let read_to = self.files[index].read_to();
         self.close(index, out)?;
         let file = self.files.remove(index);
+        if end == End::Open && file.lived && file.returns == 0 && read_to > 0 {
+            let why = format!("rotated, and read to its end at byte {read_to}");
+            self.joined(&file.path, &file.source, true, why, out)?;
+        }
         if present {
             self.finished.insert(file.key, Returned { stamp: file.stamp, times: file.returns });
+        } else if end == End::Open {
+            self.let_linger(file, now, out)?;
         }
         ControlFlow::Continue(Step::Gone)
     }
 
     /// Says that the content gives nothing more, and forgets what it was.
-    fn close(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
+    pub(super) fn close(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
         let file = &mut self.files[index];
         if let (Some(first), Some(sent)) = (file.first, file.sent) {
             self.departed.push_back(Departed { source: Arc::clone(&file.source), first, sent });
