@@ -30,8 +30,12 @@ pub(crate) enum Command {
     Count(CountArgs),
     /// Write a report over a period
     Report(ReportArgs),
-    /// Recompute the ledger and compare it with its signed checkpoint
+    /// Recompute the ledger and compare it with its signed checkpoint; or check a proof
     Verify(VerifyArgs),
+    /// Prove offline that a line is in the ledger, or that the ledger extends a checkpoint
+    Prove(ProveArgs),
+    /// Show or change the key that signs the ledger
+    Key(KeyArgs),
     /// Write a source's exact bytes to standard output
     Cat(CatArgs),
     /// Throw the index away and make it anew from the ledger
@@ -236,12 +240,66 @@ pub(crate) struct ReportArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    /// A proof that `keytrail prove` wrote, to be checked without any ledger
+    #[arg(conflicts_with = "index")]
+    pub(crate) proof: Option<PathBuf>,
+    /// The line that the proof is about
+    #[arg(long, requires = "proof")]
+    pub(crate) line: Option<PathBuf>,
+    /// Checkpoint that was kept outside, or a folder of such: is the ledger still their extension?
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(crate) against: Vec<PathBuf>,
     /// Fingerprint (sha256:…) or file of the signer's key, had from somewhere else than this machine
     #[arg(long)]
     pub(crate) key: Option<String>,
     /// Also decode every line again and compare the counts with the index
     #[arg(long)]
     pub(crate) index: bool,
+}
+
+/// `prove`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ProveArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Number of the leaf: of a line, or of a batch header, which tells where lines came from
+    #[arg(required_unless_present = "from")]
+    pub(crate) leaf: Option<u64>,
+    /// Prove instead that the ledger extends this checkpoint
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "leaf")]
+    pub(crate) from: Option<PathBuf>,
+    /// File to write; the line stands beside it [default: leaf-N.tlog-proof, from-N.consistency]
+    #[arg(short, long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `key`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+/// What to do with the key.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Print the public key, its fingerprint, and how it came to its place
+    Show(DataArgs),
+    /// Sign with a new key from now on; the old one hands over to it
+    Rotate(DataArgs),
+    /// Continue the ledger under a new name: after a restore from an older copy, or when the key is lost
+    NewOrigin(NewOriginArgs),
+}
+
+/// `key new-origin`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewOriginArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Why, for whoever reads the ledger later
+    #[arg(long)]
+    pub(crate) why: String,
 }
 
 /// `cat`.

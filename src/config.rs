@@ -1,5 +1,6 @@
 //! The configuration file: as typed, then as meant.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,13 +11,19 @@ use serde::Deserialize;
 use crate::data_folder::{default_folder, host_name};
 use crate::failure::Failure;
 
+mod duration;
+mod server;
+
+pub(crate) use self::server::ServerConfig;
+use self::server::{FileCluster, FileServer};
+
 /// The dashboard's address when nobody says.
 pub(crate) const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8088);
 
 /// Keys that DESIGN names and a later version brings; refused with that word, since a setting that is
 /// read and does nothing would deceive.
-const NOT_YET: &[&str] = &["cluster", "server", "sink", "alert"];
+const NOT_YET: &[&str] = &["sink", "alert"];
 
 /// The file as typed.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +33,10 @@ struct File {
     listen: Option<SocketAddr>,
     #[serde(default)]
     source: Vec<FileSource>,
+    #[serde(default)]
+    cluster: BTreeMap<String, FileCluster>,
+    #[serde(default)]
+    server: Vec<FileServer>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +63,10 @@ pub(crate) struct Config {
     pub(crate) tail: FollowOptions,
     /// Sources that may log tokens in clear.
     pub(crate) allow_raw: Vec<SourceId>,
+    /// The cluster's nodes, if they are declared.
+    pub(crate) nodes: Option<Vec<String>>,
+    /// Servers that can be asked.
+    pub(crate) servers: Vec<ServerConfig>,
 }
 
 impl Config {
@@ -83,8 +98,7 @@ impl Config {
             device: device.map(str::to_owned),
             allow_raw,
         };
-        Config::mean(File { data: None, listen: None, source: vec![source] })
-            .map_err(Failure::Usage)
+        Config::mean(File { source: vec![source], ..File::default() }).map_err(Failure::Usage)
     }
 
     fn mean(file: File) -> Result<Config, String> {
@@ -114,8 +128,19 @@ impl Config {
         if let Some(listen) = file.listen {
             check_listen(listen)?;
         }
+        let nodes = server::nodes(file.cluster, &cluster)?;
+        let ids: Vec<SourceId> = sources.iter().map(|followed| followed.source.clone()).collect();
+        let servers = server::servers(file.server, &cluster, &ids)?;
         let tail = FollowOptions::new(sources);
-        Ok(Config { data: file.data, listen: file.listen, cluster, tail, allow_raw })
+        Ok(Config {
+            data: file.data,
+            listen: file.listen,
+            cluster,
+            tail,
+            allow_raw,
+            nodes,
+            servers,
+        })
     }
 
     /// Returns the data folder: the flag's, else the file's, else the default.
@@ -136,6 +161,25 @@ pub(crate) fn check_listen(listen: SocketAddr) -> Result<(), String> {
     ))
 }
 
+/// Every key that a file may have, for suggestions; `docs/configuration.md` tells what each means.
+const KEYS: &[&str] = &[
+    "data",
+    "listen",
+    "source",
+    "path",
+    "cluster",
+    "node",
+    "device",
+    "allow_raw",
+    "nodes",
+    "server",
+    "address",
+    "token_file",
+    "ca_file",
+    "heartbeat",
+    "counters",
+];
+
 /// Adds to the TOML reader's message what the key may have been meant to be.
 fn explain(message: &str) -> String {
     let Some(unknown) =
@@ -146,9 +190,9 @@ fn explain(message: &str) -> String {
     if NOT_YET.contains(&unknown) {
         return format!("{message}\n`{unknown}` is not available yet in this version: take it out");
     }
-    let keys = ["data", "listen", "source", "path", "cluster", "node", "device", "allow_raw"];
-    let nearest = keys
-        .into_iter()
+    let nearest = KEYS
+        .iter()
+        .copied()
         .map(|key| (strsim::jaro_winkler(unknown, key), key))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
@@ -193,6 +237,35 @@ mod tests {
         );
         let clusters = "[[source]]\npath = \"/a\"\ncluster = \"a\"\n[[source]]\npath = \"/b\"\ncluster = \"b\"";
         assert!(check(clusters).starts_with("sources of two clusters"), "{}", check(clusters));
+        let source = "[[source]]\npath = \"/a\"\ncluster = \"c\"\nnode = \"n\"\n";
+        for (more, problem) in [
+            ("[cluster.d]\nnodes = []", "[cluster.d]: the sources are of cluster \"c\""),
+            ("[cluster.c]\nnodes = [\"a/b\"]", "[cluster.c] nodes: node \"a/b\""),
+            (
+                "[[server]]\naddress = \"bao:8200\"",
+                "[[server]] number 1: address \"bao:8200\" must begin",
+            ),
+            (
+                "[[server]]\naddress = \"http://b\"\nnode = \"m\"",
+                "[[server]] number 1: no [[source]] is of node \"m\"",
+            ),
+            ("[[server]]\naddress = \"http://b\"\nheartbeat = \"5\"", "TOML parse error"),
+            (
+                "[[server]]\naddress = \"http://b\"\ncounters = true",
+                "[[server]] number 1: counters are read between",
+            ),
+            ("[[server]]\naddress = \"http://b\"\nhartbeat = \"5s\"", "TOML parse error"),
+        ] {
+            let message = check(&format!("{source}{more}"));
+            assert!(message.starts_with(problem), "{message}");
+        }
+        let server = format!(
+            "{source}[[server]]\naddress = \"http://b\"\nheartbeat = \"30s\"\n[cluster.c]\nnodes = [\"n\", \"m\"]"
+        );
+        let config =
+            Config::mean(toml::from_str(&server).expect("a file")).expect("a configuration");
+        assert_eq!(config.nodes.as_deref(), Some(&["m".to_owned(), "n".to_owned()][..]));
+        assert_eq!(config.servers[0].sources, ["c/n/file"]);
         let open = "listen = \"0.0.0.0:80\"\n[[source]]\npath = \"/a\"";
         assert!(check(open).contains("no sign-in yet"), "{}", check(open));
     }

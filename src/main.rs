@@ -9,7 +9,9 @@ mod config;
 mod data_folder;
 mod demo;
 mod failure;
+mod heartbeat;
 mod output;
+mod outside;
 mod progress;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         .with_target(false)
         .with_writer(std::io::stderr)
         .init();
+    outside::install_tls();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         // A reader that has gone (`| head`) is no failure of ours.
@@ -48,6 +51,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Count(count) => commands::count::run(count),
         Command::Report(report) => commands::report::run(report),
         Command::Verify(verify) => commands::verify::run(verify),
+        Command::Prove(prove) => commands::prove::run(prove),
+        Command::Key(key) => commands::key::run(key),
         Command::Cat(cat) => commands::cat::run(cat),
         Command::Rebuild(rebuild) => commands::rebuild::run(rebuild),
         Command::Status(status) => commands::status::run(status),

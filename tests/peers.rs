@@ -63,6 +63,39 @@ fn checkpoint_and_tiles_are_good_to_others() {
 }
 
 #[test]
+fn proofs_are_good_to_others() {
+    let (data, folder, older) = ledger();
+    let (ledger, key) = (data.path().join("ledger"), data.path().join("keys/verifier.key"));
+    let last = data.status_of("signed_leaves") - 1;
+    for leaf in [0, 1, 255, 256, last / 2, last] {
+        let proof = folder.path().join("proof");
+        data.run("prove", [&leaf.to_string(), "-o", proof.to_str().unwrap()]).expect(0);
+        let beside = ["line", "header"].map(|kind| proof.with_extension(kind));
+        let content = beside.iter().find(|path| path.exists()).expect("a file beside the proof");
+        for mut peer in peers() {
+            Run::of(peer.arg("inclusion").args([&proof, content, &key])).expect(0);
+        }
+        for mut peer in peers() {
+            assert_ne!(Run::of(peer.arg("inclusion").args([&proof, &key, &key])).code, 0);
+        }
+        fs::remove_file(content).unwrap();
+    }
+    let proof = folder.path().join("consistency");
+    let arguments = ["--from", older.to_str().unwrap(), "-o", proof.to_str().unwrap()];
+    data.run("prove", arguments).expect(0);
+    let text = fs::read_to_string(&proof).unwrap();
+    let (hashes, _) = text.split_once("\n\n").unwrap();
+    fs::write(&proof, hashes.split_once('\n').unwrap().1).unwrap();
+    let newer = ledger.join("checkpoint");
+    for mut peer in peers() {
+        Run::of(peer.arg("consistency").args([&proof, &older, &newer, &key])).expect(0);
+    }
+    for mut peer in peers() {
+        assert_ne!(Run::of(peer.arg("consistency").args([&proof, &newer, &older, &key])).code, 0);
+    }
+}
+
+#[test]
 fn a_key_that_go_made_signs_as_go_does() {
     let Some(go) = std::env::var_os("KEYTRAIL_GO_PEER") else {
         assert!(!tools_required(), "KEYTRAIL_GO_PEER names no program");

@@ -2,6 +2,7 @@
 
 mod command;
 mod entry;
+mod fake_server;
 mod fixture;
 mod http;
 mod server;
@@ -9,6 +10,7 @@ mod wait;
 
 pub(crate) use command::{Data, Run, keytrail};
 pub(crate) use entry::{login_response, pair, request, response, with_error};
+pub(crate) use fake_server::FakeServer;
 pub(crate) use fixture::{
     clear_strings, files_below, fixture, fixture_text, generated, json_lines, main_recording,
     missing_tool, python, tools_required,

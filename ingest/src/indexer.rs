@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::coverage::{self, Coverage, Record};
 use crate::decode::{self, Peeked};
 use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine};
 use crate::ledger::{LedgerError, LedgerReader, ReadBatch, Stream};
@@ -49,6 +50,7 @@ pub struct Indexer {
     ledger: LedgerReader,
     index: IndexWriter,
     pairing: Pairing,
+    coverage: Coverage,
     sources: Sources,
     recent: Recent,
     rules: &'static Rules,
@@ -73,8 +75,11 @@ impl Indexer {
         let origin = ledger.origin().to_owned();
         let index = IndexWriter::open(index_dir, rules.version(), &origin)?;
         let mut sources = Sources::default();
-        let (next, pairing) = restore(&index, index_dir, &ledger, &mut sources)?;
-        Ok(Indexer::with(ledger, index, pairing, sources, rules, origin, next))
+        let (next, pairing, coverage) = restore(&index, index_dir, &ledger, &mut sources)?;
+        let mut indexer = Indexer::new(ledger, index, rules, origin);
+        (indexer.next, indexer.pairing) = (next, pairing);
+        (indexer.coverage, indexer.sources) = (coverage, sources);
+        Ok(indexer)
     }
 
     /// Opens an index beside the one that readers see, and begins it from the ledger's first leaf.
@@ -88,30 +93,33 @@ impl Indexer {
     ) -> Result<Indexer, IndexerError> {
         let origin = ledger.origin().to_owned();
         let index = IndexWriter::begin_anew(index_dir, rules.version(), &origin)?;
-        Ok(Indexer::with(ledger, index, Pairing::new(), Sources::default(), rules, origin, 0))
+        Ok(Indexer::new(ledger, index, rules, origin))
     }
 
-    fn with(
+    fn new(
         ledger: LedgerReader,
         index: IndexWriter,
-        pairing: Pairing,
-        sources: Sources,
         rules: &'static Rules,
         origin: String,
-        next: u64,
     ) -> Indexer {
         Indexer {
             ledger,
             index,
-            pairing,
-            sources,
+            pairing: Pairing::new(),
+            coverage: Coverage::default(),
+            sources: Sources::default(),
             recent: Recent::default(),
             rules,
             origin,
-            next,
+            next: 0,
             uncommitted: 0,
             issues: Vec::new(),
         }
+    }
+
+    /// Returns the nodes that were declared last, as far as the ledger has been read.
+    pub fn declared(&self) -> Option<&[String]> {
+        self.coverage.declared()
     }
 
     /// Puts an index that grew beside the old one into its place, after a commit; else does nothing.
@@ -175,6 +183,7 @@ impl Indexer {
         let state = State {
             sources: self.sources.names.iter().map(ToString::to_string).collect(),
             clocks: self.pairing.clocks(),
+            coverage: self.coverage.clone(),
         };
         self.index.commit(CommitPayload {
             covered: self.next,
@@ -212,7 +221,19 @@ impl Indexer {
         let mut issues = std::mem::take(&mut self.issues);
         for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter())
         {
-            match decode::peek(line) {
+            let peeked = decode::peek(line);
+            self.coverage.line(&coverage::Line {
+                source,
+                reader: batch.header.reader,
+                leaf,
+                arrived_unix_ns: batch.header.arrived_unix_ns,
+                bytes: line,
+                entry: match &peeked {
+                    Peeked::Entry(peek) => Some(peek),
+                    Peeked::Undecodable(_) => None,
+                },
+            });
+            match peeked {
                 Peeked::Entry(peek) => {
                     if peek.torn_prefix {
                         self.index.add_undecodable(
@@ -234,13 +255,16 @@ impl Indexer {
         }
         self.write(&mut issues)?;
         self.issues = issues;
-        Ok(())
+        self.write_coverage(batch.header.first_leaf)
     }
 
     fn own(&mut self, batch: &ReadBatch) -> Result<(), IndexerError> {
         for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter())
         {
             let Some(own) = OwnLine::parse(line) else { continue };
+            let sources = &mut self.sources;
+            self.coverage.own(&own, &mut |name| sources.number(name, leaf))?;
+            self.write_coverage(leaf)?;
             match own.fact {
                 Fact::Tick { source, idle_ns } => {
                     let source = self.sources.number(&source, leaf)?;
@@ -253,14 +277,19 @@ impl Indexer {
                     let source = self.sources.number(&source, leaf)?;
                     self.index.add_gap(&self.sources.names[source as usize], leaf, &why)?;
                 }
-                Fact::Continuity { .. }
-                | Fact::Trouble { .. }
-                | Fact::Imported { .. }
-                | Fact::RefusedRaw { .. }
-                | Fact::Started { .. }
-                | Fact::Stopped
-                | Fact::Unknown => {}
+                // What else our lines say is coverage, below, or for people.
+                _ => {}
             }
+            self.uncommitted += 1;
+        }
+        Ok(())
+    }
+
+    /// Adds the records of coverage that are finished.
+    fn write_coverage(&mut self, leaf: LeafIndex) -> Result<(), IndexerError> {
+        for (source, record) in self.coverage.finished() {
+            let source = source.map(|source| &self.sources.names[source as usize]);
+            self.index.add_coverage(source, leaf, &record)?;
             self.uncommitted += 1;
         }
         Ok(())
@@ -307,6 +336,34 @@ impl Indexer {
 struct State {
     sources: Vec<String>,
     clocks: Clocks,
+    coverage: Coverage,
+}
+
+/// What a commit says of coverage that may still grow, for readers.
+#[derive(Clone, Debug, Default)]
+pub struct GrowingCoverage {
+    /// The records, each with its source.
+    pub records: Vec<(SourceId, Record)>,
+    /// Sources that lack a heartbeat, and since when.
+    pub waiting: Vec<(SourceId, i64)>,
+}
+
+impl GrowingCoverage {
+    /// Reads it from the payload of a commit; empty for the commit of an index that nothing was written to.
+    pub fn of(payload: &CommitPayload) -> GrowingCoverage {
+        let Ok(state) = serde_json::from_value::<State>(payload.state.clone()) else {
+            return GrowingCoverage::default();
+        };
+        let source = |number: u32| state.sources.get(number as usize)?.parse().ok();
+        let records = state.coverage.growing().into_iter();
+        let waiting = state.coverage.waiting();
+        GrowingCoverage {
+            records: records
+                .filter_map(|(number, record)| Some((source(number)?, record)))
+                .collect(),
+            waiting: waiting.filter_map(|(number, since)| Some((source(number)?, since))).collect(),
+        }
+    }
 }
 
 /// Takes up the state of the last commit: where to read on, and who waits for whom.
@@ -315,11 +372,11 @@ fn restore(
     index_dir: &Path,
     ledger: &LedgerReader,
     sources: &mut Sources,
-) -> Result<(u64, Pairing), IndexerError> {
+) -> Result<(u64, Pairing, Coverage), IndexerError> {
     let payload = index.payload();
     let Ok(state) = serde_json::from_value::<State>(payload.state.clone()) else {
         // A new index: nothing is covered.
-        return Ok((0, Pairing::new()));
+        return Ok((0, Pairing::new(), Coverage::default()));
     };
     for name in &state.sources {
         sources.number(name, LeafIndex(payload.covered))?;
@@ -357,7 +414,8 @@ fn restore(
         .into_iter()
         .map(half)
         .collect::<Result<Vec<_>, _>>()?;
-    Ok((payload.covered, Pairing::restore(&state.clocks, &pending, &closed, &response_only)))
+    let pairing = Pairing::restore(&state.clocks, &pending, &closed, &response_only);
+    Ok((payload.covered, pairing, state.coverage))
 }
 
 /// Sources by number, in the order in which the ledger first names them.

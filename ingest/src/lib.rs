@@ -11,10 +11,12 @@ pub mod own;
 pub mod record;
 pub mod tail;
 
+pub mod coverage;
 pub mod decode;
 pub mod index;
 pub mod indexer;
 pub mod normalise;
 pub mod pairing;
 
+pub mod custody;
 pub mod pipeline;

@@ -93,9 +93,81 @@ pub enum Fact {
     },
     /// The process ended as asked.
     Stopped,
+    /// Which nodes the configuration says that the cluster has. Written when it differs from the last
+    /// one, so that whoever holds a copy of the ledger knows what it ought to hold.
+    Declared {
+        /// Their names; absent: nothing is declared.
+        nodes: Option<Vec<String>>,
+    },
+    /// Numbered reads that were sent to a server, each answered by it, to be found again in its log.
+    Heartbeats {
+        /// The sources in which they have to appear: the audit devices of one node.
+        sources: Vec<String>,
+        /// Sixteen random hex digits: one following, from the start of the process to its end.
+        run: String,
+        /// In the order in which they were sent.
+        beats: Vec<Beat>,
+        /// After so long a beat that is not there, while later lines are, is missing.
+        overdue_ns: i64,
+    },
+    /// The server's own count of the lines that it wrote, read between two heartbeats.
+    Counters {
+        /// The sources that it is compared with: the audit devices of one node.
+        sources: Vec<String>,
+        /// The run of both heartbeats.
+        run: String,
+        /// The heartbeat that was answered before the count was read.
+        before: u64,
+        /// The heartbeat that was sent after.
+        after: u64,
+        /// When the server's process began, in milliseconds since 1970: a new one counts from zero.
+        server_started_ms: i64,
+        /// Request lines.
+        requests: u64,
+        /// Response lines.
+        responses: u64,
+    },
+    /// An alarm was raised, or is over.
+    Alarm {
+        /// The name in the configuration.
+        name: String,
+        /// The condition: `gap`, `silence`, `lag`, `disk`, `verify`, `clock`.
+        on: String,
+        /// What it is about: a source, or the ledger.
+        subject: String,
+        /// Whether it is over.
+        resolved: bool,
+        /// In words.
+        text: String,
+    },
+    /// Another key signs from here on.
+    KeyRotated {
+        /// Fingerprint of the new key.
+        fingerprint: String,
+        /// The handover: a note that both keys have signed.
+        handover: String,
+    },
+    /// The ledger goes on under another name.
+    NewOrigin {
+        /// The name.
+        origin: String,
+        /// Why, in words.
+        why: String,
+        /// The handover: a note that the new key has signed, and the old one if it was there.
+        handover: String,
+    },
     /// A type that this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+/// A heartbeat that the server has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Its number within its run, from 1.
+    pub number: u64,
+    /// When it was sent, in nanoseconds since 1970, by this machine's clock.
+    pub sent_unix_ns: i64,
 }
 
 impl OwnLine {

@@ -95,6 +95,20 @@ pub struct FollowSettings {
     pub tail: FollowOptions,
     /// Sources that may log tokens in clear.
     pub allow_raw: Vec<SourceId>,
+    /// The cluster's nodes, if somebody says which it has.
+    pub nodes: Option<Vec<String>>,
+}
+
+/// Where those who watch write what they did and noticed.
+#[derive(Clone)]
+pub struct OwnLines(SyncSender<ToLedger>);
+
+impl OwnLines {
+    /// Hands a fact to the ledger, unless its queue is full: lines of servers go first, and nobody who watches
+    /// may hold them up. Tells whether it was taken.
+    pub fn offer(&self, fact: Fact) -> bool {
+        self.0.try_send(ToLedger::Own(OwnLine::now(fact))).is_ok()
+    }
 }
 
 /// A running line: files are followed until [`Following::stop`].
@@ -103,12 +117,24 @@ pub struct Following {
     to_ledger: SyncSender<ToLedger>,
     threads: Vec<(&'static str, JoinHandle<()>)>,
     failures: Receiver<PipelineError>,
+    quiet_since: Arc<AtomicI64>,
 }
 
 impl Following {
     /// Waits at most so long for a failure that ends the line.
     pub fn failure(&self, at_most: Duration) -> Option<PipelineError> {
         self.failures.recv_timeout(at_most).ok()
+    }
+
+    /// Returns a way to write own lines.
+    pub fn own_lines(&self) -> OwnLines {
+        OwnLines(self.to_ledger.clone())
+    }
+
+    /// Returns since when everything that stood in the files is recorded, in nanoseconds since 1970; none
+    /// while there is more to read.
+    pub fn caught_up_since(&self) -> Option<i64> {
+        Some(self.quiet_since.load(Ordering::Relaxed)).filter(|since| *since != 0)
     }
 
     /// Stops reading, records and indexes what was read, and closes everything.
@@ -131,7 +157,7 @@ impl Following {
 /// # Errors
 /// Another process writes this data folder; ledger, index or a glob cannot be opened.
 pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
-    let FollowSettings { data, cluster, tail, allow_raw } = settings;
+    let FollowSettings { data, cluster, tail, allow_raw, nodes } = settings;
     let mut ledger = Ledger::open(&data, &cluster)?;
     let reader = ledger.reader()?;
     let indexer = Indexer::open(&index_dir(&data), reader.clone(), Rules::builtin())?;
@@ -174,8 +200,11 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     })?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let _ = to_ledger.send(ToLedger::Own(OwnLine::now(Fact::Started { version, sources })));
+    if indexer.declared() != nodes.as_deref() {
+        let _ = to_ledger.send(ToLedger::Own(OwnLine::now(Fact::Declared { nodes })));
+    }
     spawn("indexer", {
-        let to_ledger = to_ledger.clone();
+        let (to_ledger, quiet_since) = (to_ledger.clone(), Arc::clone(&quiet_since));
         Box::new(move || {
             let indexer = index_live(indexer, &durable, &quiet_since, &to_ledger)?;
             Ok(indexer.finish()?)
@@ -188,7 +217,7 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
             Ok(())
         })
     })?;
-    Ok(Following { stop, to_ledger, threads, failures })
+    Ok(Following { stop, to_ledger, threads, failures, quiet_since })
 }
 
 fn index_live(

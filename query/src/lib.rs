@@ -17,6 +17,7 @@ pub mod search;
 mod twins;
 
 pub mod count;
+pub mod coverage;
 pub mod interval;
 pub mod listing;
 pub mod report;

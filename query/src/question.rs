@@ -97,12 +97,8 @@ impl Question {
         sets.finish()?;
         let mut clauses = vec![(Occur::Must, filter)];
         clauses.extend(NO_EVENTS.map(|doc| (Occur::MustNot, exact(fields.doc, doc))));
-        if self.from.is_some() || self.to.is_some() {
-            let time = |ns| Term::from_field_i64(fields.time, ns);
-            let from = self.from.map_or(Bound::Unbounded, |from| Bound::Included(time(from)));
-            let to = self.to.map_or(Bound::Unbounded, |to| Bound::Excluded(time(to)));
-            clauses.push((Occur::Must, Box::new(RangeQuery::new(from, to))));
-        }
+        let within = within(fields.time, self.from, self.to);
+        clauses.extend(within.map(|query| (Occur::Must, query)));
         Ok(clauses)
     }
 }
@@ -117,6 +113,17 @@ fn class(word: &'static str, fields: &Fields) -> Box<dyn Query> {
         (Occur::Must, exact(fields.reason, word)),
         (Occur::MustNot, late),
     ]))
+}
+
+/// The documents of this stretch of time, if it has an end at all.
+pub(crate) fn within(time: Field, from: Option<i64>, to: Option<i64>) -> Option<Box<dyn Query>> {
+    if from.is_none() && to.is_none() {
+        return None;
+    }
+    let time = |ns| Term::from_field_i64(time, ns);
+    let from = from.map_or(Bound::Unbounded, |from| Bound::Included(time(from)));
+    let to = to.map_or(Bound::Unbounded, |to| Bound::Excluded(time(to)));
+    Some(Box::new(RangeQuery::new(from, to)))
 }
 
 /// The documents with this term.

@@ -8,6 +8,7 @@ pub mod catalogue;
 mod scope;
 
 pub use self::scope::Scope;
+use crate::coverage::Coverage;
 
 /// Why a report could not be made.
 #[derive(Debug, Error)]
@@ -63,6 +64,8 @@ pub struct Heading {
     pub generated: String,
     /// The sources of the events that fit the question, those left out included.
     pub sources: Vec<SourceCoverage>,
+    /// How complete those and all other sources are over the period.
+    pub coverage: Coverage,
     /// Events that fit the question.
     pub matched: u64,
     /// Events that the rows count: `matched` less what was left out.

@@ -6,13 +6,14 @@ use std::path::Path;
 use ingest::ledger::{VerifierKey, key_fingerprint};
 use serde::Serialize;
 
+use crate::coverage::Coverage;
 use crate::error::QueryError;
 use crate::period::rfc3339;
 use crate::question::Question;
 use crate::trail::Trail;
 
 /// What a data folder holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {
     /// The ledger: `keytrail/<cluster>`.
     pub origin: String,
@@ -36,6 +37,8 @@ pub struct Status {
     pub gaps: u64,
     /// The rules that made the events.
     pub rules: String,
+    /// How complete the trail is, from its first entry to its newest.
+    pub coverage: Coverage,
     /// What each source gave.
     pub sources: Vec<SourceStatus>,
 }
@@ -95,6 +98,7 @@ pub fn status(data: &Path, trail: &Trail) -> Result<Status, QueryError> {
         pending: totals.pending,
         undecodable: totals.undecodable,
         gaps: totals.gaps,
+        coverage: view.coverage(None, None, jiff::Timestamp::now())?,
         rules: view.snapshot().payload.rules.clone(),
         sources: sources.into_values().map(|(of_source, _)| of_source).collect(),
     })

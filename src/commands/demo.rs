@@ -69,7 +69,7 @@ async fn live(bao: &Path, folder: &Path, args: &DemoArgs) -> Result<(), Failure>
         tell_questions(&data);
         let (stop, stopped) = watch::channel(false);
         let traffic = tokio::spawn(traffic::traffic(walkthrough, stopped));
-        let served = serve(&data, args.listen, Some(following)).await;
+        let served = serve(&data, args.listen, Some(following), &[]).await;
         stop.send_replace(true);
         let traffic = traffic.await.context("the traffic's task")?;
         served?;
@@ -88,7 +88,7 @@ async fn replayed(folder: &Path, args: &DemoArgs) -> Result<(), Failure> {
     tell_questions(&data);
     let (stop, stopped) = watch::channel(false);
     let replaying = tokio::spawn(async move { replay(&log, recorded_log(), PACE, stopped).await });
-    let served = serve(&data, args.listen, Some(following)).await;
+    let served = serve(&data, args.listen, Some(following), &[]).await;
     stop.send_replace(true);
     replaying.await.context("the replay's task")??;
     served
@@ -101,6 +101,7 @@ fn follow(log: &Path, data: &Path) -> Result<pipeline::Following, Failure> {
         cluster: config.cluster,
         tail: config.tail,
         allow_raw: config.allow_raw,
+        nodes: config.nodes,
     };
     Ok(pipeline::follow(settings)?)
 }

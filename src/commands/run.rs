@@ -11,8 +11,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::RunArgs;
-use crate::config::{Config, LISTEN, check_listen};
+use crate::config::{Config, LISTEN, ServerConfig, check_listen};
 use crate::failure::Failure;
+use crate::heartbeat::Heartbeats;
 
 /// Runs the command until a signal or a failure ends it.
 pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
@@ -37,7 +38,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         let data = args.data.existing().map_err(|_| {
             Failure::Usage("nothing to follow: name an audit file with --audit-log, or a configuration with -c keytrail.toml".to_owned())
         })?;
-        return runtime()?.block_on(serve(&data, listen, None));
+        return runtime()?.block_on(serve(&data, listen, None, &[]));
     };
     let data = config.data(args.data.data);
     let following = pipeline::follow(FollowSettings {
@@ -45,8 +46,9 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         cluster: config.cluster,
         tail: config.tail,
         allow_raw: config.allow_raw,
+        nodes: config.nodes,
     })?;
-    runtime()?.block_on(serve(&data, listen, Some(following)))
+    runtime()?.block_on(serve(&data, listen, Some(following), &config.servers))
 }
 
 /// Returns the runtime of everything that waits for the network.
@@ -59,6 +61,7 @@ pub(crate) async fn serve(
     data: &Path,
     listen: SocketAddr,
     following: Option<Following>,
+    servers: &[ServerConfig],
 ) -> Result<(), Failure> {
     let trail = Trail::open(data).with_context(|| format!("data folder {}", data.display()))?;
     let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -68,6 +71,10 @@ pub(crate) async fn serve(
     eprintln!("dashboard on http://{address}/");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let heartbeats = match &following {
+        Some(following) => Some(Heartbeats::start(servers, &following.own_lines())?),
+        None => None,
+    };
     let (ended, mut failed) = tokio::sync::mpsc::channel(1);
     let watcher = std::thread::spawn(move || watch(following, &ended));
     let served = tokio::select! {
@@ -77,6 +84,9 @@ pub(crate) async fn serve(
         // Without anything to follow the watcher is done at once, and there is nothing to fail.
         Some(()) = failed.recv() => Ok(()),
     };
+    if let Some(heartbeats) = heartbeats {
+        heartbeats.stop().await;
+    }
     // Closing the receiver tells the watcher to stop the line.
     failed.close();
     drop(failed);

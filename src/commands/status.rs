@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use ingest::coverage::By;
+use query::coverage::Coverage;
 use query::status::{Status, status};
 use query::trail::Trail;
 
@@ -37,6 +39,7 @@ fn write_text(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "pending      {}", status.pending)?;
     writeln!(out, "undecodable  {}", status.undecodable)?;
     writeln!(out, "gaps         {}", status.gaps)?;
+    write_coverage(&status.coverage, out)?;
     for source in &status.sources {
         let last = source.last_arrival.as_deref().unwrap_or("-");
         writeln!(
@@ -44,6 +47,58 @@ fn write_text(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
             "source       {}: {} lines, {} bytes, last arrival {last}",
             source.source, source.lines, source.bytes
         )?;
+    }
+    Ok(())
+}
+
+fn write_coverage(coverage: &Coverage, out: &mut dyn Write) -> std::io::Result<()> {
+    let nodes = match &coverage.nodes {
+        Some(nodes) => format!("declared nodes: {}", nodes.join(", ")),
+        None => "nodes not declared".to_owned(),
+    };
+    writeln!(out, "coverage     {} ({nodes})", coverage.grade.words())?;
+    for why in &coverage.why {
+        writeln!(out, "             {why}")?;
+    }
+    for source in &coverage.sources {
+        let span = match (&source.first, &source.last) {
+            (Some(first), Some(last)) => format!("{first} to {last}"),
+            _ => "no entry with a time".to_owned(),
+        };
+        let reader = match (source.live_lines, source.lines - source.live_lines) {
+            (0, _) => "imported",
+            (_, 0) => "followed",
+            _ => "followed and imported",
+        };
+        writeln!(
+            out,
+            "             {}: {}, {span}, {reader}",
+            source.source,
+            source.grade.words()
+        )?;
+        if let Some(arrival) = source.arrival {
+            writeln!(
+                out,
+                "               arrived within {} ms (median), at most {} ms",
+                arrival.median_ms, arrival.max_ms
+            )?;
+        }
+        for proven in &source.proven {
+            let by = match proven.by {
+                By::Heartbeat => "heartbeats",
+                By::Counters => "the server's counters",
+            };
+            writeln!(out, "               proven by {by} from {} to {}", proven.from, proven.to)?;
+        }
+        for why in &source.why {
+            writeln!(out, "               {why}")?;
+        }
+        if source.more_why > 0 {
+            writeln!(out, "               and {} more", source.more_why)?;
+        }
+        if let Some(since) = &source.heartbeat_missing_since {
+            writeln!(out, "               a heartbeat sent at {since} has not been found yet")?;
+        }
     }
     Ok(())
 }

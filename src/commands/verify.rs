@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use ingest::indexer::Indexer;
-use ingest::ledger::{LedgerReader, Verification, VerifierKey, key_fingerprint, verify};
+use ingest::ledger::{
+    Checkpoint, Handover, KeyChain, LedgerReader, Outside, Standing, Verification, VerifierKey,
+    VerifyOptions, key_fingerprint, verify,
+};
 use ingest::normalise::Rules;
 use query::count::count;
 use query::filter::CountField;
@@ -15,27 +18,33 @@ use query::question::Question;
 use query::trail::Trail;
 
 use crate::args::VerifyArgs;
+use crate::commands::known_key::{
+    EXTENSION, describe_checkpoint, describe_signer, known_key, read_checkpoint,
+};
+use crate::commands::verify_proof;
 use crate::failure::Failure;
 use crate::output::stdout;
 use crate::progress::count_bar;
 
 /// Runs the command.
 pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
+    if let Some(proof) = &args.proof {
+        return verify_proof::run(proof, &args);
+    }
     let data = args.data.existing()?;
-    let own = VerifierKey::of_folder(&data).ok();
-    let key = args.key.as_deref().map(|given| expected_key(given, own.as_ref())).transpose()?;
+    let key = args.key.as_deref().map(known_key).transpose()?;
+    let against = outside_checkpoints(&args.against, &data)?;
     let bar = count_bar("verifying");
-    let verification = verify(&data, key.as_ref().and_then(Option::as_ref), &mut |done, all| {
+    let verification = verify(&data, &VerifyOptions { key, against }, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     })?;
     bar.finish_and_clear();
-    // A fingerprint that is not the folder's own key's: whoever signed, it was not that key.
-    let signer_known =
-        if matches!(key, Some(None)) { Some(false) } else { verification.signer_known };
-    let mut text = describe(&verification, signer_known, own.as_ref());
-    let mut failed =
-        !verification.intact || signer_known == Some(false) || verification.leaves_without_tile > 0;
+    let mut text = describe(&verification);
+    let mut failed = !verification.intact
+        || verification.signer_known == Some(false)
+        || verification.leaves_without_tile > 0
+        || verification.outside.iter().any(|outside| outside.standing != Standing::Extends);
     if args.index && verification.intact {
         let differences = compare_index(&data)?;
         failed |= !differences.is_empty();
@@ -54,40 +63,55 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     }
 }
 
-/// Returns the key meant: read from a file, or the folder's own if it has the given fingerprint. None:
-/// it has another.
-fn expected_key(given: &str, own: Option<&VerifierKey>) -> Result<Option<VerifierKey>, Failure> {
-    if given.starts_with("sha256:") {
-        return Ok(own.filter(|own| key_fingerprint(own) == given).cloned());
+/// Reads checkpoints: files, and of folders the ones of this ledger.
+fn outside_checkpoints(paths: &[PathBuf], data: &Path) -> Result<Vec<Checkpoint>, Failure> {
+    let mut checkpoints = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            checkpoints.push(read_checkpoint(path)?);
+            continue;
+        }
+        let keys = KeyChain::of_folder(data)?;
+        let names: Vec<&str> = std::iter::once(keys.current())
+            .chain(keys.handovers().iter().map(|handover| &handover.from))
+            .map(VerifierKey::name)
+            .collect();
+        let before = checkpoints.len();
+        for entry in std::fs::read_dir(path).with_context(|| format!("{}", path.display()))? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|extension| extension == EXTENSION) {
+                let checkpoint = read_checkpoint(&file)?;
+                checkpoints.extend(Some(checkpoint).filter(|of| names.contains(&&*of.origin)));
+            }
+        }
+        if checkpoints.len() == before {
+            return Err(Failure::Usage(format!(
+                "{} holds no checkpoint of {} (files NAME.{EXTENSION})",
+                path.display(),
+                keys.current().name()
+            )));
+        }
     }
-    let text = std::fs::read_to_string(given).with_context(|| {
-        format!("key {given}: neither a sha256: fingerprint nor a readable file")
-    })?;
-    let key = text.trim().parse().map_err(|error| Failure::Usage(format!("{given}: {error}")))?;
-    Ok(Some(key))
+    Ok(checkpoints)
 }
 
-fn describe(
-    verification: &Verification,
-    signer_known: Option<bool>,
-    own: Option<&VerifierKey>,
-) -> String {
+fn describe(verification: &Verification) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name:12} {value}");
     };
     line("intact", if verification.intact { "yes".into() } else { "no".into() });
-    line(
-        "signer",
-        match signer_known {
-            Some(true) => "known: the key given has signed the checkpoint".into(),
-            Some(false) => "NOT the key given".into(),
-            None => {
-                "not established: give the fingerprint that you had beforehand with --key".into()
+    line("signer", describe_signer(verification.signer_known).to_owned());
+    match &verification.keys {
+        None => line("key", "the keys folder cannot be read".to_owned()),
+        Some(keys) => {
+            line("key", key_fingerprint(keys.current()));
+            for Handover { from, size, agreed, .. } in keys.handovers().iter().rev() {
+                let how = if *agreed { "handed over" } else { "was lost and replaced" };
+                line("key before", format!("{}, {how} at {size} leaves", key_fingerprint(from)));
             }
-        },
-    );
-    line("key", own.map_or_else(|| "the keys folder cannot be read".to_owned(), key_fingerprint));
+        }
+    }
     line("population", "recomputed: every leaf was read and hashed".into());
     line(
         "leaves",
@@ -97,12 +121,9 @@ fn describe(
         ),
     );
     if let Some(checkpoint) = &verification.checkpoint {
-        let root: String = checkpoint.root.iter().map(|byte| format!("{byte:02x}")).collect();
-        line(
-            "checkpoint",
-            format!("{} at {} leaves, root {root}", checkpoint.origin, checkpoint.size),
-        );
+        line("checkpoint", describe_checkpoint(checkpoint));
     }
+    describe_outside(verification, &mut line);
     if let Some(leaf) = verification.first_wrong_leaf {
         line("first wrong", format!("leaf {leaf}"));
     }
@@ -119,6 +140,43 @@ fn describe(
         );
     }
     text
+}
+
+/// Tells how the ledger stands to checkpoints from outside: those that it extends as one number.
+fn describe_outside(verification: &Verification, line: &mut dyn FnMut(&str, String)) {
+    let extended = verification.outside.iter().filter(|of| of.standing == Standing::Extends);
+    if let Some(last) = extended.clone().next_back() {
+        line(
+            "outside",
+            format!(
+                "extends {} checkpoint(s) from outside, the last of {} leaves",
+                extended.count(),
+                last.checkpoint.size
+            ),
+        );
+    }
+    let leaves = verification.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    for Outside { checkpoint: Checkpoint { size, .. }, standing } in &verification.outside {
+        let value = match standing {
+            Standing::Extends => continue,
+            Standing::RolledBack => format!(
+                "rolled back to {leaves} leaves: the checkpoint has {size}, so leaf {leaves} and all after it are gone"
+            ),
+            Standing::OtherHistory => {
+                format!("ANOTHER HISTORY: the first {size} leaves are not those of the checkpoint")
+            }
+            Standing::OtherSigner => format!(
+                "signer not established: the checkpoint of {size} leaves is signed by NO key of this ledger"
+            ),
+            Standing::Unknown => {
+                format!("the checkpoint of {size} leaves could not be compared, see the problem")
+            }
+        };
+        line("outside", value);
+    }
+    if let Some((from, to)) = verification.differs_within() {
+        line("first wrong", format!("one of the leaves {from} to {}", to - 1));
+    }
 }
 
 /// Makes an index anew in a folder of its own, and returns how its counts differ from the present one's.

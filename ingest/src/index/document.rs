@@ -27,8 +27,10 @@ pub const UNDECODABLE: &str = "undecodable";
 
 /// What `doc` says of one of our own lines that tells of missing bytes.
 pub const GAP: &str = "gap";
+/// What `doc` says of a record of coverage: JSON in `error`, see [`crate::coverage::Record`].
+pub const COVERAGE: &str = "coverage";
 /// What `doc` says of every document that is no event.
-pub const NO_EVENTS: [&str; 2] = [UNDECODABLE, GAP];
+pub const NO_EVENTS: [&str; 3] = [UNDECODABLE, GAP, COVERAGE];
 
 /// Returns the document of an event, without what history learns from it.
 pub fn document(fields: &Fields, event: &AuditEvent, state: State) -> TantivyDocument {
@@ -44,13 +46,15 @@ pub fn document(fields: &Fields, event: &AuditEvent, state: State) -> TantivyDoc
 pub(super) fn remark(
     fields: &Fields,
     doc: &'static str,
-    source: &SourceId,
+    source: Option<&SourceId>,
     leaf: LeafIndex,
     why: &str,
 ) -> TantivyDocument {
     let mut document = Filling { document: TantivyDocument::new(), fields };
     document.text(fields.doc, Some(doc));
-    document.source(source);
+    if let Some(source) = source {
+        document.source(source);
+    }
     document.text(fields.error, Some(why));
     document.document.add_u64(fields.leaf_response, leaf.0);
     document.document.add_u64(fields.issued_leaf, leaf.0);

@@ -13,9 +13,10 @@ use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::{Index, TantivyError, Term};
 use tracing::{info, warn};
 
-use super::document::{GAP, HALF, UNDECODABLE, document, remark, value};
+use super::document::{COVERAGE, GAP, HALF, UNDECODABLE, document, remark, value};
 use super::schema::Fields;
 use super::{CommitPayload, IndexError};
+use crate::coverage::Record;
 use crate::event::AuditEvent;
 use crate::pairing::State;
 use crate::source::{LeafIndex, SourceId};
@@ -148,7 +149,7 @@ impl IndexWriter {
         leaf: LeafIndex,
         why: &str,
     ) -> Result<(), IndexError> {
-        self.add_remark(UNDECODABLE, source, leaf, why)
+        self.add_remark(UNDECODABLE, Some(source), leaf, why)
     }
 
     /// Adds one of our own lines that tells of missing bytes, and why they are missing.
@@ -161,13 +162,27 @@ impl IndexWriter {
         leaf: LeafIndex,
         why: &str,
     ) -> Result<(), IndexError> {
-        self.add_remark(GAP, source, leaf, why)
+        self.add_remark(GAP, Some(source), leaf, why)
+    }
+
+    /// Adds a record of coverage, of one source or of the whole cluster.
+    ///
+    /// # Errors
+    /// As [`IndexWriter::add`].
+    pub fn add_coverage(
+        &mut self,
+        source: Option<&SourceId>,
+        leaf: LeafIndex,
+        record: &Record,
+    ) -> Result<(), IndexError> {
+        let text = serde_json::to_string(record).expect("records are plain data");
+        self.add_remark(COVERAGE, source, leaf, &text)
     }
 
     fn add_remark(
         &mut self,
         doc: &'static str,
-        source: &SourceId,
+        source: Option<&SourceId>,
         leaf: LeafIndex,
         why: &str,
     ) -> Result<(), IndexError> {

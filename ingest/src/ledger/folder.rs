@@ -5,6 +5,7 @@
 //!   lock                  locked by the one writer; holds its process id
 //!   keys/signing.key      secret: whoever has it can sign another history
 //!   keys/verifier.key     public
+//!   keys/handovers        how the key of now came to its place
 //!   ledger/lines/ ledger/own/     segments
 //!   ledger/tiles/                 hashes: can be made again from the segments
 //!   ledger/checkpoint             signed size and root
@@ -19,7 +20,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::Stream;
 use super::error::{At, Holder, LedgerError};
-use super::note::{Checkpoint, NOTE_BYTES_MAX, NoteSigner, VerifierKey, origin};
+use super::keys::{Handover, KeyChain, handovers_of_folder};
+use super::note::{Checkpoint, NOTE_BYTES_MAX, NoteSigner, VerifierKey, is_origin_of, origin};
 use super::segment::{list_segments, stream_folder};
 
 const FORMAT: &str = "format 1";
@@ -29,6 +31,8 @@ pub(super) struct Folder {
     pub(super) data: PathBuf,
     pub(super) ledger: PathBuf,
     pub(super) cluster: String,
+    /// The key's name: the ledger's.
+    origin: String,
 }
 
 impl Folder {
@@ -52,6 +56,11 @@ impl Folder {
                 data: data.to_owned(),
                 ledger: data.join("ledger"),
                 cluster: cluster.to_owned(),
+                // A copy without keys can still be read.
+                origin: VerifierKey::of_folder(data)
+                    .ok()
+                    .filter(|key| is_origin_of(cluster, key.name()))
+                    .map_or_else(|| origin(cluster), |key| key.name().to_owned()),
             }),
             (Some(FORMAT), None) => Err(wrong("it does not name a cluster".into())),
             (first, _) => Err(wrong(format!("it begins with {:?}", first.unwrap_or_default()))),
@@ -65,7 +74,7 @@ impl Folder {
     ) -> Result<(Folder, NoteSigner, Lock), LedgerError> {
         make_folder(data)?;
         let lock = Lock::take(data)?;
-        let folder = match Folder::open(data) {
+        let mut folder = match Folder::open(data) {
             Ok(folder) if folder.cluster == cluster => folder,
             Ok(Folder { cluster: found, .. }) => {
                 return Err(LedgerError::OtherCluster {
@@ -80,14 +89,63 @@ impl Folder {
         for stream in Stream::ALL {
             make_folder(&stream_folder(&folder.ledger, stream))?;
         }
-        let path = folder.data.join("keys/signing.key");
-        let text =
-            read_small(&path)?.ok_or_else(|| key_error(&path, "the signing key is missing"))?;
+        let path = folder.signing_key_path();
+        let signer =
+            folder.signer()?.ok_or_else(|| key_error(&path, "the signing key is missing"))?;
+        folder.publish(&signer.verifier())?;
+        Ok((folder, signer, lock))
+    }
+
+    pub(super) fn signing_key_path(&self) -> PathBuf {
+        self.data.join("keys/signing.key")
+    }
+
+    /// Reads the signing key; `None` if there is none.
+    pub(super) fn signer(&self) -> Result<Option<NoteSigner>, LedgerError> {
+        let path = self.signing_key_path();
+        let Some(text) = read_small(&path)? else { return Ok(None) };
         let signer = NoteSigner::parse(&text).map_err(|problem| key_error(&path, problem))?;
-        if signer.verifier().name() != folder.origin() {
+        if !is_origin_of(&self.cluster, signer.verifier().name()) {
             return Err(key_error(&path, "this is the key of another ledger"));
         }
-        Ok((folder, signer, lock))
+        Ok(Some(signer))
+    }
+
+    /// Makes the public key that of the signing key, as a handover that was cut short would have done.
+    fn publish(&mut self, key: &VerifierKey) -> Result<(), LedgerError> {
+        let path = self.data.join("keys/verifier.key");
+        let published = match VerifierKey::of_folder(&self.data) {
+            Ok(published) => Some(published),
+            Err(LedgerError::Key { .. }) if !path.exists() => None,
+            Err(error) => return Err(error),
+        };
+        if published.as_ref() != Some(key) {
+            let chain = KeyChain::new(key.clone(), handovers_of_folder(&self.data)?);
+            let last = chain.handovers().last().map(|handover| &handover.from);
+            if published.is_some() && last != published.as_ref() {
+                return Err(key_error(&path, "this is not the public part of signing.key"));
+            }
+            replace_synced(&path, format!("{key}\n").as_bytes())?;
+        }
+        self.origin = key.name().to_owned();
+        Ok(())
+    }
+
+    /// Makes `new` the signing key from this checkpoint on; without `old` its secret was lost.
+    pub(super) fn hand_over(
+        &mut self,
+        keys: &KeyChain,
+        old: Option<&NoteSigner>,
+        new: &NoteSigner,
+        checkpoint: &Checkpoint,
+    ) -> Result<Handover, LedgerError> {
+        let from = (keys.current(), old);
+        let handover = Handover::sign(from, new, checkpoint.size, &checkpoint.root);
+        // Takes effect with the signing key: before that nobody looks at the last handover.
+        replace_synced(&self.data.join("keys/handovers"), keys.with(&handover).as_bytes())?;
+        replace_synced(&self.signing_key_path(), format!("{}\n", new.to_text()).as_bytes())?;
+        self.publish(&new.verifier())?;
+        Ok(handover)
     }
 
     fn create(data: &Path, cluster: &str) -> Result<Folder, LedgerError> {
@@ -108,11 +166,7 @@ impl Folder {
         // Keys without a format file are those of a folder whose making was cut short: they signed nothing.
         let signer = match read_small(&path)?.map(|text| NoteSigner::parse(&text)) {
             Some(Ok(signer)) if signer.verifier().name() == origin(cluster) => signer,
-            _ => {
-                let mut seed = [0; 32];
-                getrandom::fill(&mut seed).map_err(io::Error::other).at("make a key for", &path)?;
-                NoteSigner::new(&origin(cluster), &seed)
-            }
+            _ => NoteSigner::generate(&origin(cluster)).at("make a key for", &path)?,
         };
         replace_synced(&path, format!("{}\n", signer.to_text()).as_bytes())?;
         replace_synced(&keys.join("verifier.key"), format!("{}\n", signer.verifier()).as_bytes())?;
@@ -121,8 +175,8 @@ impl Folder {
         Folder::open(data)
     }
 
-    pub(super) fn origin(&self) -> String {
-        origin(&self.cluster)
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
     }
 
     pub(super) fn checkpoint_path(&self) -> PathBuf {
@@ -139,14 +193,14 @@ impl Folder {
             problem: problem.to_owned(),
         };
         let checkpoint = Checkpoint::parse(&note).map_err(corrupt)?;
-        if checkpoint.origin != self.origin() {
+        if !is_origin_of(&self.cluster, &checkpoint.origin) {
             return Err(corrupt("this is the checkpoint of another ledger"));
         }
         Ok(Some(checkpoint))
     }
 }
 
-fn key_error(path: &Path, problem: &str) -> LedgerError {
+pub(super) fn key_error(path: &Path, problem: &str) -> LedgerError {
     LedgerError::Key { path: path.to_owned(), problem: problem.to_owned() }
 }
 
@@ -239,11 +293,16 @@ pub(super) fn replace(path: &Path, content: &[u8], sync: bool) -> Result<(), Led
 
 /// Reads a small text file; `None` if there is none.
 fn read_small(path: &Path) -> Result<Option<String>, LedgerError> {
+    read_at_most(path, NOTE_BYTES_MAX)
+}
+
+/// Reads the first bytes of a text file; `None` if there is none.
+pub(super) fn read_at_most(path: &Path, bytes: u64) -> Result<Option<String>, LedgerError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.at("open", path)?,
     };
     let mut text = String::new();
-    file.take(NOTE_BYTES_MAX).read_to_string(&mut text).at("read", path)?;
+    file.take(bytes).read_to_string(&mut text).at("read", path)?;
     Ok(Some(text))
 }

@@ -43,7 +43,8 @@ pub(super) struct FrameTable {
     /// Bytes of the zstd frame after it.
     pub(super) data_bytes: u32,
     data_crc: u32,
-    content_bytes: u32,
+    /// Bytes of the lines, decompressed.
+    pub(super) content_bytes: u32,
 }
 
 /// What is wrong with a frame.
@@ -278,6 +279,20 @@ impl FrameDecoder {
     ) -> Result<Vec<u8>, FrameFault> {
         self.data.resize(table.data_bytes as usize, 0);
         file.read_exact(&mut self.data)?;
+        self.checked(table)
+    }
+
+    /// Returns the content of a zstd frame that was read before, checked against the table.
+    pub(super) fn content_of(
+        &mut self,
+        data: Vec<u8>,
+        table: &FrameTable,
+    ) -> Result<Vec<u8>, FrameFault> {
+        self.data = data;
+        self.checked(table)
+    }
+
+    fn checked(&mut self, table: &FrameTable) -> Result<Vec<u8>, FrameFault> {
         if crc32fast::hash(&self.data) != table.data_crc {
             return Err(bad("lines whose checksum is wrong"));
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::tiles::TileFiles;
-use super::tree::{Hash, TILE_WIDTH, Tree, complete_root};
+use super::tree::{Hash, TILE_HEIGHT, TILE_WIDTH, Tree, complete_root};
 
 /// How many checked tiles are kept: 8 KiB each.
 const TILES_MAX: usize = 512;
@@ -36,15 +36,23 @@ impl CheckedTiles {
 
     /// Returns a leaf's hash; `None` if its tile, or one above it, is missing or wrong.
     pub(super) fn leaf(&self, leaf: u64) -> Option<Hash> {
-        if leaf >= self.size {
+        self.node(0, leaf)
+    }
+
+    /// Returns the hash over the `2^level` leaves from `index * 2^level` on; `None` if the tree has not all of
+    /// them, or a tile that is needed is missing or wrong.
+    pub(super) fn node(&self, level: u32, index: u64) -> Option<Hash> {
+        if index >= self.size.checked_shr(level).unwrap_or(0) {
             return None;
         }
-        let tile = leaf / TILE_WIDTH as u64;
-        let within = leaf as usize % TILE_WIDTH;
-        if tile == self.size / TILE_WIDTH as u64 {
-            return self.edges[0].get(within).copied();
+        let (tile_level, within) = ((level / TILE_HEIGHT) as u8, level % TILE_HEIGHT);
+        let first = index << within;
+        let (tile, start) = (first / TILE_WIDTH as u64, first as usize % TILE_WIDTH);
+        let hashes = start..start + (1 << within);
+        if tile == self.size.checked_shr(8 * (u32::from(tile_level) + 1)).unwrap_or(0) {
+            return Some(complete_root(self.edges.get(usize::from(tile_level))?.get(hashes)?));
         }
-        Some(self.full(0, tile)?[within])
+        Some(complete_root(&self.full(tile_level, tile)?[hashes]))
     }
 
     /// Returns a full tile that is right.
@@ -56,7 +64,7 @@ impl CheckedTiles {
         let hashes = self.files.read(level, index, TILE_WIDTH)?;
         let above = usize::from(level) + 1;
         let (tile, within) = (index / TILE_WIDTH as u64, index as usize % TILE_WIDTH);
-        let expected = if tile == self.size >> (8 * (above + 1)) {
+        let expected = if tile == self.size.checked_shr(8 * (above as u32 + 1)).unwrap_or(0) {
             *self.edges.get(above)?.get(within)?
         } else {
             self.full(level + 1, tile)?[within]

@@ -11,6 +11,7 @@
 //! Keys have the form of Go's `sumdb/note`, so any tool that reads signed notes reads ours.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 use base64::Engine;
@@ -18,10 +19,13 @@ use base64::prelude::BASE64_STANDARD;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
+use super::proof_text::decimal;
 use super::tree::Hash;
 
 /// No note or key that we read is longer.
 pub(super) const NOTE_BYTES_MAX: u64 = 64 << 10;
+/// No note with more signatures is looked through.
+const SIGNATURES_MAX: usize = 100;
 /// The algorithm's number in keys and key ids.
 const ED25519: u8 = 1;
 
@@ -50,16 +54,13 @@ impl Checkpoint {
         else {
             return Err("a note of fewer than three lines");
         };
-        let size_number: u64 = size.parse().map_err(|_| "a note without the number of leaves")?;
-        if size_number.to_string() != size {
-            return Err("a note without the number of leaves");
-        }
+        let size = decimal(size).ok_or("a note without the number of leaves")?;
         let root = BASE64_STANDARD
             .decode(root)
             .ok()
             .and_then(|root| root.try_into().ok())
             .ok_or("a note without a root")?;
-        Ok(Checkpoint { origin: origin.to_owned(), size: size_number, root, note: note.to_owned() })
+        Ok(Checkpoint { origin: origin.to_owned(), size, root, note: note.to_owned() })
     }
 }
 
@@ -81,16 +82,33 @@ pub(super) fn origin(cluster: &str) -> String {
     origin
 }
 
+/// Tells whether a name is that of a cluster's ledger, or of one that it was continued under:
+/// `keytrail/<cluster>`, `keytrail/<cluster>/2` and so on.
+pub(super) fn is_origin_of(cluster: &str, name: &str) -> bool {
+    let first = origin(cluster);
+    name.strip_prefix(&first).is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('/').and_then(decimal).is_some_and(|number| number > 1)
+    })
+}
+
+/// Returns the name under which a cluster's ledger is continued after `name`.
+pub(super) fn origin_after(cluster: &str, name: &str) -> String {
+    let first = origin(cluster);
+    let number = name.strip_prefix(&first).and_then(|rest| decimal(rest.strip_prefix('/')?));
+    format!("{first}/{}", number.map_or(2, |number| number.saturating_add(1)))
+}
+
 /// The text that signatures cover, its last newline included, and the signature lines.
-fn split_note(note: &str) -> Option<(&str, &str)> {
+pub(super) fn split_note(note: &str) -> Option<(&str, &str)> {
     let blank = note.rfind("\n\n")?;
     Some((&note[..=blank], &note[blank + 2..]))
 }
 
-fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
+/// Returns the id of a key for signatures of an algorithm.
+pub(super) fn key_id(name: &str, key: &VerifyingKey, algorithm: u8) -> [u8; 4] {
     let hash: Hash = Sha256::new()
         .chain_update(name)
-        .chain_update([b'\n', ED25519])
+        .chain_update([b'\n', algorithm])
         .chain_update(key.as_bytes())
         .finalize()
         .into();
@@ -114,16 +132,20 @@ impl VerifierKey {
     /// key's name and id decides.
     pub fn verifies(&self, note: &str) -> bool {
         let Some((text, signatures)) = split_note(note) else { return false };
-        let id = key_id(&self.name, &self.key);
-        let ours = signatures.lines().take(100).find_map(|line| {
-            let (name, signature) = line.strip_prefix("— ")?.split_once(' ')?;
-            let signature = BASE64_STANDARD.decode(signature).ok()?;
-            let (key, signature) = signature.split_first_chunk::<4>()?;
-            (name == self.name && *key == id).then(|| signature.to_vec())
-        });
-        ours.and_then(|signature| Signature::from_slice(&signature).ok())
+        signature_of(signatures, &self.name, key_id(&self.name, &self.key, ED25519))
+            .and_then(|signature| Signature::from_slice(&signature).ok())
             .is_some_and(|signature| self.key.verify_strict(text.as_bytes(), &signature).is_ok())
     }
+}
+
+/// Returns the first signature of a key among signature lines, of which at most a hundred are looked at.
+pub(super) fn signature_of(lines: &str, name: &str, id: [u8; 4]) -> Option<Vec<u8>> {
+    lines.lines().take(SIGNATURES_MAX).find_map(|line| {
+        let (signer, signature) = line.strip_prefix("— ")?.split_once(' ')?;
+        let signature = BASE64_STANDARD.decode(signature).ok()?;
+        let (key, signature) = signature.split_first_chunk::<4>()?;
+        (signer == name && *key == id).then(|| signature.to_vec())
+    })
 }
 
 /// Returns the fingerprint by which people compare a key: SHA-256 over its 32 bytes, `sha256:<64 hex digits>`.
@@ -143,13 +165,22 @@ impl FromStr for VerifierKey {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<VerifierKey, &'static str> {
-        let (name, id, bytes) = parse_key(text.trim_end())?;
-        let key = VerifyingKey::from_bytes(&bytes).map_err(|_| "no Ed25519 key")?;
-        if key_id(name, &key) != id {
-            return Err("a key whose id does not fit its name and bytes");
-        }
-        Ok(VerifierKey { name: name.to_owned(), key })
+        let (name, key) = parse_public_key(text, ED25519)?;
+        Ok(VerifierKey { name, key })
     }
+}
+
+/// Reads a public key for signatures of an algorithm: its name and itself.
+pub(super) fn parse_public_key(
+    text: &str,
+    algorithm: u8,
+) -> Result<(String, VerifyingKey), &'static str> {
+    let (name, id, bytes) = parse_key(text.trim_end(), algorithm)?;
+    let key = VerifyingKey::from_bytes(&bytes).map_err(|_| "no Ed25519 key")?;
+    if key_id(name, &key, algorithm) != id {
+        return Err("a key whose id does not fit its name and bytes");
+    }
+    Ok((name.to_owned(), key))
 }
 
 /// The secret key of a ledger, written `PRIVATE+KEY+<name>+<key id>+<base64>`.
@@ -163,11 +194,18 @@ impl NoteSigner {
         NoteSigner { name: name.to_owned(), key: SigningKey::from_bytes(seed) }
     }
 
+    /// Makes a new secret.
+    pub(super) fn generate(name: &str) -> io::Result<NoteSigner> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        Ok(NoteSigner::new(name, &seed))
+    }
+
     pub(super) fn parse(text: &str) -> Result<NoteSigner, &'static str> {
         let text = text.trim_end().strip_prefix("PRIVATE+KEY+").ok_or("no signing key")?;
-        let (name, id, seed) = parse_key(text)?;
+        let (name, id, seed) = parse_key(text, ED25519)?;
         let signer = NoteSigner::new(name, &seed);
-        if key_id(name, &signer.key.verifying_key()) != id {
+        if key_id(name, &signer.key.verifying_key(), ED25519) != id {
             return Err("a key whose id does not fit its name and bytes");
         }
         Ok(signer)
@@ -184,24 +222,34 @@ impl NoteSigner {
         VerifierKey { name: self.name.clone(), key: self.key.verifying_key() }
     }
 
+    /// Returns the same secret under another name.
+    pub(super) fn renamed(&self, name: &str) -> NoteSigner {
+        NoteSigner { name: name.to_owned(), key: self.key.clone() }
+    }
+
     /// Signs the size and root of a tree.
     pub(super) fn checkpoint(&self, size: u64, root: &Hash) -> Checkpoint {
         let text = format!("{}\n{size}\n{}\n", self.name, BASE64_STANDARD.encode(root));
-        let mut signature = key_id(&self.name, &self.key.verifying_key()).to_vec();
-        signature.extend(self.key.sign(text.as_bytes()).to_bytes());
-        let note = format!("{text}\n— {} {}\n", self.name, BASE64_STANDARD.encode(signature));
+        let note = format!("{text}\n{}", self.signature_line(&text));
         Checkpoint { origin: self.name.clone(), size, root: *root, note }
+    }
+
+    /// Returns the line that signs a text, which ends in a newline.
+    pub(super) fn signature_line(&self, text: &str) -> String {
+        let mut signature = key_id(&self.name, &self.key.verifying_key(), ED25519).to_vec();
+        signature.extend(self.key.sign(text.as_bytes()).to_bytes());
+        format!("— {} {}\n", self.name, BASE64_STANDARD.encode(signature))
     }
 }
 
 fn key_text(name: &str, key: &VerifyingKey, bytes: &[u8; 32]) -> String {
-    let id = u32::from_be_bytes(key_id(name, key));
+    let id = u32::from_be_bytes(key_id(name, key, ED25519));
     let mut tagged = vec![ED25519];
     tagged.extend(bytes);
     format!("{name}+{id:08x}+{}", BASE64_STANDARD.encode(tagged))
 }
 
-fn parse_key(text: &str) -> Result<(&str, [u8; 4], [u8; 32]), &'static str> {
+fn parse_key(text: &str, algorithm: u8) -> Result<(&str, [u8; 4], [u8; 32]), &'static str> {
     // The base64 may hold plus signs, name and id may not.
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(bytes)) = (parts.next(), parts.next(), parts.next()) else {
@@ -211,10 +259,10 @@ fn parse_key(text: &str) -> Result<(&str, [u8; 4], [u8; 32]), &'static str> {
         u32::from_str_radix(id, 16).ok().filter(|_| id.len() == 8).ok_or("a key without an id")?;
     let bytes = BASE64_STANDARD.decode(bytes).map_err(|_| "a key that is not base64")?;
     match bytes.split_first() {
-        Some((&ED25519, key)) => {
+        Some((&kind, key)) if kind == algorithm => {
             Ok((name, id.to_be_bytes(), key.try_into().map_err(|_| "a key of another length")?))
         }
-        _ => Err("a key of another kind than Ed25519"),
+        _ => Err("a key of another kind than asked for"),
     }
 }
 
@@ -289,6 +337,13 @@ mod tests {
             ("zürich\u{a0}1", "keytrail/zürich%C2%A01"),
         ] {
             assert_eq!(origin(cluster), expected);
+            let second = origin_after(cluster, expected);
+            assert_eq!(second, format!("{expected}/2"));
+            assert_eq!(origin_after(cluster, &second), format!("{expected}/3"));
+            assert!([expected, &second].iter().all(|name| is_origin_of(cluster, name)));
+            for other in ["/1", "/x", "/2/3", "2", "/"] {
+                assert!(!is_origin_of(cluster, &format!("{expected}{other}")), "{other}");
+            }
         }
     }
 }

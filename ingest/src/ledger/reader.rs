@@ -40,9 +40,9 @@ struct Inner {
 }
 
 /// The checkpoint read last, and the tiles under it, if they are whole.
-struct Seen {
-    checkpoint: Checkpoint,
-    tiles: Option<CheckedTiles>,
+pub(super) struct Seen {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) tiles: Option<CheckedTiles>,
 }
 
 /// Generations of the leaves below `to`.
@@ -68,7 +68,7 @@ impl LedgerReader {
         let seen = Seen::read(&folder)?;
         let places = Stream::ALL.map(|stream| Places::new(&folder.ledger, stream));
         let inner = Inner {
-            origin: folder.origin(),
+            origin: folder.origin().to_owned(),
             folder,
             durable,
             seen: RwLock::new(Arc::new(seen)),
@@ -146,11 +146,20 @@ impl LedgerReader {
         if let Some(hash) = self.seen().tiles.as_ref().and_then(|tiles| tiles.leaf(leaf.0)) {
             return Ok(hash);
         }
+        Ok(leaf_hash(&self.leaf_data(leaf)?))
+    }
+
+    /// Returns a leaf's data: a line's bytes, or an encoded batch header.
+    pub(super) fn leaf_data(&self, leaf: LeafIndex) -> Result<Vec<u8>, LedgerError> {
         let frame = self.frame(leaf)?;
         let (header, start) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
         Ok(match header.line_range(leaf) {
-            Some(range) => leaf_hash(&frame.content[start..][range]),
-            None => header.leaf_hash(),
+            Some(range) => frame.content[start..][range].to_vec(),
+            None => {
+                let mut encoded = Vec::new();
+                header.encode(&mut encoded);
+                encoded
+            }
         })
     }
 
@@ -244,7 +253,11 @@ impl LedgerReader {
         self.inner.places[stream as usize].cursor(leaf, size)
     }
 
-    fn seen(&self) -> Arc<Seen> {
+    pub(super) fn data(&self) -> &Path {
+        &self.inner.folder.data
+    }
+
+    pub(super) fn seen(&self) -> Arc<Seen> {
         self.inner.seen.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -1,7 +1,7 @@
 //! Segments: the files of a stream, each named by its first leaf, and their frames one after the other.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::Stream;
@@ -96,10 +96,12 @@ impl SegmentFile {
         Ok(content)
     }
 
-    /// Returns what can be had of lines that [`SegmentFile::content`] found damaged.
-    pub(super) fn salvage(&mut self, frame: &Frame) -> Option<Vec<u8>> {
+    /// Reads the zstd frame whose table was read last, as it stands, for another thread to unpack.
+    pub(super) fn data(&mut self, frame: &Frame) -> io::Result<Vec<u8>> {
+        let mut data = vec![0; frame.table.data_bytes as usize];
+        self.file.read_exact(&mut data)?;
         self.offset = frame.end();
-        self.decoder.salvage(&frame.table)
+        Ok(data)
     }
 
     /// Passes over the lines of the frame whose table was read last.

@@ -8,6 +8,8 @@ use super::*;
 mod crash;
 mod format;
 mod golden;
+mod keys;
+mod proofs;
 mod reading;
 mod tampering;
 mod writing;
@@ -41,7 +43,7 @@ impl Data {
     }
 
     fn verify(&self) -> Verification {
-        verify(self.path(), None, &mut |_, _| {}).unwrap()
+        verify(self.path(), &VerifyOptions::default(), &mut |_, _| {}).unwrap()
     }
 
     /// The segments of a stream, in order.

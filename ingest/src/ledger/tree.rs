@@ -17,7 +17,7 @@ pub type Hash = [u8; 32];
 /// How many hashes a full tile holds.
 pub(super) const TILE_WIDTH: usize = 256;
 /// Tree levels that one tile spans.
-const TILE_HEIGHT: u32 = 8;
+pub(super) const TILE_HEIGHT: u32 = 8;
 
 /// Returns the hash of a leaf with this data: SHA-256 over a byte 0 and the data.
 pub fn leaf_hash(data: &[u8]) -> Hash {

@@ -1,26 +1,39 @@
 //! Is the ledger what was signed? Every line is read and hashed; nothing of what the writer believed counts.
+//!
+//! What stands in the folder can be made anew by whoever holds its signing key. So whoever verifies may bring
+//! what the folder cannot change: the key that was known before, and checkpoints that were kept elsewhere.
 
 use std::path::Path;
+use std::thread;
 
 use super::Stream;
 use super::error::LedgerError;
 use super::folder::Folder;
 use super::hashes::CheckedTiles;
-use super::note::{Checkpoint, VerifierKey};
-use super::recover::leaves;
+use super::hashing::{HashedStream, Hashers};
+use super::keys::{KeyChain, KnownKey};
+use super::note::Checkpoint;
 use super::segment::list_segments;
 use super::tiles::TileFiles;
 use super::tree::{Hash, Tree};
-use super::walk::Walk;
 use crate::source::LeafIndex;
+
+/// What whoever verifies has from elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyOptions {
+    /// The signer's key.
+    pub key: Option<KnownKey>,
+    /// Checkpoints of this ledger that were kept outside.
+    pub against: Vec<Checkpoint>,
+}
 
 /// What came of verifying a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verification {
     /// Every leaf up to the checkpoint is there and makes the root that was signed.
     pub intact: bool,
-    /// Whether the key that was given signed the checkpoint; absent if none was given, for then nobody but the
-    /// folder itself says whose key it is.
+    /// Whether the key that was given, or one to which it handed over, signed the checkpoint; absent if none was
+    /// given, for then nobody but the folder itself says whose key it is.
     pub signer_known: Option<bool>,
     /// Leaves recomputed, batch headers included.
     pub leaves: u64,
@@ -36,22 +49,69 @@ pub struct Verification {
     pub leaves_without_tile: u64,
     /// The checkpoint, if it could be read.
     pub checkpoint: Option<Checkpoint>,
+    /// The keys of the folder, if they could be read.
+    pub keys: Option<KeyChain>,
+    /// How the ledger stands to each checkpoint from outside, the smallest first.
+    pub outside: Vec<Outside>,
 }
 
-/// Reads and hashes every leaf up to the checkpoint. `progress` is told leaves done and leaves in all.
-/// A damaged ledger is a result, not an error.
+/// How the ledger stands to a checkpoint that was kept elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outside {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// What came of it.
+    pub standing: Standing,
+}
+
+/// How the ledger stands to a checkpoint that was kept elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The ledger begins with exactly these leaves.
+    Extends,
+    /// The ledger has fewer leaves: it was cut back, or an older copy was put in its place.
+    RolledBack,
+    /// The ledger's leaves are others.
+    OtherHistory,
+    /// The checkpoint is signed by none of the ledger's keys.
+    OtherSigner,
+    /// The leaves could not be read so far.
+    Unknown,
+}
+
+impl Verification {
+    /// Returns the leaves among which is the first that differs from what the checkpoints from outside were made
+    /// of: at least the first number, less than the second. `None` if none differs.
+    pub fn differs_within(&self) -> Option<(u64, u64)> {
+        let size = |standing| {
+            move |outside: &&Outside| outside.standing == standing && outside.checkpoint.size > 0
+        };
+        let wrong = self.outside.iter().find(size(Standing::OtherHistory))?.checkpoint.size;
+        let right = self.outside.iter().rfind(size(Standing::Extends));
+        Some((right.map_or(0, |outside| outside.checkpoint.size), wrong))
+    }
+}
+
+/// Reads and hashes every leaf up to the checkpoint, on all cores. `progress` is told leaves done and leaves in
+/// all. A damaged ledger is a result, not an error.
 ///
 /// # Errors
 /// There is no ledger, it is of an unknown format, or the operating system refuses.
 pub fn verify(
     data: &Path,
-    key: Option<&VerifierKey>,
+    options: &VerifyOptions,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Verification, LedgerError> {
     let folder = Folder::open(data)?;
+    let mut outside: Vec<Outside> = options
+        .against
+        .iter()
+        .map(|checkpoint| Outside { checkpoint: checkpoint.clone(), standing: Standing::Unknown })
+        .collect();
+    outside.sort_by_key(|outside| outside.checkpoint.size);
     let mut result = Verification {
         intact: false,
-        signer_known: key.map(|_| false),
+        signer_known: options.key.as_ref().map(|_| false),
         leaves: 0,
         lines: 0,
         bytes: 0,
@@ -59,6 +119,8 @@ pub fn verify(
         problem: None,
         leaves_without_tile: 0,
         checkpoint: None,
+        keys: KeyChain::of_folder(data).ok(),
+        outside,
     };
     let checkpoint = match folder.checkpoint() {
         Ok(Some(checkpoint)) => checkpoint,
@@ -72,12 +134,21 @@ pub fn verify(
         }
         Err(error) => return Err(error),
     };
-    result.signer_known = key.map(|key| key.verifies(&checkpoint.note));
-    let signed = match VerifierKey::of_folder(data) {
-        Ok(own) => own.verifies(&checkpoint.note),
-        Err(_) => false,
-    } || result.signer_known == Some(true);
     result.checkpoint = Some(checkpoint.clone());
+    let keys = result.keys.as_ref();
+    let signed = |checkpoint: &Checkpoint| {
+        keys.is_some_and(|keys| keys.signer_of(checkpoint).is_some())
+            || options.key.as_ref().is_some_and(|key| key.vouches_for(checkpoint, keys))
+    };
+    let is_signed = signed(&checkpoint);
+    for outside in &mut result.outside {
+        if !signed(&outside.checkpoint) {
+            outside.standing = Standing::OtherSigner;
+        } else if outside.checkpoint.size > checkpoint.size {
+            outside.standing = Standing::RolledBack;
+        }
+    }
+    result.signer_known = options.key.as_ref().map(|key| key.vouches_for(&checkpoint, keys));
     match recompute(&folder, &checkpoint, &mut result, progress) {
         Ok(()) => {}
         Err(error @ LedgerError::Corrupt { .. }) => {
@@ -85,11 +156,37 @@ pub fn verify(
         }
         Err(error) => return Err(error),
     }
-    if !signed && result.problem.is_none() {
+    if !is_signed && result.problem.is_none() {
         result.problem = Some("the checkpoint is not signed by the key of this folder".to_owned());
     }
     result.intact = result.problem.is_none();
     Ok(result)
+}
+
+/// A root that some signed note states for a size.
+struct Stated {
+    size: u64,
+    root: Hash,
+    /// Which of the checkpoints from outside; else a handover of keys.
+    outside: Option<usize>,
+}
+
+fn stated(result: &Verification) -> Vec<Stated> {
+    let handovers = result.keys.iter().flat_map(KeyChain::handovers);
+    let mut stated: Vec<Stated> = handovers
+        .map(|handover| Stated { size: handover.size, root: handover.root, outside: None })
+        .collect();
+    let open = result.outside.iter().enumerate();
+    stated.extend(open.filter(|(_, outside)| outside.standing == Standing::Unknown).map(
+        |(at, Outside { checkpoint, .. })| Stated {
+            size: checkpoint.size,
+            root: checkpoint.root,
+            outside: Some(at),
+        },
+    ));
+    // The next one last.
+    stated.sort_by_key(|stated| std::cmp::Reverse(stated.size));
+    stated
 }
 
 fn recompute(
@@ -99,66 +196,141 @@ fn recompute(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), LedgerError> {
     let [lines, own] = Stream::ALL.map(|stream| list_segments(&folder.ledger, stream));
-    let mut walk = Walk::from_start(&folder.ledger, [lines?, own?]);
+    let segments = [lines?, own?];
     let tiles =
         CheckedTiles::open(TileFiles::new(&folder.ledger), checkpoint.size, &checkpoint.root);
-    let signed = |leaf| tiles.as_ref().and_then(|tiles| tiles.leaf(leaf));
-    let mut tree = Tree::default();
-    // Where a tile cannot be believed, a wrong leaf under it is only known by its range.
-    let mut first_unsure = None;
-    while walk.next < checkpoint.size {
-        let next = walk.next;
-        let Some(cursor) = walk.turn()? else {
-            result.first_wrong_leaf = Some(LeafIndex(next));
-            return Err(walk.stuck());
+    let mut pass = Pass {
+        checkpoint,
+        tiles,
+        tree: Tree::default(),
+        stated: stated(result),
+        first_unsure: None,
+        result,
+    };
+    pass.compare_stated(folder)?;
+    thread::scope(|scope| {
+        let hashers = Hashers::start(scope);
+        let [lines, own] = segments;
+        let mut streams = [(Stream::Lines, lines), (Stream::Own, own)].map(|(stream, segments)| {
+            HashedStream::new(&hashers, &folder.ledger, stream, segments, checkpoint.size)
+        });
+        drop(hashers);
+        while pass.result.leaves < checkpoint.size {
+            pass.batch(folder, &mut streams)?;
+            progress(pass.result.leaves.min(checkpoint.size), checkpoint.size);
+        }
+        Ok(())
+    })?;
+    pass.finish(folder)
+}
+
+/// One way through the ledger.
+struct Pass<'a> {
+    checkpoint: &'a Checkpoint,
+    tiles: Option<CheckedTiles>,
+    tree: Tree,
+    stated: Vec<Stated>,
+    /// Where a tile cannot be believed, a wrong leaf under it is only known by its range.
+    first_unsure: Option<LeafIndex>,
+    result: &'a mut Verification,
+}
+
+impl Pass<'_> {
+    /// Takes the next batch of the two streams into the tree.
+    fn batch(
+        &mut self,
+        folder: &Folder,
+        streams: &mut [HashedStream; 2],
+    ) -> Result<(), LedgerError> {
+        let next = self.result.leaves;
+        let mut turn = None;
+        for (at, stream) in streams.iter_mut().enumerate() {
+            if stream.peek()? == Some(next) {
+                turn.get_or_insert(at);
+            }
+        }
+        let Some(turn) = turn else {
+            self.result.first_wrong_leaf = Some(LeafIndex(next));
+            let faulty = streams.iter().position(HashedStream::is_faulty);
+            return Err(streams[faulty.unwrap_or(0)].stuck(next));
         };
-        let (path, offset) = (cursor.path(), cursor.offset());
-        let fault = cursor.content().err();
-        let whole = fault.is_none() || cursor.salvage().is_some();
-        let batch = if whole { cursor.take().ok() } else { None };
-        let Some((header, content)) = batch else {
-            result.first_wrong_leaf = first_unsure.or(Some(LeafIndex(next)));
-            return Err(fault.map_or_else(|| walk.stuck(), |fault| fault.at(path, offset)));
+        let batch = streams[turn].take();
+        let Some(leaves) = batch.leaves else {
+            self.result.first_wrong_leaf = self.first_unsure.or(Some(LeafIndex(next)));
+            let fault = batch.fault.expect("lines that could not be had have a fault");
+            return Err(fault.at(batch.path.to_path_buf(), batch.offset));
         };
-        let corrupt =
-            |problem: String| LedgerError::Corrupt { path: path.clone(), offset, problem };
-        let before = tree.root();
-        for (leaf, hash) in (next..).zip(leaves(&header, &content)) {
-            match signed(leaf) {
+        let corrupt = |problem: String| LedgerError::Corrupt {
+            path: batch.path.to_path_buf(),
+            offset: batch.offset,
+            problem,
+        };
+        let before = self.tree.root();
+        for (leaf, hash) in (next..).zip(leaves) {
+            match self.tiles.as_ref().and_then(|tiles| tiles.leaf(leaf)) {
                 Some(expected) if expected != hash => {
-                    result.first_wrong_leaf = Some(LeafIndex(leaf));
+                    self.result.first_wrong_leaf = Some(LeafIndex(leaf));
                     return Err(corrupt(format!("leaf {leaf} is not the one that was signed")));
                 }
                 Some(_) => {}
                 None => {
-                    result.leaves_without_tile += 1;
-                    first_unsure.get_or_insert(LeafIndex(leaf));
+                    self.result.leaves_without_tile += 1;
+                    self.first_unsure.get_or_insert(LeafIndex(leaf));
                 }
             }
-            tree.push(hash);
+            self.tree.push(hash);
+            self.compare_stated(folder)?;
         }
-        tree.take_full();
-        if let Some(fault) = fault {
-            result.first_wrong_leaf = first_unsure.or(Some(LeafIndex(next)));
-            return Err(fault.at(path, offset));
+        self.tree.take_full();
+        if let Some(fault) = batch.fault {
+            self.result.first_wrong_leaf = self.first_unsure.or(Some(LeafIndex(next)));
+            return Err(fault.at(batch.path.to_path_buf(), batch.offset));
         }
-        if header.root_before != before {
-            result.first_wrong_leaf = first_unsure;
+        if batch.header.root_before != before {
+            self.result.first_wrong_leaf = self.first_unsure;
             return Err(corrupt(format!(
                 "a leaf before leaf {next} is not the one that was written"
             )));
         }
-        walk.next = header.end();
-        result.leaves = walk.next;
-        result.lines += header.lengths.len() as u64;
-        result.bytes += content.len() as u64;
-        progress(walk.next.min(checkpoint.size), checkpoint.size);
+        self.result.leaves = batch.header.end();
+        self.result.lines += batch.header.lengths.len() as u64;
+        self.result.bytes += batch.header.bytes();
+        Ok(())
     }
-    let root: Hash = tree.root();
-    if root != checkpoint.root || tree.size() != checkpoint.size {
-        result.first_wrong_leaf = first_unsure;
-        let problem = "the leaves do not make the root that was signed".to_owned();
-        return Err(LedgerError::Corrupt { path: folder.checkpoint_path(), offset: 0, problem });
+
+    /// Compares the root with what is stated for a tree of this size.
+    fn compare_stated(&mut self, folder: &Folder) -> Result<(), LedgerError> {
+        while let Some(stated) = self.stated.pop_if(|stated| stated.size == self.tree.size()) {
+            let same = stated.root == self.tree.root();
+            match stated.outside {
+                Some(at) => {
+                    self.result.outside[at].standing =
+                        if same { Standing::Extends } else { Standing::OtherHistory };
+                }
+                None if same => {}
+                None => {
+                    let path = folder.data.join("keys/handovers");
+                    let problem = format!(
+                        "the handover of keys at {} leaves speaks of other leaves",
+                        stated.size
+                    );
+                    return Err(LedgerError::Corrupt { path, offset: 0, problem });
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn finish(self, folder: &Folder) -> Result<(), LedgerError> {
+        if self.tree.root() != self.checkpoint.root || self.tree.size() != self.checkpoint.size {
+            self.result.first_wrong_leaf = self.first_unsure;
+            let problem = "the leaves do not make the root that was signed".to_owned();
+            return Err(LedgerError::Corrupt {
+                path: folder.checkpoint_path(),
+                offset: 0,
+                problem,
+            });
+        }
+        Ok(())
+    }
 }

@@ -151,14 +151,6 @@ impl Cursor {
         Ok(&content[open.content_at..open.content_at + bytes])
     }
 
-    /// Returns what can be had of the lines of a batch for which [`Cursor::content`] failed.
-    pub(super) fn salvage(&mut self) -> Option<&[u8]> {
-        let open = self.frame.as_mut().expect("peek returned a header");
-        let file = self.file.as_mut().expect("a frame stands in a file");
-        open.content = file.salvage(&open.frame);
-        self.content().ok()
-    }
-
     /// Leaves the batch that [`Cursor::peek`] returned behind and returns its header.
     pub(super) fn pass(&mut self) -> BatchHeader {
         let open = self.frame.as_mut().expect("peek returned a header");

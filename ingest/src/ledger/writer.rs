@@ -19,11 +19,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
 use super::error::{At, LedgerError};
-use super::folder::{Folder, Lock, replace_synced, sync_folder};
+use super::folder::{Folder, Lock, key_error, replace_synced, sync_folder};
 use super::frame::FrameEncoder;
 use super::generations::{GenerationInfo, Generations};
+use super::keys::{Handover, KeyChain, handovers_of_folder};
 use super::mend::mend;
-use super::note::{Checkpoint, NoteSigner, VerifierKey};
+use super::note::{Checkpoint, NoteSigner, VerifierKey, origin_after};
 use super::reader::LedgerReader;
 use super::recover::recover;
 use super::segment::{segment_path, stream_folder};
@@ -78,10 +79,8 @@ impl Ledger {
     ) -> Result<Ledger, LedgerError> {
         let (folder, signer, lock) = Folder::open_or_create(data, cluster)?;
         let checkpoint = folder.checkpoint()?;
-        if checkpoint
-            .as_ref()
-            .is_some_and(|checkpoint| !signer.verifier().verifies(&checkpoint.note))
-        {
+        let keys = KeyChain::new(signer.verifier(), handovers_of_folder(data)?);
+        if checkpoint.as_ref().is_some_and(|checkpoint| keys.signer_of(checkpoint).is_none()) {
             let problem = "it is not signed by this folder's key".to_owned();
             return Err(LedgerError::Corrupt {
                 path: folder.checkpoint_path(),
@@ -207,9 +206,11 @@ impl Ledger {
     /// A write or fsync failed; the writer has stopped.
     pub fn checkpoint(&mut self) -> Result<Checkpoint, LedgerError> {
         let size = self.flush()?;
-        if let Some(checkpoint) =
-            self.checkpoint.as_ref().filter(|checkpoint| checkpoint.size == size)
-        {
+        // One that the key's predecessor signed is signed again.
+        let stands = |checkpoint: &&Checkpoint| {
+            checkpoint.size == size && self.signer.verifier().verifies(&checkpoint.note)
+        };
+        if let Some(checkpoint) = self.checkpoint.as_ref().filter(stands) {
             return Ok(checkpoint.clone());
         }
         self.stopped = true;
@@ -221,6 +222,53 @@ impl Ledger {
         self.stopped = false;
         self.checkpoint = Some(checkpoint.clone());
         Ok(checkpoint)
+    }
+
+    /// Signs with a new key from here on. The old one's secret is overwritten.
+    ///
+    /// # Errors
+    /// A write or fsync failed; the writer has stopped.
+    pub fn rotate_key(&mut self) -> Result<Handover, LedgerError> {
+        let checkpoint = self.checkpoint()?;
+        let path = self.folder.signing_key_path();
+        let new = NoteSigner::generate(self.folder.origin()).at("make a key for", &path)?;
+        self.stopped = true;
+        let keys = KeyChain::of_folder(&self.folder.data)?;
+        let handover = self.folder.hand_over(&keys, Some(&self.signer), &new, &checkpoint)?;
+        self.stopped = false;
+        self.signer = new;
+        self.checkpoint()?;
+        Ok(handover)
+    }
+
+    /// Opens a ledger whose history goes on under another name, since under the present one another may have been
+    /// signed, or its key is lost: then with a new key, else with the same. Checkpoints of the old name stay
+    /// what they are; none of the new name can be taken for one of the old.
+    ///
+    /// # Errors
+    /// See [`Ledger::open`].
+    pub fn open_new_origin(data: &Path) -> Result<(Ledger, Handover), LedgerError> {
+        let handover = {
+            let mut folder = Folder::open(data)?;
+            let _lock = Lock::take(data)?;
+            let keys = KeyChain::of_folder(data)?;
+            let checkpoint = folder
+                .checkpoint()?
+                .ok_or_else(|| LedgerError::Missing { data: data.to_owned() })?;
+            let path = folder.signing_key_path();
+            let name = origin_after(&folder.cluster, folder.origin());
+            let old = folder.signer()?;
+            let new = match &old {
+                Some(old) if old.verifier() == *keys.current() => old.renamed(&name),
+                Some(_) => {
+                    return Err(key_error(&path, "this is not the secret part of verifier.key"));
+                }
+                None => NoteSigner::generate(&name).at("make a key for", &path)?,
+            };
+            folder.hand_over(&keys, old.as_ref(), &new, &checkpoint)?
+        };
+        let cluster = Folder::open(data)?.cluster;
+        Ok((Ledger::open(data, &cluster)?, handover))
     }
 
     /// Returns the number of leaves, appended ones included.

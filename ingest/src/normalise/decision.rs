@@ -7,6 +7,7 @@
 use super::error_text::items;
 use super::lines::Lines;
 use super::login::Login;
+use crate::coverage::HEARTBEAT_PREFIX;
 use crate::decode::{AuditEntry, DataFacts, Keys, Kind};
 use crate::event::{Decision, Outcome, Reason};
 use crate::pairing::State;
@@ -66,10 +67,11 @@ pub(super) fn decide(lines: &Lines<'_>, login: Option<Login<'_>>) -> Verdict {
     Verdict(Allowed, Reason::Open, outcome)
 }
 
-/// Plugins' own lines, and the probe that a device writes when it is enabled. A client's request to
-/// `sys/audit/test`, which enables a device of that name, has an address.
+/// Plugins' own lines, keytrail's heartbeats, and the probe that a device writes when it is enabled. A
+/// client's request to `sys/audit/test`, which enables a device of that name, has an address.
 fn is_system(lines: &Lines<'_>) -> bool {
-    if lines.entries().any(|entry| matches!(entry.kind, Kind::Plugin { .. })) {
+    if lines.entries().any(|entry| matches!(entry.kind, Kind::Plugin { .. })) || is_heartbeat(lines)
+    {
         return true;
     }
     let Some(request) = lines.request.as_deref() else { return false };
@@ -80,6 +82,22 @@ fn is_system(lines: &Lines<'_>) -> bool {
         && request.error.is_none()
         && request.auth.as_ref().is_none_or(|auth| {
             auth.client_token.is_none() && auth.policy_results.is_none() && auth.policies.is_empty()
+        })
+}
+
+/// A read without a token of a path that no server has. Whoever mounts an engine there and reads from it
+/// has a token, or is told something else than a refusal.
+fn is_heartbeat(lines: &Lines<'_>) -> bool {
+    let is_refused = |item: &str| is_denial(item) || item == PLEASE_FORWARD;
+    lines.path().is_some_and(|path| path.starts_with(HEARTBEAT_PREFIX))
+        && lines.operation() == Some("read")
+        && has_error(lines, is_refused)
+        && lines.entries().all(|entry| {
+            entry.request.client_token.is_none()
+                && entry
+                    .auth
+                    .as_ref()
+                    .is_none_or(|auth| auth.client_token.is_none() && auth.policies.is_empty())
         })
 }
 

@@ -116,6 +116,29 @@ fn system() {
 }
 
 #[test]
+fn heartbeats_are_system_only_if_they_are_refused_without_a_token() {
+    let path = "keytrail-heartbeat/00112233445566aa/7";
+    let nobody = json!({"token_type": "default"});
+    let line = |auth: &Value, path: &str, error: &str| json!({"auth": auth, "request": read(path), "error": error});
+    let denied = line(&nobody, path, "permission denied");
+    let refused = line(&nobody, path, &wrapped("permission denied"));
+    answered(denied.clone(), refused.clone(), "unknown system system");
+    check(denied, Value::Null, State::Pending, "unknown system system");
+    // A standby writes the response alone.
+    let standby = line(&nobody, path, "please forward to the active node");
+    check(Value::Null, standby, State::ResponseOnly, "unknown system system");
+    // Somebody mounted an engine there and has a token, or asks for another path.
+    let by_token = json!({"auth": granted(), "request": read(path)});
+    answered(by_token.clone(), by_token, "allowed policy not_found");
+    let other = "secret/keytrail-heartbeat/00112233445566aa/7";
+    answered(
+        line(&nobody, other, "permission denied"),
+        line(&nobody, other, &wrapped("permission denied")),
+        "denied token refused",
+    );
+}
+
+#[test]
 fn forwarded() {
     let write = json!({"path": "secret/data/a", "operation": "create"});
     for text in [

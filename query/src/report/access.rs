@@ -79,10 +79,9 @@ pub struct AccessRow {
 }
 
 /// What every access report says, whatever it finds.
-const NOTES: [&str; 4] = [
+const NOTES: [&str; 3] = [
     "access means that the request was allowed and succeeded",
     "a request that was allowed and found nothing or failed is counted apart from access",
-    "completeness is not proven: this report shows what the followed logs hold, not that they hold everything",
     "some requests never reach an audit log, such as those that unseal or initialise the server",
 ];
 
@@ -99,6 +98,7 @@ pub fn access(
 ) -> Result<AccessReport, ReportError> {
     let view = trail.view();
     let sets = view.sets();
+    let coverage = view.coverage(period.from, period.to, now)?;
     let scope = Scope {
         filter,
         period,
@@ -106,6 +106,7 @@ pub fn access(
         sets: &sets,
         origin: trail.ledger().origin(),
         leaf: view.leaf(),
+        coverage: &coverage,
         now,
     };
     let report = report(view.searcher(), view.fields(), &scope, by)?;
@@ -205,7 +206,8 @@ fn heading(
         without_time: scope::without_time(searcher, &*events.any_time)?,
         undecodable: scope::count(searcher, &*exact(fields.doc, "undecodable"))?,
         evidence: catalogue.evidence(entry),
-        notes: NOTES.map(str::to_owned).to_vec(),
+        coverage: scope.coverage.clone(),
+        notes: std::iter::once(scope.coverage.sentence()).chain(NOTES.map(str::to_owned)).collect(),
     })
 }
 
@@ -345,6 +347,7 @@ impl AccessReport {
             ("ledger", heading.origin.clone()),
             ("leaves covered", number(heading.leaf)),
             ("made at", heading.generated.clone()),
+            ("coverage", heading.coverage.grade.words().to_owned()),
             ("events that fit", number(heading.matched)),
             ("events counted", number(heading.counted)),
         ];

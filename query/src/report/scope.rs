@@ -12,6 +12,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
 use super::ReportError;
+use crate::coverage::Coverage;
 use crate::filter::{Filter, Sets, all, any, not};
 use crate::period::Period;
 
@@ -30,6 +31,8 @@ pub struct Scope<'a> {
     pub origin: &'a str,
     /// How many of its leaves the index covers.
     pub leaf: u64,
+    /// How complete the trail is over the period.
+    pub coverage: &'a Coverage,
     /// When the report is made.
     pub now: Timestamp,
 }

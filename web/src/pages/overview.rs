@@ -171,6 +171,7 @@ fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
     });
     let denied = search_in(&view, &scope.question("decision:denied")?, DENIED_SHOWN, None)?;
     let step = scope.step;
+    let covered = coverage::coverage(&view)?;
     let page = OverviewPage {
         shell: shell(trail, "Overview"),
         span_words: format!("{} to {}, UTC", step.says_time(scope.from), step.says_time(scope.to)),
@@ -181,8 +182,8 @@ fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
         rankings: rankings::rankings(&scope)?,
         denied: denied.items.into_iter().map(Row::from).collect(),
         denied_href: scope.href("decision:denied"),
-        sources: coverage::sources(trail)?,
-        ledger: coverage::ledger(trail, &view)?,
+        sources: coverage::sources(trail, &covered)?,
+        ledger: coverage::ledger(trail, &view, &covered)?,
     };
     Ok(Rendered::ok(page).into_response())
 }

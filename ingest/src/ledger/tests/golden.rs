@@ -89,7 +89,9 @@ fn format_1_is_read_as_it_was_written() {
     assert_eq!(notes(&reader, 0), notes(&data.reader(), 0));
     assert_eq!(reader.generations().unwrap(), data.reader().generations().unwrap());
     let key = VerifierKey::of_folder(&golden()).unwrap();
-    let verification = verify(&golden(), Some(&key), &mut |_, _| {}).unwrap();
+    let options =
+        VerifyOptions { key: Some(KnownKey::Key(key.clone())), ..VerifyOptions::default() };
+    let verification = verify(&golden(), &options, &mut |_, _| {}).unwrap();
     assert_eq!((verification.intact, verification.signer_known), (true, Some(true)));
     assert_eq!(
         (verification.leaves, verification.lines, verification.leaves_without_tile),

@@ -17,7 +17,7 @@ fn ledger() -> Data {
 }
 
 /// Rewrites the segment with a change to its batches, checksums and all.
-fn rewrite(data: &Data, change: impl FnOnce(&mut Vec<ReadBatch>)) {
+pub(super) fn rewrite(data: &Data, change: impl FnOnce(&mut Vec<ReadBatch>)) {
     let mut batches: Vec<_> =
         data.reader().batches(LeafIndex(0)).map(|batch| batch.unwrap()).collect();
     change(&mut batches);
@@ -94,7 +94,9 @@ fn the_signer_is_who_was_known_beforehand() {
     let own = VerifierKey::of_folder(data.path()).unwrap();
     let other = NoteSigner::new("keytrail/prod", &[9; 32]);
     let check = |key: &VerifierKey| {
-        let verification = verify(data.path(), Some(key), &mut |_, _| {}).unwrap();
+        let options =
+            VerifyOptions { key: Some(KnownKey::Key(key.clone())), ..VerifyOptions::default() };
+        let verification = verify(data.path(), &options, &mut |_, _| {}).unwrap();
         (verification.intact, verification.signer_known)
     };
     assert_eq!(check(&own), (true, Some(true)));
@@ -182,7 +184,10 @@ fn a_lost_key_is_not_replaced() {
 fn a_folder_that_is_none() {
     let data = Data::new();
     assert!(matches!(LedgerReader::open(data.path()), Err(LedgerError::Missing { .. })));
-    assert!(matches!(verify(data.path(), None, &mut |_, _| {}), Err(LedgerError::Missing { .. })));
+    assert!(matches!(
+        verify(data.path(), &VerifyOptions::default(), &mut |_, _| {}),
+        Err(LedgerError::Missing { .. })
+    ));
     fs::write(data.path().join("format"), "format 2\ncluster prod\n").unwrap();
     for error in [LedgerReader::open(data.path()).err(), Ledger::open(data.path(), "prod").err()] {
         let error = error.unwrap();

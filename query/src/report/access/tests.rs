@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::coverage::{Coverage, Grade};
 use crate::filter::tests::documents::searcher;
 use crate::filter::tests::events::{ELEVEN_NS, events, example, time};
 use crate::filter::{Filter, NoSets};
@@ -26,6 +27,13 @@ fn made(
     let (searcher, fields) = searcher(&[first, second]);
     let filter = Filter::parse(filter, now()).expect("a filter");
     let period = Period::new(period, None, None, None, now()).expect("a period");
+    let coverage = Coverage {
+        grade: Grade::NoGapSeen,
+        why: vec!["nodes not declared".to_owned()],
+        nodes: None,
+        nodes_without_source: Vec::new(),
+        sources: Vec::new(),
+    };
     let scope = Scope {
         filter: &filter,
         period: &period,
@@ -33,6 +41,7 @@ fn made(
         sets: &NoSets,
         origin: "keytrail/prod",
         leaf: 42,
+        coverage: &coverage,
         now: now(),
     };
     report(&searcher, &fields, &scope, by).expect("a report")

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ingest::ledger::{GenerationInfo, OWN_SOURCE};
 use ingest::source::Reader;
+use query::coverage::Coverage;
 use query::history::View;
 use query::question::Question;
 use query::search::search_in;
@@ -21,7 +22,12 @@ pub(super) struct Source {
     pub(super) lines: String,
     pub(super) last: String,
     pub(super) reader: &'static str,
+    pub(super) grade: &'static str,
+    pub(super) why: Vec<Text>,
 }
+
+/// Reasons of a source that the overview shows.
+const WHY_SHOWN: usize = 3;
 
 /// One fact about the ledger.
 pub(super) struct Fact {
@@ -52,7 +58,12 @@ fn generations(trail: &Trail) -> Result<Vec<GenerationInfo>, PageError> {
     Ok(all)
 }
 
-pub(super) fn sources(trail: &Trail) -> Result<Vec<Source>, PageError> {
+/// Returns how complete the trail is.
+pub(super) fn coverage(view: &View) -> Result<Coverage, PageError> {
+    Ok(view.coverage(None, None, jiff::Timestamp::now())?)
+}
+
+pub(super) fn sources(trail: &Trail, coverage: &Coverage) -> Result<Vec<Source>, PageError> {
     let mut by_source: BTreeMap<String, (u64, GenerationInfo)> = BTreeMap::new();
     for generation in generations(trail)? {
         let name = generation.source.to_string();
@@ -63,7 +74,10 @@ pub(super) fn sources(trail: &Trail) -> Result<Vec<Source>, PageError> {
             *newest = generation;
         }
     }
+    let graded = |name: &str| coverage.sources.iter().find(|source| source.source == name);
     let source = |(name, (lines, newest)): (String, (u64, GenerationInfo))| Source {
+        grade: graded(&name).map_or("", |source| source.grade.words()),
+        why: graded(&name).map_or_else(Vec::new, why),
         link: Link::of("source", &name),
         lines: grouped(lines),
         last: to_the_second(newest.last_arrived_unix_ns),
@@ -75,7 +89,20 @@ pub(super) fn sources(trail: &Trail) -> Result<Vec<Source>, PageError> {
     Ok(by_source.into_iter().map(source).collect())
 }
 
-pub(super) fn ledger(trail: &Trail, view: &View) -> Result<Vec<Fact>, PageError> {
+fn why(source: &query::coverage::Source) -> Vec<Text> {
+    let mut why: Vec<Text> = source.why.iter().take(WHY_SHOWN).map(|why| Text::new(why)).collect();
+    let more = source.why.len().saturating_sub(WHY_SHOWN) as u64 + source.more_why;
+    if more > 0 {
+        why.push(Text::new(&format!("and {} more", grouped(more))));
+    }
+    why
+}
+
+pub(super) fn ledger(
+    trail: &Trail,
+    view: &View,
+    coverage: &Coverage,
+) -> Result<Vec<Fact>, PageError> {
     let totals = view.totals()?;
     let checkpoint = trail.ledger().checkpoint().map_err(query::error::QueryError::from)?;
     let left_out = search_in(view, &Question::everything(), 1, None)?.left_out;
@@ -94,6 +121,7 @@ pub(super) fn ledger(trail: &Trail, view: &View) -> Result<Vec<Fact>, PageError>
         ),
     };
     let mut facts = vec![
+        fact("Coverage", Link::none(coverage.grade.words()), &coverage.why.join("; ")),
         fact(
             "Recorded and signed",
             Link::none(&format!("up to leaf {}", grouped(checkpoint.size))),
@@ -127,7 +155,9 @@ pub(super) fn ledger(trail: &Trail, view: &View) -> Result<Vec<Fact>, PageError>
             match *word {
                 "forwarded" => "a standby handed them on; the active node's own event counts",
                 "late" => "answers to requests that were closed as unanswered",
-                "system" => "the audit device's own probes and plugins' lines",
+                "system" => {
+                    "the audit device's own probes, plugins' lines and keytrail's heartbeats"
+                }
                 _ => "",
             },
         ));

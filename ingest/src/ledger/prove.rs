@@ -1,0 +1,83 @@
+//! Proofs out of a ledger: from the hash tiles, and from the lines where a tile is missing or wrong.
+
+use super::error::LedgerError;
+use super::keys::KeyChain;
+use super::note::Checkpoint;
+use super::proof::{consistency, inclusion, range_hash};
+use super::proof_text::{ConsistencyProof, InclusionProof};
+use super::reader::{LedgerReader, Seen};
+use super::tree::{Hash, node_hash};
+use crate::source::LeafIndex;
+
+impl LedgerReader {
+    /// Proves that a leaf is in the tree of the last checkpoint, and returns its data: a line with its `\n`, or
+    /// an encoded batch header.
+    ///
+    /// # Errors
+    /// The leaf is not below the checkpoint's size; the ledger is damaged or unreadable.
+    pub fn prove_inclusion(
+        &self,
+        leaf: LeafIndex,
+    ) -> Result<(InclusionProof, Vec<u8>), LedgerError> {
+        self.refresh()?;
+        let seen = self.seen();
+        let checkpoint = seen.checkpoint.clone();
+        if leaf.0 >= checkpoint.size {
+            return Err(LedgerError::OutOfRange { leaf, size: checkpoint.size });
+        }
+        let hashes =
+            inclusion(leaf.0, checkpoint.size, &mut |level, index| self.node(&seen, level, index))?;
+        let keys = KeyChain::of_folder(self.data()).ok();
+        let proof = InclusionProof { leaf, hashes, checkpoint, keys };
+        let data = self.leaf_data(leaf)?;
+        if proof.proves(&data) {
+            Ok((proof, data))
+        } else {
+            Err(self.not_signed(&format!(
+                "leaf {leaf}, or one beside it, is not the one that was signed"
+            )))
+        }
+    }
+
+    /// Proves that the tree of the last checkpoint begins with the tree that this ledger had when it had `older`
+    /// leaves.
+    ///
+    /// # Errors
+    /// The ledger has, or had then, not so many leaves; it is damaged or unreadable.
+    pub fn prove_consistency(&self, older: u64) -> Result<ConsistencyProof, LedgerError> {
+        self.refresh()?;
+        let seen = self.seen();
+        let checkpoint = seen.checkpoint.clone();
+        let size = checkpoint.size;
+        if older > size {
+            return Err(LedgerError::OutOfRange { leaf: LeafIndex(older - 1), size });
+        }
+        let mut node = |level, index| self.node(&seen, level, index);
+        let hashes = consistency(older, size, &mut node)?;
+        let root = range_hash(0, older, &mut node)?;
+        let proof = ConsistencyProof { older, hashes, checkpoint };
+        let then = Checkpoint { origin: String::new(), size: older, root, note: String::new() };
+        if proof.proves(&then) {
+            Ok(proof)
+        } else {
+            Err(self.not_signed("the leaves do not make the root that was signed"))
+        }
+    }
+
+    /// The hash of a complete subtree under the checkpoint.
+    fn node(&self, seen: &Seen, level: u32, index: u64) -> Result<Hash, LedgerError> {
+        if let Some(hash) = seen.tiles.as_ref().and_then(|tiles| tiles.node(level, index)) {
+            return Ok(hash);
+        }
+        if level == 0 {
+            return self.leaf_hash(LeafIndex(index));
+        }
+        let left = self.node(seen, level - 1, 2 * index)?;
+        Ok(node_hash(&left, &self.node(seen, level - 1, 2 * index + 1)?))
+    }
+
+    fn not_signed(&self, problem: &str) -> LedgerError {
+        let path = self.data().join("ledger/checkpoint");
+        LedgerError::Corrupt { path, offset: 0, problem: problem.to_owned() }
+    }
+}

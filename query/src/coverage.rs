@@ -1,0 +1,280 @@
+//! How complete the trail is: source by source over a period, with a grade that says what may be claimed.
+//!
+//! The index holds [`Record`]s, which add up whatever their order; this module puts those of a period
+//! together. What a grade means, and what it does not, is in `docs/coverage.md`.
+
+use std::collections::BTreeMap;
+
+use ingest::coverage::{By, HOUR_NS, Record};
+use ingest::event::Reason;
+use ingest::index::document::COVERAGE;
+use ingest::indexer::GrowingCoverage;
+use jiff::Timestamp;
+use serde::Serialize;
+use tantivy::collector::Count;
+use tantivy::query::{BooleanQuery, Occur};
+
+use crate::error::QueryError;
+use crate::history::View;
+use crate::period::rfc3339;
+use crate::question::{exact, within};
+use crate::scan::{Scan, Texts};
+
+mod grade;
+mod records;
+
+use self::grade::Span;
+use self::records::Records;
+
+/// What may be claimed. Ordered: the worst of several counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// Something is missing, or nobody can say that it is not.
+    Incomplete,
+    /// Nothing tells of a loss, and nothing proves that there was none.
+    NoGapSeen,
+    /// Heartbeats or the server's own counters agree over the whole time.
+    Proven,
+}
+
+impl Grade {
+    /// Returns the words for people. "complete" stands with the proven grade only.
+    pub fn words(self) -> &'static str {
+        match self {
+            Grade::Proven => "proven complete",
+            Grade::NoGapSeen => "no gap seen",
+            Grade::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// How complete the trail is over a period.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Coverage {
+    /// The worst of the sources and of what is said of the cluster.
+    pub grade: Grade,
+    /// Why not better, as far as the cluster as a whole is concerned.
+    pub why: Vec<String>,
+    /// The nodes that the operator declared last; null: not declared.
+    pub nodes: Option<Vec<String>>,
+    /// Declared nodes without a source.
+    pub nodes_without_source: Vec<String>,
+    /// Each source that ever gave a line or was followed.
+    pub sources: Vec<Source>,
+}
+
+/// How complete one source is over a period. Lines are those of the whole hours (UTC) that the period touches.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Source {
+    /// cluster/node/device.
+    pub source: String,
+    /// What may be claimed.
+    pub grade: Grade,
+    /// Why not better: what, and where. At most [`WHY_MAX`], the first ones; `more_why` others follow.
+    pub why: Vec<String>,
+    /// Reasons beyond those.
+    pub more_why: u64,
+    /// What is proven, and how.
+    pub proven: Vec<Proven>,
+    /// Lines.
+    pub lines: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Lines that a tail brought while the file was written; the others were imported.
+    pub live_lines: u64,
+    /// Lines that hold no entry.
+    pub undecodable: u64,
+    /// Requests that wait for their response.
+    pub pending: u64,
+    /// Stretches known to be missing.
+    pub gaps: u64,
+    /// Bytes that are missing at least; what is missing without a known size adds nothing.
+    pub gap_bytes: u64,
+    /// The time of the first entry, RFC 3339.
+    pub first: Option<String>,
+    /// The time of the last.
+    pub last: Option<String>,
+    /// From the entries' own time to their arrival, of lines that a tail brought.
+    pub arrival: Option<Arrival>,
+    /// The same for each day (UTC), the newest [`DAYS_MAX`]; imported lines too.
+    pub days: Vec<Day>,
+    /// Since when a heartbeat that the server answered is not found.
+    pub heartbeat_missing_since: Option<String>,
+}
+
+/// A proven stretch.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Proven {
+    /// How.
+    pub by: By,
+    /// Its beginning, RFC 3339.
+    pub from: String,
+    /// Its end.
+    pub to: String,
+}
+
+/// How long lines took to arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Arrival {
+    /// In milliseconds, rounded up by at most 19 %.
+    pub median_ms: u64,
+    /// In milliseconds.
+    pub max_ms: i64,
+    /// The least, in milliseconds; below zero when the server's clock is ahead of ours.
+    pub min_ms: i64,
+}
+
+/// A day of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Day {
+    /// `2026-11-24`.
+    pub day: String,
+    /// Lines.
+    pub lines: u64,
+    /// Those of them that a tail brought.
+    pub live_lines: u64,
+    /// How long all of them took to arrive.
+    pub arrival: Option<Arrival>,
+}
+
+/// All records of an index.
+struct Told {
+    nodes: Option<Vec<String>>,
+    by_source: BTreeMap<String, Records>,
+}
+
+/// Reasons that a source gives before it only counts them.
+pub const WHY_MAX: usize = 20;
+/// Days of a source that are told one by one.
+pub const DAYS_MAX: usize = 400;
+
+impl View {
+    /// Returns how complete the trail is over [from, to), in nanoseconds since 1970; without an end, from the
+    /// first entry or up to the newest.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn coverage(
+        &self,
+        from: Option<i64>,
+        to: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Coverage, QueryError> {
+        let growing = GrowingCoverage::of(&self.snapshot().payload);
+        let Told { nodes, by_source } = self.records(&growing)?;
+        let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
+        let span = Span { from, to: to.filter(|to| *to <= now) };
+        let mut sources = Vec::new();
+        for (name, records) in by_source {
+            let mut source = records.over(&name, span);
+            source.pending = self.pending(&name, from, to)?;
+            let waiting = growing.waiting.iter().find(|(of, _)| of.to_string() == name);
+            source.heartbeat_missing_since = waiting.map(|(_, since)| rfc3339(*since));
+            sources.push(source);
+        }
+        Ok(Coverage::of(nodes, sources))
+    }
+
+    fn records(&self, growing: &GrowingCoverage) -> Result<Told, QueryError> {
+        let mut by_source: BTreeMap<String, Records> = BTreeMap::new();
+        let mut declared: Option<(i64, Option<Vec<String>>)> = None;
+        let query = exact(self.fields().doc, COVERAGE);
+        for in_segment in Scan::new(self.searcher(), &*query)?.segments() {
+            let mut documents = Vec::new();
+            in_segment.each(|document| documents.push(document))?;
+            let mut sources = Texts::open(in_segment.segment, "source")?;
+            let mut texts = Texts::open(in_segment.segment, "error")?;
+            for document in documents {
+                let text = texts.first(document).map_err(tantivy::TantivyError::from)?;
+                let source = sources.first(document).map_err(tantivy::TantivyError::from)?;
+                // Only another version's record cannot be read, and its index is made anew.
+                let Some(record) = text.and_then(|text| serde_json::from_str(&text).ok()) else {
+                    continue;
+                };
+                match (source, record) {
+                    (_, Record::Declared { at, nodes }) => {
+                        if declared.as_ref().is_none_or(|(last, _)| *last <= at) {
+                            declared = Some((at, nodes));
+                        }
+                    }
+                    (Some(source), record) => {
+                        by_source.entry(source.to_string()).or_default().add(record);
+                    }
+                    (None, _) => {}
+                }
+            }
+        }
+        for (source, record) in &growing.records {
+            by_source.entry(source.to_string()).or_default().add(record.clone());
+        }
+        Ok(Told { nodes: declared.and_then(|(_, nodes)| nodes), by_source })
+    }
+
+    fn pending(&self, source: &str, from: Option<i64>, to: Option<i64>) -> Result<u64, QueryError> {
+        let fields = self.fields();
+        let mut clauses = vec![
+            (Occur::Must, exact(fields.source, source)),
+            (Occur::Must, exact(fields.reason, Reason::Pending.as_str())),
+        ];
+        clauses.extend(within(fields.time, from, to).map(|query| (Occur::Must, query)));
+        Ok(self.searcher().search(&BooleanQuery::new(clauses), &Count)? as u64)
+    }
+}
+
+impl Coverage {
+    fn of(nodes: Option<Vec<String>>, sources: Vec<Source>) -> Coverage {
+        let mut why = Vec::new();
+        let mut grade =
+            sources.iter().map(|source| source.grade).min().unwrap_or(Grade::Incomplete);
+        if sources.is_empty() {
+            why.push("no source has been followed or imported".to_owned());
+        }
+        let has_source = |node: &String| {
+            sources.iter().any(|source| source.source.split('/').nth(1) == Some(node))
+        };
+        let nodes_without_source: Vec<String> =
+            nodes.iter().flatten().filter(|node| !has_source(node)).cloned().collect();
+        match &nodes {
+            None => {
+                grade = grade.min(Grade::NoGapSeen);
+                why.push(
+                    "nodes not declared: nobody can say whether a node's log is missing".to_owned(),
+                );
+            }
+            Some(_) if !nodes_without_source.is_empty() => {
+                grade = Grade::Incomplete;
+                let names = nodes_without_source.join(", ");
+                why.push(format!("no source of the declared nodes: {names}"));
+            }
+            Some(_) => {}
+        }
+        Coverage { grade, why, nodes, nodes_without_source, sources }
+    }
+
+    /// Returns the grade and all reasons as one sentence for a heading.
+    pub fn sentence(&self) -> String {
+        let of_sources = self.sources.iter().flat_map(|source| {
+            source.why.iter().map(move |why| format!("{}: {why}", source.source))
+        });
+        let all: Vec<String> = self.why.iter().cloned().chain(of_sources).take(5).collect();
+        let told = match self.grade {
+            Grade::Proven => {
+                "complete: heartbeats or the server's own counters agree for every declared node over the whole period"
+            }
+            Grade::NoGapSeen => {
+                "completeness is not proven: no gap was seen, and nothing shows that there was none"
+            }
+            Grade::Incomplete => "incomplete",
+        };
+        if all.is_empty() { told.to_owned() } else { format!("{told}; {}", all.join("; ")) }
+    }
+}
+
+/// Returns the day of an hour.
+fn day(hour: i64) -> String {
+    rfc3339(hour.saturating_mul(HOUR_NS)).split('T').next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

