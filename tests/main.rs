@@ -26,4 +26,5 @@ mod proofs;
 mod same_events;
 mod secrets;
 mod serving;
+mod tail_model;
 mod three_nodes;

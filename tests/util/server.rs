@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::util::{DEADLINE, Data, keytrail};
+use crate::util::{DEADLINE, Data, keytrail, until};
 
 /// A running keytrail; dropping it kills it as `kill -9` would.
 pub(crate) struct Server {
@@ -80,6 +80,18 @@ impl Server {
     /// Returns what it has said on standard error so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
+    }
+
+    /// Ends it as a service manager does, and waits for its end.
+    ///
+    /// # Panics
+    /// It ends with a failure, or not within the deadline.
+    pub(crate) fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let (status, _) =
+            until("keytrail has stopped", DEADLINE, || self.child.try_wait().unwrap());
+        assert!(status.success(), "{status}; it said:\n{}", self.said());
     }
 
     /// `kill -9`, at once.

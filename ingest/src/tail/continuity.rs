@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::file::State;
+use super::file::{FollowedFile, State};
 use super::follow::{Flow, Out, Tail, emit};
 use super::item::{Notice, TailItem};
 use crate::source::{Generation, SourceId};
@@ -19,6 +20,8 @@ use crate::source::{Generation, SourceId};
 #[derive(Default)]
 pub(super) struct Joints {
     open: Option<HashMap<Arc<SourceId>, Joint>>,
+    /// When the first look ended, in nanoseconds since 1970.
+    since_unix_ns: Option<i64>,
 }
 
 struct Joint {
@@ -51,10 +54,11 @@ impl Joints {
         self.open.as_ref().is_some_and(|open| open.contains_key(source))
     }
 
-    /// Returns when the last lines of this source arrived before the start, in nanoseconds since 1970; none
-    /// if nothing had been read, or it has been seen how it goes on.
-    pub(super) fn read_until(&self, source: &Arc<SourceId>) -> Option<i64> {
-        self.open.as_ref()?.get(source).map(|joint| joint.arrived_unix_ns)
+    /// Returns since when what is written for a source is to be read, in nanoseconds since 1970: since its
+    /// last lines arrived, or since it is followed; none at the first look at a source that is new.
+    pub(super) fn wanted_since(&self, source: &Arc<SourceId>) -> Option<i64> {
+        let joint = self.open.as_ref().and_then(|open| open.get(source));
+        joint.map(|joint| joint.arrived_unix_ns).or(self.since_unix_ns)
     }
 
     fn of(&mut self, source: &Arc<SourceId>) -> Option<&mut Joint> {
@@ -82,11 +86,15 @@ impl Tail {
         self.joints.open = Some(open);
     }
 
-    /// Tells of each source how it goes on, once that is known: all its files are recognised.
-    pub(super) fn tell_joints(&mut self, out: Out<'_>) -> Flow<()> {
-        let Some(open) = &self.joints.open else { return ControlFlow::Continue(()) };
+    /// Tells of each source how it goes on, once that is known: all its files are recognised. Says whether
+    /// there was anything to tell: nothing new is read of a source before that, so that its first new line
+    /// cannot hide, by a kill in between, that something is missing before it.
+    pub(super) fn tell_joints(&mut self, out: Out<'_>) -> Flow<bool> {
+        self.joints.since_unix_ns.get_or_insert_with(now_unix_ns);
+        let Some(open) = &self.joints.open else { return ControlFlow::Continue(false) };
         let ripe: Vec<Arc<SourceId>> =
             open.keys().filter(|source| self.is_ripe(source)).map(Arc::clone).collect();
+        let told = !ripe.is_empty();
         for source in ripe {
             let joint = self.joints.open.as_mut().and_then(|open| open.remove(&source));
             let Some(Joint { path, wanted, hole, .. }) = joint else { continue };
@@ -105,16 +113,16 @@ impl Tail {
             };
             self.joined(&path, &source, proven, why, out)?;
         }
-        ControlFlow::Continue(())
+        ControlFlow::Continue(told)
     }
 
+    /// Tells whether every file of a source has been compared with what is known, as far as it can be now.
     fn is_ripe(&self, source: &Arc<SourceId>) -> bool {
         let mut files = self.files.iter().filter(|file| file.source == *source).peekable();
-        let settled = files.peek().is_some()
-            && files.all(|file| {
-                !file.waits() && (!matches!(file.state, State::Waiting) || file.stamp.size == 0)
-            });
-        settled && !self.troubles.any_of(source)
+        let compared = |file: &FollowedFile| {
+            matches!(file.state, State::Reading { .. }) || file.compared == Some(file.stamp)
+        };
+        files.peek().is_some() && files.all(compared)
     }
 
     /// Says how reading went on after a file.
@@ -129,4 +137,9 @@ impl Tail {
         let (path, source) = (path.to_owned(), SourceId::clone(source));
         emit(out, TailItem::Notice(Notice::Continuity { path, source, proven, why }))
     }
+}
+
+fn now_unix_ns() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
 }

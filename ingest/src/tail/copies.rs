@@ -32,6 +32,8 @@ pub(super) struct Copy {
     pub(super) path: PathBuf,
     /// Its length in bytes, uncompressed.
     pub(super) length: u64,
+    /// Rotated siblings that are younger than it, the oldest first: what was rotated between two looks.
+    pub(super) younger: Vec<PathBuf>,
 }
 
 /// Returns the first bytes of a file.
@@ -61,10 +63,11 @@ pub(super) fn copy_of(path: &Path, marks: &Marks) -> Option<Copy> {
     }
     // A folder that cannot be listed shows no copy.
     let siblings = rotated_siblings(path).unwrap_or_default();
-    siblings.into_iter().rev().take(SIBLINGS_MAX).find_map(|path| {
-        let (file, _) = open_regular(&path).ok()?;
+    siblings.iter().enumerate().rev().take(SIBLINGS_MAX).find_map(|(place, path)| {
+        let (file, _) = open_regular(path).ok()?;
         let length = marks.length_in(Uncompressed::new(file).ok()?).ok()??;
-        Some(Copy { path, length })
+        let younger = siblings[place + 1..].to_vec();
+        Some(Copy { path: path.clone(), length, younger })
     })
 }
 
@@ -141,7 +144,9 @@ mod tests {
         assert_eq!(copy_of(&path, &marks), None);
         write("audit.log.1", "other");
         write("audit.log.2", "abcd");
-        let copy = Copy { path: folder.path().join("audit.log.2"), length: 4 };
+        let path_of = |name: &str| folder.path().join(name);
+        let younger = vec![path_of("audit.log.1")];
+        let copy = Copy { path: path_of("audit.log.2"), length: 4, younger };
         assert_eq!(copy_of(&path, &marks), Some(copy));
     }
 }

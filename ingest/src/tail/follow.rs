@@ -195,7 +195,7 @@ impl Tail {
             }
             index += 1;
         }
-        self.tell_joints(out)?;
+        more |= self.tell_joints(out)?;
         self.troubles.tell(&seen, out)?;
         if caught_up && self.behind {
             self.behind = false;
@@ -231,6 +231,9 @@ impl Tail {
         let end = if compressed { End::Closed } else { End::Open };
         if let Err(error) = self.recognise(index, end, now, out)? {
             return self.trouble(index, &error);
+        }
+        if self.joints.is_open(&self.files[index].source) {
+            return ControlFlow::Continue(Step::Waits);
         }
         if !self.read(index, out)? {
             return ControlFlow::Continue(Step::More);

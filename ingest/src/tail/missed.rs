@@ -32,7 +32,7 @@ enum Standing {
 impl Tail {
     /// Returns the rotated siblings of a new file that may hold something new, the oldest first: those
     /// that go on after what is known of them, and unknown ones that are younger than a known one or, if none is
-    /// known, were written after the last lines arrived: the known ones may have been removed. A source that is
+    /// known, were written since the last lines arrived: the known ones may have been removed. A source that is
     /// followed for the first time has none: what was before is not read.
     pub(super) fn missed(&mut self, name: &Seen, seen: &Names) -> Vec<PathBuf> {
         if rotated_from(&name.path).is_some() {
@@ -41,7 +41,7 @@ impl Tail {
         // A folder that cannot be listed cannot be looked through.
         let siblings = rotated_siblings(&name.path).unwrap_or_default();
         let (mut missed, mut ours, mut recent, mut since) = (Vec::new(), None, 0, None);
-        let read_until = self.joints.read_until(&name.source);
+        let wanted_since = self.joints.wanted_since(&name.source);
         for (place, path) in siblings.iter().enumerate().rev().take(SIBLINGS_MAX) {
             let Ok(metadata) = fs::metadata(path) else { continue };
             let key = FileKey::of(&metadata);
@@ -58,7 +58,7 @@ impl Tail {
             }
             if known {
                 (ours, since) = (Some(missed.len()), Some(place));
-            } else if read_until.is_some_and(|until| written_after(&metadata, until)) {
+            } else if wanted_since.is_some_and(|since| written_after(&metadata, since)) {
                 recent = missed.len();
             }
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -66,22 +67,31 @@ impl Tail {
         }
         self.close(index, out)?;
         let Some(copy) = copy else { return ControlFlow::Continue(false) };
-        let file = match self.open(&copy.path, &source, now) {
-            Some(file) => file,
-            None => {
-                let Ok(key) = fs::metadata(&copy.path).map(|metadata| FileKey::of(&metadata))
-                else {
-                    return ControlFlow::Continue(false);
-                };
-                match self.files.iter().position(|file| file.key == key) {
-                    // Older than what stands in the file now.
-                    Some(place) if place > index => self.files.remove(place),
-                    _ => return ControlFlow::Continue(false),
-                }
-            }
-        };
-        self.files.insert(index, file);
-        ControlFlow::Continue(true)
+        let mut place = index;
+        for path in [copy.path].into_iter().chain(copy.younger) {
+            place += usize::from(self.open_before(place, &path, &source, now));
+        }
+        ControlFlow::Continue(place > index)
+    }
+
+    /// Puts a file into a place of the list, so that it is read before those after it; opens it if need be.
+    fn open_before(
+        &mut self,
+        place: usize,
+        path: &Path,
+        source: &Arc<SourceId>,
+        now: Instant,
+    ) -> bool {
+        let file = self.open(path, source, now).or_else(|| {
+            let key = fs::metadata(path).map(|metadata| FileKey::of(&metadata)).ok()?;
+            let at = self.files.iter().position(|file| file.key == key)?;
+            (at > place).then(|| self.files.remove(at))
+        });
+        let opened = file.is_some();
+        if let Some(file) = file {
+            self.files.insert(place, file);
+        }
+        opened
     }
 
     /// Ends a file that will not grow any more, and takes it out of the list.

@@ -27,11 +27,6 @@ impl Troubles {
         path.ancestors().any(|place| self.now.contains_key(place))
     }
 
-    /// Tells whether anything of this source could not be read in this round.
-    pub(super) fn any_of(&self, source: &SourceId) -> bool {
-        self.now.values().any(|(other, _)| other == source)
-    }
-
     /// Ends the round: sends what is new or has another reason, and what is over.
     pub(super) fn tell(&mut self, seen: &Names, out: Out<'_>) -> Flow<()> {
         let now = std::mem::take(&mut self.now);

@@ -43,8 +43,8 @@ restart
 append audit.log d;
 poll
     2 opened audit.log known 0 to 4
-    2 4 cd;
     continuity proven, audit.log: after the start
+    2 4 cd;
     caught up
 restart
 poll

@@ -237,18 +237,18 @@ restart
 wait
 poll
     2 opened audit.log.3 known 0 to 2
-    2 2 b;
 wait
 poll
-    2 finished
     3 opened audit.log.2.gz new
+    4 opened audit.log.1 new
+    5 opened audit.log new
+    continuity proven, audit.log: after the start
+    2 2 b;
+    2 finished
     3 0 c;
     3 finished
-    4 opened audit.log.1 new
     4 0 d;
-    5 opened audit.log new
     5 0 e;
-    continuity proven, audit.log: after the start
     caught up
 ",
     );
@@ -474,10 +474,10 @@ serve late;
 restart
 poll
     3 opened audit.log.2 known 0 to 2
-    3 2 late;
     4 opened audit.log new
-    4 0 c;
     continuity proven, audit.log: after the start
+    3 2 late;
+    4 0 c;
     caught up
 ",
     );
@@ -500,12 +500,12 @@ append audit.log.1 c;
 append audit.log d;
 poll
     2 opened audit.log.2 new
-    2 0 b;
     3 opened audit.log.1 new
-    3 0 c;
     4 opened audit.log new
-    4 0 d;
     continuity not proven, audit.log: after the start
+    2 0 b;
+    3 0 c;
+    4 0 d;
     caught up
 ",
     );
