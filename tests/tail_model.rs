@@ -24,9 +24,9 @@ use play::{Played, play};
 use crate::util::{missing_tool, python};
 
 /// Sequences in the ordinary test run.
-const SEQUENCES: u64 = 300;
+const SEQUENCES: u64 = 120;
 /// Sequences at once: most of their time is waiting.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 16;
 const ACTIONS_MAX: u64 = 26;
 
 #[test]

@@ -75,7 +75,7 @@ pub(super) struct FollowedFile {
     pub(super) returns: u32,
     /// What it looked like when it was last compared in vain.
     pub(super) compared: Option<Stamp>,
-    /// It gives nothing before the ledger has what another file has sent.
+    /// It gives nothing before the ledger has what another file has sent, or the source's joint is told.
     pub(super) waits_for_ledger: bool,
     /// It was opened under a name that is not a rotation's: its rotation was seen.
     pub(super) lived: bool,

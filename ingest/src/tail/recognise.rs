@@ -62,6 +62,13 @@ impl Tail {
                 self.shadow(index, known(generation), None, out)?;
                 return ControlFlow::Continue(Ok(()));
             }
+            // Nothing new is read before it is told what is missing before it.
+            Relation::New | Relation::Parts(_)
+                if self.joints.is_open(&self.files[index].source) =>
+            {
+                self.files[index].waits_for_ledger = true;
+                return ControlFlow::Continue(Ok(()));
+            }
             _ if self.is_under_way(index, &first) => {
                 self.files[index].waits_for_ledger = true;
                 return ControlFlow::Continue(Ok(()));

@@ -239,15 +239,15 @@ poll
     2 opened audit.log.3 known 0 to 2
 wait
 poll
-    3 opened audit.log.2.gz new
-    4 opened audit.log.1 new
-    5 opened audit.log new
     continuity proven, audit.log: after the start
     2 2 b;
     2 finished
+    3 opened audit.log.2.gz new
     3 0 c;
     3 finished
+    4 opened audit.log.1 new
     4 0 d;
+    5 opened audit.log new
     5 0 e;
     caught up
 ",
@@ -474,9 +474,9 @@ serve late;
 restart
 poll
     3 opened audit.log.2 known 0 to 2
-    4 opened audit.log new
     continuity proven, audit.log: after the start
     3 2 late;
+    4 opened audit.log new
     4 0 c;
     caught up
 ",
@@ -499,12 +499,12 @@ append audit.log.2 b;
 append audit.log.1 c;
 append audit.log d;
 poll
-    2 opened audit.log.2 new
-    3 opened audit.log.1 new
-    4 opened audit.log new
     continuity not proven, audit.log: after the start
+    2 opened audit.log.2 new
     2 0 b;
+    3 opened audit.log.1 new
     3 0 c;
+    4 opened audit.log new
     4 0 d;
     caught up
 ",
@@ -522,11 +522,11 @@ append audit.log.1 c;
 append audit.log d;
 restart
 poll
+    continuity not proven, audit.log: after the start
     2 opened audit.log.1 new
     2 0 c;
     3 opened audit.log new
     3 0 d;
-    continuity not proven, audit.log: after the start
     caught up
 wait
 poll
