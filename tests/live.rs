@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::util::{DEADLINE, Data, Server, get, pair, request, response, until, visible_text};
@@ -115,4 +117,47 @@ fn a_request_turns_from_pending_to_answered_on_the_page() {
     // It is the same event still.
     assert_eq!(data.search("request:slow")[0]["uid"], uid.as_str());
     assert_eq!(data.search("").len(), 1);
+}
+
+/// The index names leaves; a process that reads it while another one writes must find all of them in the
+/// ledger that it can see.
+#[test]
+fn another_process_reads_at_any_moment_of_the_traffic() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, data) = (folder.path().join("audit.log"), Data::new());
+    let mut file = File::create(&log).unwrap();
+    file.write_all(pair("r0", "secret/data/x", 0).as_bytes()).unwrap();
+    let server = Server::follow(&data, &log);
+    until("the first event is searchable", DEADLINE, || (data.total("") == 1).then_some(()));
+    let ended = AtomicBool::new(false);
+    let written = thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut written = 1;
+            while !ended.load(Ordering::Relaxed) {
+                let text = pair(&format!("r{written}"), "secret/data/x", written * 3);
+                file.write_all(text.as_bytes()).unwrap();
+                written += 1;
+                // A server is not faster than this either.
+                thread::sleep(Duration::from_millis(4));
+            }
+            written
+        });
+        let mut seen = 0;
+        for _ in 0..20 {
+            // Every read must end well; `search` reads the lines of each event back from the ledger.
+            let found = data.search("").len() as u64;
+            let counted = data.status_of("events");
+            if found < seen || counted < found {
+                ended.store(true, Ordering::Relaxed);
+                panic!("{found} events after {seen}, and {counted} in the status");
+            }
+            seen = found;
+        }
+        ended.store(true, Ordering::Relaxed);
+        writer.join().unwrap()
+    });
+    until("all events are searchable", DEADLINE, || {
+        (data.total("") == u64::try_from(written).unwrap()).then_some(())
+    });
+    drop(server);
 }

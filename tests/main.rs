@@ -14,6 +14,7 @@ mod answers;
 mod browser;
 mod cli;
 mod coverage;
+mod crash;
 mod fresh_recording;
 mod generated;
 mod hmac_vectors;

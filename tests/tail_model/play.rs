@@ -81,16 +81,13 @@ impl Player {
                     world.released();
                 }
             }
-            Action::Start => {
-                if self.server.is_none() {
-                    let pattern = world.pattern();
-                    let config = self.data.path().with_extension("toml");
-                    let text =
-                        format!("[[source]]\npath = {pattern:?}\ncluster = \"c\"\nnode = \"n\"\n");
-                    fs::write(&config, text).unwrap();
-                    self.server =
-                        Some(Server::start(&self.data, &["-c", config.to_str().unwrap()]));
-                }
+            Action::Start if self.server.is_none() => {
+                let pattern = world.pattern();
+                let config = self.data.path().with_extension("toml");
+                let text =
+                    format!("[[source]]\npath = {pattern:?}\ncluster = \"c\"\nnode = \"n\"\n");
+                fs::write(&config, text).unwrap();
+                self.server = Some(Server::start(&self.data, &["-c", config.to_str().unwrap()]));
             }
             Action::Settle if base && self.server.is_some() => self.settle(),
             // There is nothing to do it to.
