@@ -249,6 +249,9 @@ pub(crate) struct VerifyArgs {
     /// Checkpoint that was kept outside, or a folder of such: is the ledger still their extension?
     #[arg(long, value_name = "CHECKPOINT")]
     pub(crate) against: Vec<PathBuf>,
+    /// Key of a witness (file or text): what it cosigned last is held against the ledger
+    #[arg(long, value_name = "KEY", conflicts_with = "proof")]
+    pub(crate) witness: Vec<String>,
     /// Fingerprint (sha256:…) or file of the signer's key, had from somewhere else than this machine
     #[arg(long)]
     pub(crate) key: Option<String>,

@@ -6,7 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use reqwest::{Certificate, Client, ClientBuilder};
 
+pub(crate) mod alert;
+pub(crate) mod checkpoints;
+pub(crate) mod export;
+pub(crate) mod left;
 pub(crate) mod server;
+mod store_transport;
+pub(crate) mod witness;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@ mod entry;
 mod fake_server;
 mod fixture;
 mod http;
+mod receiver;
 mod server;
 mod wait;
 
@@ -16,5 +17,6 @@ pub(crate) use fixture::{
     missing_tool, python, tools_required,
 };
 pub(crate) use http::{get, get_with_host, visible_text};
+pub(crate) use receiver::Receiver;
 pub(crate) use server::Server;
 pub(crate) use wait::{DEADLINE, until};

@@ -24,9 +24,12 @@ use crate::source::{Generation, LeafIndex, Lines, Reader};
 mod batch;
 mod batches;
 mod cache;
+mod cosignature;
 mod error;
 mod folder;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod generations;
 mod hashes;
 mod hashing;
@@ -52,6 +55,7 @@ mod tests;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
 pub use batches::Batches;
+pub use cosignature::WitnessKey;
 pub use error::{Holder, LedgerError};
 pub use folder::Lock;
 pub use generations::GenerationInfo;

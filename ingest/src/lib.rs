@@ -19,4 +19,6 @@ pub mod normalise;
 pub mod pairing;
 
 pub mod custody;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod pipeline;

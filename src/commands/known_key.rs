@@ -5,12 +5,10 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use ingest::ledger::{Checkpoint, KnownKey};
+use ingest::ledger::{Checkpoint, KnownKey, WitnessKey};
 
 use crate::failure::Failure;
 
-/// Files of checkpoints end in this.
-pub(crate) const EXTENSION: &str = "checkpoint";
 /// No key, note or proof is longer.
 const BYTES_MAX: u64 = 256 << 10;
 
@@ -30,6 +28,19 @@ pub(super) fn known_key(given: &str) -> Result<KnownKey, Failure> {
     })?;
     let key = text.trim().parse().map_err(|error| Failure::Usage(format!("{given}: {error}")))?;
     Ok(KnownKey::Key(key))
+}
+
+/// Returns the key of a witness: given itself, or a file with it.
+pub(super) fn witness_key(given: &str) -> Result<WitnessKey, Failure> {
+    let problem = match given.parse() {
+        Ok(key) => return Ok(key),
+        Err(problem) => problem,
+    };
+    let usage = |problem: &str| Failure::Usage(format!("witness {given}: {problem}"));
+    if !Path::new(given).exists() {
+        return Err(usage(problem));
+    }
+    read_small(Path::new(given))?.trim().parse().map_err(usage)
 }
 
 /// Reads a checkpoint that was kept outside.

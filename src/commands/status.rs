@@ -6,24 +6,55 @@ use ingest::coverage::By;
 use query::coverage::Coverage;
 use query::status::{Status, status};
 use query::trail::Trail;
+use serde::Serialize;
 
 use crate::args::{StatusArgs, StatusFormat};
 use crate::failure::Failure;
 use crate::output::stdout;
+use crate::outside::left::Left;
 
 /// Runs the command.
 pub(crate) fn run(args: StatusArgs) -> Result<(), Failure> {
     let data = args.data.existing()?;
     let status = status(&data, &Trail::open(&data)?)?;
+    let mut outside = Left::read(&data);
+    // The notes are long, and stand outside anyway.
+    outside.exported.values_mut().for_each(|last| last.note = None);
     let mut out = stdout();
     match args.format {
         StatusFormat::Json => {
-            serde_json::to_writer(&mut out, &status)?;
+            serde_json::to_writer(&mut out, &Shown { status: &status, outside: &outside })?;
             out.write_all(b"\n")?;
         }
-        StatusFormat::Table => write_text(&status, &mut out)?,
+        StatusFormat::Table => {
+            write_text(&status, &mut out)?;
+            write_outside(&outside, &mut out)?;
+        }
     }
     Ok(out.flush()?)
+}
+
+/// What the data folder holds, and what has left it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    outside: &'a Left,
+}
+
+fn write_outside(left: &Left, out: &mut dyn Write) -> std::io::Result<()> {
+    let places = left.exported.iter().map(|(name, last)| (name.clone(), last));
+    let witnesses = left.cosigned.iter().map(|(name, last)| (format!("witness {name}"), last));
+    for (name, last) in places.chain(witnesses) {
+        match &last.time {
+            Some(time) => writeln!(out, "outside      {name}: {} leaves at {time}", last.leaves)?,
+            None => writeln!(out, "outside      {name}: no checkpoint yet")?,
+        }
+        if let Some(problem) = &last.problem {
+            writeln!(out, "             since then: {problem}")?;
+        }
+    }
+    Ok(())
 }
 
 fn write_text(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {

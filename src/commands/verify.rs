@@ -9,7 +9,7 @@ use anyhow::Context;
 use ingest::indexer::Indexer;
 use ingest::ledger::{
     Checkpoint, Handover, KeyChain, LedgerReader, Outside, Standing, Verification, VerifierKey,
-    VerifyOptions, key_fingerprint, verify,
+    VerifyOptions, WitnessKey, key_fingerprint, verify,
 };
 use ingest::normalise::Rules;
 use query::count::count;
@@ -19,11 +19,12 @@ use query::trail::Trail;
 
 use crate::args::VerifyArgs;
 use crate::commands::known_key::{
-    EXTENSION, describe_checkpoint, describe_signer, known_key, read_checkpoint,
+    describe_checkpoint, describe_signer, known_key, read_checkpoint, witness_key,
 };
 use crate::commands::verify_proof;
 use crate::failure::Failure;
 use crate::output::stdout;
+use crate::outside::export::EXTENSION;
 use crate::progress::count_bar;
 
 /// Runs the command.
@@ -33,7 +34,14 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     }
     let data = args.data.existing()?;
     let key = args.key.as_deref().map(known_key).transpose()?;
-    let against = outside_checkpoints(&args.against, &data)?;
+    let mut against = outside_checkpoints(&args.against, &data)?;
+    let witnesses =
+        args.witness.iter().map(|given| witness_key(given)).collect::<Result<Vec<_>, _>>()?;
+    let mut cosigned = Vec::new();
+    if !witnesses.is_empty() {
+        against.extend(read_checkpoint(&data.join("ledger/cosigned")).ok());
+        cosigned = witnesses.iter().map(|key| cosignature(key, &against)).collect();
+    }
     let bar = count_bar("verifying");
     let verification = verify(&data, &VerifyOptions { key, against }, &mut |done, all| {
         bar.set_length(all);
@@ -44,7 +52,15 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     let mut failed = !verification.intact
         || verification.signer_known == Some(false)
         || verification.leaves_without_tile > 0
-        || verification.outside.iter().any(|outside| outside.standing != Standing::Extends);
+        || verification.outside.iter().any(|outside| outside.standing != Standing::Extends)
+        || cosigned.iter().any(Option::is_none);
+    for (key, cosigned) in witnesses.iter().zip(&cosigned) {
+        let told = match cosigned {
+            Some((leaves, time)) => format!("has cosigned {leaves} leaves at {time}"),
+            None => "has cosigned NONE of these checkpoints".to_owned(),
+        };
+        let _ = writeln!(text, "witness      {} {told}", key.name());
+    }
     if args.index && verification.intact {
         let differences = compare_index(&data)?;
         failed |= !differences.is_empty();
@@ -61,6 +77,16 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     } else {
         Ok(())
     }
+}
+
+/// Returns the leaves of the newest checkpoint that a witness has cosigned, and when.
+fn cosignature(key: &WitnessKey, checkpoints: &[Checkpoint]) -> Option<(u64, String)> {
+    let cosigned = checkpoints
+        .iter()
+        .filter_map(|checkpoint| Some((checkpoint.size, key.cosigned_at(&checkpoint.note)?)));
+    let (leaves, seconds) = cosigned.max()?;
+    let time = i64::try_from(seconds).ok().and_then(|at| jiff::Timestamp::from_second(at).ok())?;
+    Some((leaves, time.to_string()))
 }
 
 /// Reads checkpoints: files, and of folders the ones of this ledger.
@@ -125,7 +151,9 @@ fn describe(verification: &Verification) -> String {
     }
     describe_outside(verification, &mut line);
     if let Some(leaf) = verification.first_wrong_leaf {
-        line("first wrong", format!("leaf {leaf}"));
+        // Where tiles cannot be believed, the leaf is only where doubt begins.
+        let or_later = if verification.leaves_without_tile > 0 { ", or one after it" } else { "" };
+        line("first wrong", format!("leaf {leaf}{or_later}"));
     }
     if let Some(problem) = &verification.problem {
         line("problem", problem.clone());

@@ -77,7 +77,7 @@ impl Player {
             }
             Action::Stop => {
                 if let Some(server) = self.server.take() {
-                    server.stop();
+                    server.terminate();
                     world.released();
                 }
             }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -27,7 +27,11 @@ impl Server {
 
     /// Starts `keytrail run` on a data folder and waits until its pages can be asked for.
     pub(crate) fn start(data: &Data, arguments: &[&str]) -> Server {
-        let mut command = keytrail();
+        Server::start_as(keytrail(), data, arguments)
+    }
+
+    /// Like [`Server::start`], with a command whose environment was prepared.
+    pub(crate) fn start_as(mut command: Command, data: &Data, arguments: &[&str]) -> Server {
         command
             .arg("run")
             .arg("-d")
@@ -82,16 +86,12 @@ impl Server {
         self.said.lock().unwrap().clone()
     }
 
-    /// Ends it as a service manager does, and waits for its end.
-    ///
-    /// # Panics
-    /// It ends with a failure, or not within the deadline.
-    pub(crate) fn stop(mut self) {
+    /// Asks it to end, as a service manager does, and waits until it has.
+    pub(crate) fn terminate(mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let (status, _) =
-            until("keytrail has stopped", DEADLINE, || self.child.try_wait().unwrap());
-        assert!(status.success(), "{status}; it said:\n{}", self.said());
+        let (status, _) = until("it has ended", DEADLINE, || self.child.try_wait().unwrap());
+        assert!(status.success(), "it ended with {status}:\n{}", self.said());
     }
 
     /// `kill -9`, at once.

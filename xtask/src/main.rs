@@ -6,6 +6,7 @@
 
 mod bench;
 mod measure;
+mod soak;
 mod step;
 mod test;
 mod tools;
@@ -29,6 +30,15 @@ enum Task {
         #[arg(long)]
         full: bool,
     },
+    /// Run what is too long for each test run.
+    Soak {
+        /// Only this part.
+        #[arg(long)]
+        only: Option<soak::Part>,
+        /// How many rounds, of whatever the part has rounds of [default: as the part says].
+        #[arg(long)]
+        rounds: Option<u64>,
+    },
     /// Measure.
     Bench {
         #[command(subcommand)]
@@ -47,12 +57,23 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// Clock and CPU of a verification, beside `zstd -d | sha256sum` of the same segments.
+    Verify {
+        /// Lines of the generated log.
+        #[arg(long, default_value_t = 1_000_000)]
+        lines: u64,
+        /// How often each of the two is run, turn by turn.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { full } => test::run(full),
+        Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+        Task::Bench { what: Bench::Verify { lines, rounds } } => bench::verify(lines, rounds),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -153,6 +153,29 @@ pub(crate) fn go_peer() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Sees to Prometheus's checker, and returns its path: out of Debian's package, which is not installed, since a
+/// whole Prometheus would come with it.
+///
+/// # Errors
+/// It is not on the path, and apt-get cannot fetch the package.
+pub(crate) fn promtool() -> Result<PathBuf> {
+    if on_path("promtool") {
+        return Ok(PathBuf::from("promtool"));
+    }
+    let folder = target().join("prometheus");
+    let program = folder.join("usr/bin/promtool");
+    if !program.exists() {
+        std::fs::create_dir_all(&folder)?;
+        let mut fetch = Command::new("sh");
+        fetch.args([
+            "-ec",
+            "apt-get download -qq prometheus; dpkg-deb -x prometheus_*.deb .; rm prometheus_*.deb",
+        ]);
+        step("get promtool (Debian's package prometheus)", fetch.current_dir(&folder))?;
+    }
+    Ok(program)
+}
+
 /// Sees to cargo-deny.
 ///
 /// # Errors
@@ -162,6 +185,34 @@ pub(crate) fn cargo_deny() -> Result<()> {
         return Ok(());
     }
     step("install cargo-deny", &mut cargo(&["install", "--locked", "--quiet", "cargo-deny"]))
+}
+
+/// Sees to cargo-fuzz, below `target/`, and to the nightly compiler that it needs.
+///
+/// # Errors
+/// cargo or rustup cannot install it.
+pub(crate) fn cargo_fuzz() -> Result<()> {
+    let folder = target().join("tools");
+    if !folder.join("bin/cargo-fuzz").exists() {
+        let mut install = cargo(&["install", "--locked", "--quiet", "cargo-fuzz", "--root"]);
+        step("install cargo-fuzz", install.arg(&folder))?;
+    }
+    if !succeeds(Command::new("rustup").args(["run", "nightly", "rustc", "--version"])) {
+        let mut install = Command::new("rustup");
+        install.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
+        step("install a nightly compiler for the fuzzer", &mut install)?;
+    }
+    Ok(())
+}
+
+/// Returns the path with what we installed below `target/` first.
+///
+/// # Errors
+/// A folder whose name cannot stand in a path.
+pub(crate) fn with_own_programs() -> Result<OsString> {
+    let own = target().join("tools/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path)))?)
 }
 
 /// Returns a command run as root, by sudo if we are not.

@@ -184,6 +184,13 @@ impl KeyChain {
         Some(&self.current).into_iter().chain(before.map(|handover| &handover.from)).find(signs)
     }
 
+    /// Tells whether any of the keys signed a checkpoint, at whatever size: it was this ledger's once.
+    pub(super) fn ever_signed(&self, checkpoint: &Checkpoint) -> bool {
+        let old = self.handovers.iter().map(|handover| &handover.from);
+        let mut keys = std::iter::once(&self.current).chain(old);
+        keys.any(|key| key.name() == checkpoint.origin && key.verifies(&checkpoint.note))
+    }
+
     /// Returns the handovers with one more.
     pub(super) fn with(&self, handover: &Handover) -> String {
         let notes = self.handovers.iter().chain([handover]);

@@ -54,6 +54,9 @@ impl Checkpoint {
         else {
             return Err("a note of fewer than three lines");
         };
+        if origin.is_empty() {
+            return Err("a note without an origin");
+        }
         let size = decimal(size).ok_or("a note without the number of leaves")?;
         let root = BASE64_STANDARD
             .decode(root)
@@ -157,7 +160,7 @@ pub fn key_fingerprint(key: &VerifierKey) -> String {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&key_text(&self.name, &self.key, self.key.as_bytes()))
+        f.write_str(&key_text(&self.name, &self.key, self.key.as_bytes(), ED25519))
     }
 }
 
@@ -214,7 +217,7 @@ impl NoteSigner {
     pub(super) fn to_text(&self) -> String {
         format!(
             "PRIVATE+KEY+{}",
-            key_text(&self.name, &self.key.verifying_key(), self.key.as_bytes())
+            key_text(&self.name, &self.key.verifying_key(), self.key.as_bytes(), ED25519)
         )
     }
 
@@ -242,9 +245,10 @@ impl NoteSigner {
     }
 }
 
-fn key_text(name: &str, key: &VerifyingKey, bytes: &[u8; 32]) -> String {
-    let id = u32::from_be_bytes(key_id(name, key, ED25519));
-    let mut tagged = vec![ED25519];
+/// Writes a key: `bytes` are the public or the secret ones.
+pub(super) fn key_text(name: &str, key: &VerifyingKey, bytes: &[u8; 32], algorithm: u8) -> String {
+    let id = u32::from_be_bytes(key_id(name, key, algorithm));
+    let mut tagged = vec![algorithm];
     tagged.extend(bytes);
     format!("{name}+{id:08x}+{}", BASE64_STANDARD.encode(tagged))
 }

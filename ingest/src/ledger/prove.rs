@@ -46,11 +46,24 @@ impl LedgerReader {
     /// The ledger has, or had then, not so many leaves; it is damaged or unreadable.
     pub fn prove_consistency(&self, older: u64) -> Result<ConsistencyProof, LedgerError> {
         self.refresh()?;
+        self.prove_extension(older, self.seen().checkpoint.clone())
+    }
+
+    /// Like [`LedgerReader::prove_consistency`], for a checkpoint of this ledger that may not be the last any more.
+    ///
+    /// # Errors
+    /// See there; the checkpoint is not this ledger's.
+    pub fn prove_extension(
+        &self,
+        older: u64,
+        checkpoint: Checkpoint,
+    ) -> Result<ConsistencyProof, LedgerError> {
         let seen = self.seen();
-        let checkpoint = seen.checkpoint.clone();
         let size = checkpoint.size;
-        if older > size {
-            return Err(LedgerError::OutOfRange { leaf: LeafIndex(older - 1), size });
+        for asked in [older, size] {
+            if asked > seen.checkpoint.size.min(size) {
+                return Err(LedgerError::OutOfRange { leaf: LeafIndex(asked - 1), size });
+            }
         }
         let mut node = |level, index| self.node(&seen, level, index);
         let hashes = consistency(older, size, &mut node)?;

@@ -11,6 +11,7 @@ mod golden;
 mod keys;
 mod proofs;
 mod reading;
+mod tamper_matrix;
 mod tampering;
 mod writing;
 

@@ -142,7 +142,9 @@ pub fn verify(
     };
     let is_signed = signed(&checkpoint);
     for outside in &mut result.outside {
-        if !signed(&outside.checkpoint) {
+        // A key that has handed over meanwhile may have signed it, also in a history that was rolled back.
+        let ours = keys.is_some_and(|keys| keys.ever_signed(&outside.checkpoint));
+        if !ours && !signed(&outside.checkpoint) {
             outside.standing = Standing::OtherSigner;
         } else if outside.checkpoint.size > checkpoint.size {
             outside.standing = Standing::RolledBack;

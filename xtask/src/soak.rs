@@ -1,0 +1,98 @@
+//! `cargo xtask soak`: what is too long for each test run. Each part says how long it takes by default.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::step::{step, target, workspace};
+use crate::tools;
+
+/// A part of the soak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// The bodies of `ingest/src/fuzz.rs` under cargo-fuzz: five minutes each, or so many rounds.
+    Fuzz,
+}
+
+/// The targets of `tests/fuzz`.
+const FUZZ_TARGETS: [&str; 5] = ["line", "header", "segment", "signed_text", "recovery"];
+const FUZZ_SECONDS: u64 = 300;
+
+/// Runs one part, or all.
+///
+/// # Errors
+/// A part that fails; what it needs is not here.
+pub(crate) fn run(only: Option<Part>, rounds: Option<u64>) -> Result<()> {
+    for part in Part::value_variants() {
+        if only.is_none_or(|only| only == *part) {
+            match part {
+                Part::Fuzz => fuzz(rounds)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fuzz(rounds: Option<u64>) -> Result<()> {
+    tools::cargo_fuzz()?;
+    let bound = match rounds {
+        Some(rounds) => format!("-runs={rounds}"),
+        None => format!("-max_total_time={FUZZ_SECONDS}"),
+    };
+    for name in FUZZ_TARGETS {
+        let corpus = target().join("fuzz-corpus").join(name);
+        fs::create_dir_all(&corpus)
+            .with_context(|| format!("{} cannot be made", corpus.display()))?;
+        seed(name, &corpus)?;
+        let mut run = Command::new("cargo");
+        // The compiler that the workspace pins knows no sanitizers.
+        run.args(["+nightly", "fuzz", "run", "--fuzz-dir", "tests/fuzz", "--target-dir"])
+            .arg(target().join("fuzz"))
+            .arg(name)
+            .arg(&corpus)
+            .args(["--", &bound, "-max_len=65536", "-timeout=60"])
+            .env("PATH", tools::with_own_programs()?)
+            .env_remove("RUSTUP_TOOLCHAIN")
+            .current_dir(workspace());
+        step(&format!("fuzz {name}"), &mut run)?;
+    }
+    Ok(())
+}
+
+/// Gives a target real input to begin with.
+fn seed(name: &str, corpus: &Path) -> Result<()> {
+    let fixtures = workspace().join("fixtures");
+    let files = match name {
+        "line" => return seed_lines(&fixtures.join("samples/openbao-2.7.2-recorded"), corpus),
+        "signed_text" => vec!["ledger-v1/ledger/checkpoint", "ledger-v1/keys/verifier.key"],
+        "segment" | "recovery" => vec![
+            "ledger-v1/ledger/lines/00000000000000000000.zst",
+            "ledger-v1/ledger/own/00000000000000000064.zst",
+        ],
+        _ => Vec::new(),
+    };
+    for (number, file) in files.iter().enumerate() {
+        let from = fixtures.join(file);
+        fs::copy(&from, corpus.join(format!("seed-{number}")))
+            .with_context(|| format!("{} cannot be copied", from.display()))?;
+    }
+    Ok(())
+}
+
+fn seed_lines(samples: &Path, corpus: &Path) -> Result<()> {
+    let mut number = 0;
+    for name in ["hashed.ndjson", "raw.ndjson"] {
+        let text = fs::read(samples.join(name)).with_context(|| format!("{name} is not there"))?;
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            fs::write(corpus.join(format!("seed-{number}")), line)?;
+            number += 1;
+        }
+    }
+    if number == 0 {
+        bail!("the samples hold no lines");
+    }
+    Ok(())
+}
