@@ -15,9 +15,9 @@ use crate::util::{DEADLINE, Data, Run, Server, generated, missing_tool, python, 
 
 /// Kills and lines of the ordinary run: a debug build indexes some thousand lines a second.
 const KILLS: u32 = 50;
-const LINES: u32 = 16_000;
+const LINES: u32 = 8_000;
 /// Files of about this many lines.
-const ROTATE_AFTER: usize = 1_100;
+const ROTATE_AFTER: usize = 600;
 
 fn number(name: &str, usual: u32) -> u32 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap())
@@ -75,7 +75,7 @@ impl Writer<'_> {
         let base = self.folder.join("audit.log");
         fs::rename(&base, name(1, "")).unwrap();
         self.rotated += 1;
-        if self.rotated % 2 == 0 && name(2, "").exists() {
+        if self.rotated.is_multiple_of(2) && name(2, "").exists() {
             let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
             packed.write_all(&fs::read(name(2, "")).unwrap()).unwrap();
             fs::write(self.folder.join("packing"), packed.finish().unwrap()).unwrap();

@@ -101,6 +101,7 @@ impl Tail {
         self.finished.retain(|&key, _| seen.lead_to(key));
         self.look_at_lingering(&seen, now);
         self.open_new(&seen, now, out)?;
+        self.look_again(&seen, now);
         ControlFlow::Continue(seen)
     }
 

@@ -79,6 +79,8 @@ pub(super) struct FollowedFile {
     pub(super) waits_for_ledger: bool,
     /// It was opened under a name that is not a rotation's: its rotation was seen.
     pub(super) lived: bool,
+    /// The last change of its folder after which its rotated siblings were looked at.
+    pub(super) listed: Option<SystemTime>,
     /// Its first bytes, when it was compared last.
     pub(super) head: Vec<u8>,
     /// How much of it was known when it was compared last.
@@ -123,6 +125,7 @@ impl FollowedFile {
             compared: None,
             waits_for_ledger: false,
             lived: rotated_from(path).is_none(),
+            listed: None,
             head: Vec::new(),
             known_to: 0,
             first: None,

@@ -216,7 +216,7 @@ impl Tail {
         if let Some(read_to) = changed
             && self.truncated(index, read_to, now, out)?
         {
-            // Another file stands in its place in the list now.
+            // The copy's turn is in the next round.
             return ControlFlow::Continue(Step::More);
         }
         let present = self.place(index, seen, now, out)?;

@@ -1,14 +1,17 @@
 //! Finds rotated files that were not read to their end because nobody looked when they were rotated.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::compressed::{Compression, MAGIC_BYTES};
 use super::content::{first_leaf, open_regular};
 use super::file::FileKey;
-use super::follow::Tail;
+use super::follow::{FILES_MAX, Tail};
 use super::identity::leaf_hash;
 use super::names::{Names, Seen};
 use super::siblings::{hole, rotated_from, rotated_siblings};
@@ -30,6 +33,42 @@ enum Standing {
 }
 
 impl Tail {
+    /// Looks at the siblings of the followed files again where a folder has changed: a look in the middle of
+    /// a rotation sees some names twice and others not at all.
+    pub(super) fn look_again(&mut self, seen: &Names, now: Instant) {
+        let mut changed: HashMap<PathBuf, Option<SystemTime>> = HashMap::new();
+        let mut index = 0;
+        while index < self.files.len() {
+            let file = &self.files[index];
+            let (key, path) = (file.key, file.path.clone());
+            let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+            let modified = *changed.entry(folder).or_insert_with_key(|folder| {
+                let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                fs::metadata(folder).and_then(|metadata| metadata.modified()).ok()
+            });
+            let current = seen.at(&path) == Some(key) && rotated_from(&path).is_none();
+            if current && modified.is_some() && modified != file.listed {
+                let name = Seen { key, stamp: file.stamp, path, source: Arc::clone(&file.source) };
+                // The system's times are coarse: what happens within a second may bear one time.
+                let settled = modified
+                    .and_then(|modified| SystemTime::now().duration_since(modified).ok())
+                    .is_some_and(|since| since > Duration::from_secs(1));
+                if settled {
+                    self.files[index].listed = modified;
+                }
+                for path in self.missed(&name, seen) {
+                    if self.files.len() < FILES_MAX
+                        && let Some(file) = self.open(&path, &name.source, now)
+                    {
+                        self.files.insert(index, file);
+                        index += 1;
+                    }
+                }
+            }
+            index += 1;
+        }
+    }
+
     /// Returns the rotated siblings of a new file that may hold something new, the oldest first: those
     /// that go on after what is known of them, and unknown ones that are younger than a known one or, if none is
     /// known, were written since the last lines arrived: the known ones may have been removed. A source that is

@@ -23,7 +23,7 @@ const DEPARTED_MAX: usize = 256;
 
 impl Tail {
     /// Ends a content whose bytes are no longer those that were read. If a rotated sibling is a copy of
-    /// it, that is read on, in the file's place in the list: then returns true.
+    /// it, that is read on, before the file itself: then returns true.
     pub(super) fn truncated(
         &mut self,
         index: usize,
@@ -71,7 +71,7 @@ impl Tail {
         for path in [copy.path].into_iter().chain(copy.younger) {
             place += usize::from(self.open_before(place, &path, &source, now));
         }
-        ControlFlow::Continue(place > index)
+        ControlFlow::Continue(true)
     }
 
     /// Puts a file into a place of the list, so that it is read before those after it; opens it if need be.

@@ -174,9 +174,9 @@ copy audit.log audit.log.1
 cut audit.log 0
 append audit.log x;
 poll
+    2 opened audit.log.1 known 0 to 4
     continuity not proven, audit.log: cut after it had been copied to audit.log.1 (copytruncate)
     1 finished
-    2 opened audit.log.1 known 0 to 4
     2 4 c;
     3 opened audit.log new
     3 0 x;
@@ -338,8 +338,11 @@ poll
 append audit.log.1 other;
 cut audit.log 0
 poll
+    3 opened audit.log.1 new
+    3 0 other;
     truncated audit.log after 2, size 0, lost at least 0
     2 finished
+    caught up
 append audit.log part
 poll
 cut audit.log 0
@@ -363,13 +366,14 @@ append audit.log c;torn
 copy audit.log audit.log.1
 append audit.log tail;
 poll
+    2 opened audit.log.1 known 0 to 4
     1 4 c;torntail;
-    caught up
 cut audit.log 0
 append audit.log.1 !
 poll
     truncated audit.log after 15, size 0, lost at least 0
     1 finished
+    caught up
 ",
     );
 }
