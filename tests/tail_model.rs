@@ -4,7 +4,8 @@
 //! ledger, read by `docs/read_ledger.py`, must have each content byte for byte, no line twice, and nothing
 //! that was never written; what is missing must have been destroyed, and a gap or an open joint must say so.
 //!
-//! `KEYTRAIL_SEQUENCES=N` runs N sequences, `KEYTRAIL_SEED=S` one.
+//! `KEYTRAIL_SEQUENCES=N` runs N other sequences, `KEYTRAIL_SEED=S` one, `KEYTRAIL_NOSHRINK=1` leaves a
+//! failure as it is. Hundreds more run in the process, over files and a ledger in memory: `ingest/src/tail/tests/random.rs`.
 
 mod action;
 mod ledgers;

@@ -85,8 +85,8 @@ impl Tail {
             let Ok(metadata) = fs::metadata(path) else { continue };
             let key = FileKey::of(&metadata);
             if self.is_open(key) {
-                (ours, since) = (Some(missed.len()), None);
-                break;
+                (ours, since) = (Some(missed.len()), Some(place));
+                continue;
             }
             let standing = self.standing(path, &name.source);
             let known = !matches!(standing, Standing::Unknown);
