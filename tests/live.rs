@@ -142,18 +142,23 @@ fn another_process_reads_at_any_moment_of_the_traffic() {
             }
             written
         });
-        let mut seen = 0;
-        for _ in 0..20 {
-            // Every read must end well; `search` reads the lines of each event back from the ledger.
-            let found = data.search("").len() as u64;
-            let counted = data.status_of("events");
-            if found < seen || counted < found {
-                ended.store(true, Ordering::Relaxed);
-                panic!("{found} events after {seen}, and {counted} in the status");
+        let reader = scope.spawn(|| {
+            let mut seen = 0;
+            for _ in 0..20 {
+                // Every read must end well; `search` reads the lines of each event back from the ledger.
+                let found = data.search("").len() as u64;
+                let counted = data.status_of("events");
+                assert!(
+                    found >= seen && counted >= found,
+                    "{found} after {seen}, status {counted}"
+                );
+                seen = found;
             }
-            seen = found;
-        }
+        });
+        // However it ends, the writer must end too.
+        let read = reader.join();
         ended.store(true, Ordering::Relaxed);
+        read.unwrap();
         writer.join().unwrap()
     });
     until("all events are searchable", DEADLINE, || {
