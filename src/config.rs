@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ingest::room::Reserve;
 use ingest::source::SourceId;
 use ingest::tail::{FollowOptions, FollowedSource};
 use serde::Deserialize;
@@ -44,6 +45,8 @@ struct File {
     #[serde(default)]
     server: Vec<FileServer>,
     #[serde(default)]
+    reserve: FileReserve,
+    #[serde(default)]
     alert: Vec<FileAlert>,
     #[serde(default)]
     verify: FileVerify,
@@ -51,6 +54,13 @@ struct File {
     checkpoint: FileCheckpoint,
     #[serde(default)]
     witness: Vec<FileWitness>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileReserve {
+    bytes: Option<u64>,
+    percent: Option<u8>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) allow_raw: Vec<SourceId>,
     /// The cluster's nodes, if they are declared.
     pub(crate) nodes: Option<Vec<String>>,
+    /// What is left free on a volume that holds a followed file.
+    pub(crate) reserve: Reserve,
     /// Where checkpoints go.
     pub(crate) checkpoint: CheckpointConfig,
     /// What else it does while it follows.
@@ -166,6 +178,17 @@ impl Config {
         let files = files.collect();
         let beside = Beside { servers, alerts, verify_every: file.verify.every()?, files };
         let tail = FollowOptions::new(sources);
+        let usual = Reserve::default();
+        let reserve = Reserve {
+            bytes: file.reserve.bytes.unwrap_or(usual.bytes),
+            percent: file.reserve.percent.unwrap_or(usual.percent),
+        };
+        if reserve.percent > 90 {
+            return Err(format!(
+                "[reserve] percent = {}: hundredths of the volume, at most 90",
+                reserve.percent
+            ));
+        }
         Ok(Config {
             data: file.data,
             listen: file.listen,
@@ -173,6 +196,7 @@ impl Config {
             tail,
             allow_raw,
             nodes,
+            reserve,
             checkpoint,
             beside,
         })
@@ -221,6 +245,9 @@ const KEYS: &[&str] = &[
     "ca_file",
     "heartbeat",
     "counters",
+    "reserve",
+    "bytes",
+    "percent",
     "alert",
     "name",
     "on",
@@ -287,7 +314,16 @@ mod tests {
         let mut listed: Vec<&str> = documented
             .lines()
             .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-            .chain(["source", "cluster", "server", "alert", "verify", "checkpoint", "witness"])
+            .chain([
+                "source",
+                "cluster",
+                "reserve",
+                "server",
+                "alert",
+                "verify",
+                "checkpoint",
+                "witness",
+            ])
             .collect();
         let mut keys = KEYS.to_vec();
         for names in [&mut listed, &mut keys] {
@@ -300,6 +336,7 @@ mod tests {
             "",
             "[[source]]\n",
             "[cluster.c]\n",
+            "[reserve]\n",
             "[[server]]\n",
             "[[alert]]\n",
             "[verify]\n",
@@ -363,6 +400,8 @@ mod tests {
             ),
             ("[verify]\nevery = \"1s\"", "[verify] every: at least 1m"),
             ("[[server]]\naddress = \"http://b\"\nhartbeat = \"5s\"", "TOML parse error"),
+            ("[reserve]\npercent = 91", "[reserve] percent = 91: hundredths"),
+            ("[reserve]\nbytes = -1", "TOML parse error"),
         ] {
             let message = check(&format!("{source}{more}"));
             assert!(message.starts_with(problem), "{message}");

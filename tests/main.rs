@@ -17,6 +17,7 @@ mod cli;
 mod coverage;
 mod crash;
 mod fresh_recording;
+mod full_disk;
 mod generated;
 mod hmac_vectors;
 mod ledger_reading;

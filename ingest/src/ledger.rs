@@ -25,7 +25,10 @@ mod batch;
 mod batches;
 mod cache;
 mod cosignature;
+mod disk;
 mod error;
+#[cfg(test)]
+mod faults;
 mod folder;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -43,7 +46,9 @@ mod proof_text;
 mod prove;
 mod reader;
 mod recover;
+mod seal;
 mod segment;
+mod stream_writer;
 mod tiles;
 mod tree;
 mod verify;
@@ -52,6 +57,11 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use disk::Disk;
+#[cfg(test)]
+pub(crate) use faults::Faults;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
 pub use batches::Batches;
@@ -64,6 +74,7 @@ pub use line_hashes::LineHashes;
 pub use note::{Checkpoint, VerifierKey, key_fingerprint};
 pub use proof_text::{ConsistencyProof, InclusionProof};
 pub use reader::{LedgerReader, cat};
+pub use seal::{Sealed, Sealer};
 pub use tree::{Hash, leaf_hash};
 pub use verify::{Outside, Standing, Verification, VerifyOptions, verify};
 pub use writer::{Ledger, SEGMENT_BYTES};

@@ -9,6 +9,8 @@ pub mod known;
 pub mod ledger;
 pub mod own;
 pub mod record;
+pub mod room;
+pub mod safe;
 pub mod tail;
 
 pub mod coverage;

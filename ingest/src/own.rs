@@ -66,6 +66,13 @@ pub enum Fact {
         /// What is wrong, with the remedy.
         why: String,
     },
+    /// Nothing was recorded for want of room on the disk, until this line's time. The audit files were the buffer.
+    Paused {
+        /// Since when.
+        since: Timestamp,
+        /// Why, with the remedy.
+        why: String,
+    },
     /// An import ended.
     Imported {
         /// Which source.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -18,15 +18,20 @@ use crate::known::KnownFromLedger;
 use crate::ledger::{Ledger, LedgerError, LedgerReader, Lock};
 use crate::normalise::Rules;
 use crate::own::{Fact, OwnLine};
-use crate::record::{RecordError, RecordOptions, Recorded, ToLedger, now_unix_ns, record};
+use crate::record::{
+    Patience, RecordError, RecordOptions, Recorded, ToLedger, now_unix_ns, record,
+};
+use crate::room::{Reserve, Room, Space};
 use crate::source::{Reader, SourceId};
 use crate::tail::{FollowOptions, Input, StopSignal, Tail, TailError, import as read_whole};
 
+mod live;
+mod sealing;
+
+use live::Live;
+
 /// Batches between tail and ledger; a batch is about 1 MiB.
 const QUEUE_BATCHES: usize = 8;
-
-/// While following, what was read becomes searchable this long after the first of it.
-const COMMIT_AFTER: Duration = Duration::from_millis(200);
 
 /// Why the line stopped.
 #[derive(Debug, Error)]
@@ -97,6 +102,8 @@ pub struct FollowSettings {
     pub allow_raw: Vec<SourceId>,
     /// The cluster's nodes, if somebody says which it has.
     pub nodes: Option<Vec<String>>,
+    /// What is left free on a volume that holds a followed file.
+    pub reserve: Reserve,
 }
 
 /// Where those who watch write what they did and noticed.
@@ -129,6 +136,7 @@ pub struct Following {
     threads: Vec<(&'static str, JoinHandle<()>)>,
     failures: Receiver<PipelineError>,
     quiet_since: Arc<AtomicI64>,
+    room: Room,
 }
 
 impl Following {
@@ -145,6 +153,14 @@ impl Following {
     /// Returns a way to see whether everything that stood in the files is recorded.
     pub fn caught_up(&self) -> CaughtUp {
         CaughtUp(Arc::clone(&self.quiet_since))
+    }
+
+    /// Returns how much room there is, and whether recording waits for more.
+    ///
+    /// # Errors
+    /// The operating system does not tell.
+    pub fn space(&self) -> std::io::Result<Space> {
+        self.room.space()
     }
 
     /// Stops reading, records and indexes what was read, and closes everything.
@@ -167,15 +183,22 @@ impl Following {
 /// # Errors
 /// Another process writes this data folder; ledger, index or a glob cannot be opened.
 pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
-    let FollowSettings { data, cluster, tail, allow_raw, nodes } = settings;
+    let FollowSettings { data, cluster, tail, allow_raw, nodes, reserve } = settings;
     let mut ledger = Ledger::open(&data, &cluster)?;
     let reader = ledger.reader()?;
     let indexer = Indexer::open(&index_dir(&data), reader.clone(), Rules::builtin())?;
+    let indexed = reader.clone();
     let (to_ledger, items) = sync_channel(QUEUE_BATCHES);
-    let (fail, failures) = sync_channel(3);
+    let (fail, failures) = sync_channel(4);
     let stop = StopSignal::default();
     let sources = tail.sources.iter().map(|followed| followed.source.to_string()).collect();
+    let folders = tail.folders();
     let tail = Tail::new(tail, Box::new(KnownFromLedger::new(reader, to_ledger.clone())))?;
+    let room = Room::new(&data, folders, reserve);
+    let sealer = ledger.sealer()?;
+    if let Some(why) = room.refuses(0) {
+        tracing::error!("nothing will be recorded for want of room: {why}");
+    }
     let durable = Arc::new(Durable::default());
     durable.set(ledger.size());
     let quiet_since = Arc::new(AtomicI64::new(0));
@@ -196,8 +219,12 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
 
     spawn("ledger", {
         let (durable, quiet_since) = (Arc::clone(&durable), Arc::clone(&quiet_since));
-        let options =
-            RecordOptions { reader: Reader::Live, allow_raw, clear_tokens_are_fatal: false };
+        let options = RecordOptions {
+            reader: Reader::Live,
+            allow_raw,
+            clear_tokens_are_fatal: false,
+            patience: Some(Patience { room: room.clone(), stop: stop.clone() }),
+        };
         Box::new(move || {
             let caught_up = |caught_up| {
                 quiet_since.store(if caught_up { now_unix_ns() } else { 0 }, Ordering::Relaxed)
@@ -215,9 +242,17 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     }
     spawn("indexer", {
         let (to_ledger, quiet_since) = (to_ledger.clone(), Arc::clone(&quiet_since));
+        let (room, stop) = (room.clone(), stop.clone());
         Box::new(move || {
-            let indexer = index_live(indexer, &durable, &quiet_since, &to_ledger)?;
-            Ok(indexer.finish()?)
+            let live = Live { durable, quiet_since, to_ledger, room, stop };
+            Ok(live.index_patiently(&data, indexer, &indexed)?)
+        })
+    })?;
+    spawn("sealer", {
+        let (room, stop) = (room.clone(), stop.clone());
+        Box::new(move || {
+            sealing::seal(&sealer, &room, &stop);
+            Ok(())
         })
     })?;
     spawn("tail", {
@@ -227,51 +262,7 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
             Ok(())
         })
     })?;
-    Ok(Following { stop, to_ledger, threads, failures, quiet_since })
-}
-
-fn index_live(
-    mut indexer: Indexer,
-    durable: &Durable,
-    quiet_since: &AtomicI64,
-    to_ledger: &SyncSender<ToLedger>,
-) -> Result<Indexer, IndexerError> {
-    let mut commit_at: Option<Instant> = None;
-    let mut ticked_until = 0;
-    loop {
-        let wait = commit_at
-            .map_or(Duration::from_secs(1), |at| at.saturating_duration_since(Instant::now()));
-        let (size, last) = durable.wait(indexer.next(), wait);
-        if size > indexer.next() {
-            indexer.catch_up(&mut |_| commit_at.is_none_or(|at| Instant::now() < at))?;
-            if indexer.has_uncommitted() {
-                commit_at.get_or_insert_with(|| Instant::now() + COMMIT_AFTER);
-            }
-        }
-        let caught_up = indexer.next() >= size;
-        if commit_at.is_some_and(|at| Instant::now() >= at) || (last && caught_up) {
-            indexer.commit()?;
-            commit_at = None;
-            if caught_up {
-                indexer = indexer.publish()?;
-            }
-        }
-        if last && caught_up {
-            return Ok(indexer);
-        }
-        // Idle time counts from when everything that stood in the files had been read.
-        let since = quiet_since.load(Ordering::Relaxed);
-        if caught_up && since != 0 && ticked_until < indexer.next() {
-            let due = indexer.due_ticks(now_unix_ns() - since);
-            if !due.is_empty() {
-                // A tick is read back as a leaf; until then none is sent again.
-                ticked_until = indexer.next() + 1;
-            }
-            for fact in due {
-                let _ = to_ledger.try_send(ToLedger::Own(OwnLine::now(fact)));
-            }
-        }
-    }
+    Ok(Following { stop, to_ledger, threads, failures, quiet_since, room })
 }
 
 /// How far a long job is.
@@ -311,7 +302,12 @@ pub fn import(
     durable.set(ledger.size());
     let (to_ledger, items) = sync_channel(QUEUE_BATCHES);
     let allow_raw = if allow_raw { vec![source.clone()] } else { Vec::new() };
-    let options = RecordOptions { reader: Reader::Import, allow_raw, clear_tokens_are_fatal: true };
+    let options = RecordOptions {
+        reader: Reader::Import,
+        allow_raw,
+        clear_tokens_are_fatal: true,
+        patience: None,
+    };
 
     let (read, recorded, indexed) = std::thread::scope(|scope| {
         let recording = scope.spawn(|| {

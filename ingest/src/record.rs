@@ -2,24 +2,32 @@
 //!
 //! It groups what arrives (an fsync at most 100 ms or 4 MiB late), signs at most once a second, and
 //! never waits for anybody below: the indexer is told how far the ledger is durable and reads by itself.
+//! When the disk is full, or the reserve is reached, it waits, and with it the tail: the audit file is the buffer.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::decode;
-use crate::ledger::{Ledger, LedgerError, NewBatch, Stream};
-use crate::own::{Fact, OWN_SOURCE, OwnLine};
-use crate::source::{Generation, Lines, Position, Reader, SourceId};
-use crate::tail::{FileId, Notice, Start, TailItem};
+use crate::ledger::{Ledger, LedgerError};
+use crate::own::{Fact, OwnLine};
+use crate::source::{Reader, SourceId};
+use crate::tail::{Notice, TailItem};
+
+mod patience;
+mod recorder;
+#[cfg(test)]
+mod tests;
+
+pub use patience::Patience;
+use recorder::Recorder;
 
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
 const FLUSH_BYTES: u64 = 4 << 20;
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
+/// How often to look, when nothing comes, whether a segment is old enough to be sealed.
+const SEGMENTS_EVERY: Duration = Duration::from_secs(60);
 
 /// What the recorder is told.
 pub enum ToLedger {
@@ -68,6 +76,8 @@ pub struct RecordOptions {
     pub allow_raw: Vec<SourceId>,
     /// Whether a source with clear tokens ends the recording (import) or only that file (follow).
     pub clear_tokens_are_fatal: bool,
+    /// What to do when there is no room: wait for it (follow), or else fail (import).
+    pub patience: Option<Patience>,
 }
 
 /// What was recorded.
@@ -77,15 +87,6 @@ pub struct Recorded {
     pub lines: u64,
     /// Their bytes.
     pub bytes: u64,
-}
-
-struct OpenFile {
-    source: Arc<SourceId>,
-    source_text: String,
-    path: String,
-    generation: Option<Generation>,
-    parent: Option<Generation>,
-    refused: bool,
 }
 
 /// Writes everything that comes from `items` into the ledger until [`ToLedger::Stop`] or until every
@@ -101,20 +102,12 @@ pub fn record(
     durable: &dyn Fn(u64),
     caught_up: &dyn Fn(bool),
 ) -> Result<Recorded, RecordError> {
-    let own = ledger.generations().find(|info| &*info.source == OWN_SOURCE);
-    let own = own.map(|info| Position { generation: info.generation, offset: info.end });
-    let mut recorder = Recorder {
-        ledger,
-        options,
-        own,
-        files: HashMap::new(),
-        recorded: Recorded::default(),
-        unflushed: 0,
-    };
+    let mut recorder = Recorder::new(ledger, options);
     let mut first_unflushed: Option<Instant> = None;
     // When what is flushed may be signed: at once after a quiet second, else a second after the last.
     let mut sign_at: Option<Instant> = None;
     let mut signed_at: Option<Instant> = None;
+    let mut stop = false;
     loop {
         let now = Instant::now();
         let due = [first_unflushed.map(|at| at + FLUSH_AFTER), sign_at];
@@ -122,157 +115,98 @@ pub fn record(
             .iter()
             .flatten()
             .min()
-            .map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(now));
+            .map_or(SEGMENTS_EVERY, |at| at.saturating_duration_since(now));
         let mut barrier = None;
-        let mut stop = false;
-        match items.recv_timeout(wait) {
-            Ok(ToLedger::Tail(TailItem::CaughtUp)) => caught_up(true),
-            Ok(ToLedger::Tail(item)) => {
-                if matches!(item, TailItem::Lines { .. }) {
-                    caught_up(false);
+        let received = match stop {
+            // Only what was refused for want of room is left to do.
+            true => Err(RecvTimeoutError::Timeout),
+            false => items.recv_timeout(wait),
+        };
+        let mut done = match received {
+            Ok(item) => {
+                let room = options.patience.as_ref();
+                if let Some(patience) = room
+                    && let Some(why) = patience.room.refuses(item.bytes())
+                    && !patience.wait(&mut recorder, &why, durable)?
+                {
+                    return Ok(recorder.recorded());
                 }
-                recorder.item(item)?;
+                match item {
+                    ToLedger::Tail(TailItem::CaughtUp) => {
+                        caught_up(true);
+                        Ok(())
+                    }
+                    ToLedger::Tail(item) => {
+                        if matches!(item, TailItem::Lines { .. }) {
+                            caught_up(false);
+                        }
+                        recorder.item(item)
+                    }
+                    ToLedger::Own(line) => recorder.own(&line),
+                    ToLedger::Barrier(answer) => {
+                        barrier = Some(answer);
+                        Ok(())
+                    }
+                    ToLedger::Unknown(error) => return Err(RecordError::Ledger(error)),
+                    ToLedger::Stop => {
+                        stop = true;
+                        Ok(())
+                    }
+                }
             }
-            Ok(ToLedger::Own(line)) => recorder.own(&line)?,
-            Ok(ToLedger::Barrier(answer)) => barrier = Some(answer),
-            Ok(ToLedger::Unknown(error)) => return Err(RecordError::Ledger(error)),
-            Ok(ToLedger::Stop) | Err(RecvTimeoutError::Disconnected) => stop = true,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
+            Err(RecvTimeoutError::Disconnected) => {
+                stop = true;
+                Ok(())
+            }
+            Err(RecvTimeoutError::Timeout) => recorder.finish_old_segments(),
+        };
         let now = Instant::now();
-        if recorder.unflushed > 0 && first_unflushed.is_none() {
+        if recorder.unflushed_bytes() > 0 && first_unflushed.is_none() {
             first_unflushed = Some(now);
         }
         let late = first_unflushed.is_some_and(|at| now >= at + FLUSH_AFTER)
-            || recorder.unflushed >= FLUSH_BYTES;
-        if recorder.unflushed > 0 && (late || barrier.is_some() || stop) {
-            recorder.ledger.flush()?;
-            recorder.unflushed = 0;
+            || recorder.unflushed_bytes() >= FLUSH_BYTES;
+        if done.is_ok() && recorder.unflushed_bytes() > 0 && (late || barrier.is_some() || stop) {
+            done = recorder.flush();
             first_unflushed = None;
             sign_at.get_or_insert(signed_at.map_or(now, |at| at + CHECKPOINT_AFTER));
+        }
+        if done.is_ok() && sign_at.is_some_and(|at| stop || now >= at) {
+            // Told only now: other processes read up to the checkpoint, so the index may not name more.
+            done = recorder.checkpoint().map(durable);
+            sign_at = None;
+            signed_at = Some(now);
+        }
+        match (done, &options.patience) {
+            (Ok(()), _) => {}
+            (Err(RecordError::Ledger(error)), Some(patience)) if error.is_full() => {
+                let why = format!("the disk is full: {error}; make room");
+                if !patience.wait(&mut recorder, &why, durable)? {
+                    return Ok(recorder.recorded());
+                }
+                first_unflushed = None;
+                sign_at = Some(now);
+            }
+            (Err(error), _) => return Err(error),
         }
         if let Some(answer) = barrier {
             // Whoever asked may have gone; that is theirs to know.
             let _ = answer.send(());
         }
-        if sign_at.is_some_and(|at| stop || now >= at) {
-            // Told only now: other processes read up to the checkpoint, so the index may not name more.
-            durable(recorder.ledger.checkpoint()?.size);
-            sign_at = None;
-            signed_at = Some(now);
-        }
-        if stop {
-            return Ok(recorder.recorded);
+        if stop && sign_at.is_none() {
+            return Ok(recorder.recorded());
         }
     }
 }
 
-struct Recorder<'a> {
-    ledger: &'a mut Ledger,
-    options: &'a RecordOptions,
-    /// Where our own lines stand: one generation for ever.
-    own: Option<Position>,
-    files: HashMap<FileId, OpenFile>,
-    recorded: Recorded,
-    unflushed: u64,
-}
-
-impl Recorder<'_> {
-    fn item(&mut self, item: TailItem) -> Result<(), RecordError> {
-        match item {
-            TailItem::Opened { file, source, path, start } => {
-                let (generation, parent) = match start {
-                    Start::New { parent } => (None, parent.map(|(generation, _)| generation)),
-                    Start::Known(position) => (Some(position.generation), None),
-                };
-                let (source_text, path) = (source.to_string(), path.display().to_string());
-                self.files.insert(
-                    file,
-                    OpenFile { source, source_text, path, generation, parent, refused: false },
-                );
-                Ok(())
-            }
-            TailItem::Lines { file, offset, lines, continued, unterminated } => {
-                self.lines(file, offset, &lines, continued, unterminated)
-            }
-            TailItem::Finished { file } => {
-                self.files.remove(&file);
-                Ok(())
-            }
-            TailItem::Notice(notice) => match fact(&notice) {
-                Some(fact) => self.own(&OwnLine::now(fact)),
-                None => Ok(()),
-            },
-            TailItem::CaughtUp => Ok(()),
+impl ToLedger {
+    /// Returns about how many bytes this adds.
+    fn bytes(&self) -> u64 {
+        match self {
+            ToLedger::Tail(TailItem::Lines { lines, .. }) => lines.bytes.len() as u64,
+            ToLedger::Tail(_) | ToLedger::Own(_) => 1 << 10,
+            ToLedger::Barrier(_) | ToLedger::Unknown(_) | ToLedger::Stop => 0,
         }
-    }
-
-    fn lines(
-        &mut self,
-        file: FileId,
-        offset: u64,
-        lines: &Lines,
-        continued: bool,
-        unterminated: bool,
-    ) -> Result<(), RecordError> {
-        let open =
-            self.files.get_mut(&file).expect("the tail opens a file before it sends lines of it");
-        if open.refused {
-            return Ok(());
-        }
-        if !self.options.allow_raw.contains(&open.source)
-            && lines.iter().any(decode::logs_clear_tokens)
-        {
-            let path = open.path.clone();
-            if self.options.clear_tokens_are_fatal {
-                return Err(RecordError::ClearTokens { path });
-            }
-            tracing::error!(source = %open.source, path, "source refused: it logs tokens in clear (log_raw); switch that off or set allow_raw = true");
-            open.refused = true;
-            let source = open.source_text.clone();
-            return self.own(&OwnLine::now(Fact::RefusedRaw { source, path }));
-        }
-        let appended = self.ledger.append(&NewBatch {
-            stream: Stream::Lines,
-            source: &open.source_text,
-            generation: open.generation,
-            parent: open.parent,
-            offset,
-            reader: self.options.reader,
-            arrived_unix_ns: now_unix_ns(),
-            continued,
-            unterminated,
-            lines,
-        })?;
-        open.generation = Some(appended.generation);
-        open.parent = None;
-        let bytes = lines.bytes.len() as u64;
-        self.recorded.lines += lines.len() as u64;
-        self.recorded.bytes += bytes;
-        self.unflushed += bytes;
-        Ok(())
-    }
-
-    fn own(&mut self, line: &OwnLine) -> Result<(), RecordError> {
-        let mut lines = Lines::default();
-        lines.push(&line.to_bytes());
-        let offset = self.own.map_or(0, |position| position.offset);
-        let appended = self.ledger.append(&NewBatch {
-            stream: Stream::Own,
-            source: OWN_SOURCE,
-            generation: self.own.map(|position| position.generation),
-            parent: None,
-            offset,
-            reader: Reader::Live,
-            arrived_unix_ns: now_unix_ns(),
-            continued: false,
-            unterminated: false,
-            lines: &lines,
-        })?;
-        let bytes = lines.bytes.len() as u64;
-        self.own = Some(Position { generation: appended.generation, offset: offset + bytes });
-        self.unflushed += bytes;
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use ingest::pipeline::{self, FollowSettings};
+use ingest::room::Reserve;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -103,6 +104,8 @@ fn follow(log: &Path, data: &Path) -> Result<pipeline::Following, Failure> {
         tail: config.tail,
         allow_raw: config.allow_raw,
         nodes: config.nodes,
+        // The demo's server is the demo's own, and a laptop is often fuller than a server.
+        reserve: Reserve { bytes: 256 << 20, percent: 0 },
     };
     Ok(pipeline::follow(settings)?)
 }

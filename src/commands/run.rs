@@ -78,6 +78,7 @@ fn run_with(
         tail: config.tail,
         allow_raw: config.allow_raw,
         nodes: config.nodes,
+        reserve: config.reserve,
     })?;
     let leaving = departures.start(data)?;
     let served = runtime.block_on(serve_until(data, listen, Some(following), &config.beside, file));

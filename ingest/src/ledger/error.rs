@@ -93,6 +93,14 @@ pub enum LedgerError {
     },
 }
 
+impl LedgerError {
+    /// Tells whether the disk, or what this user may have of it, is full: it may have room again.
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, LedgerError::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
 /// The process that holds the lock of a data folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {

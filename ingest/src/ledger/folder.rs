@@ -11,14 +11,15 @@
 //!   ledger/checkpoint             signed size and root
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::Stream;
+use super::disk::Disk;
 use super::error::{At, Holder, LedgerError};
 use super::keys::{Handover, KeyChain, handovers_of_folder};
 use super::note::{Checkpoint, NOTE_BYTES_MAX, NoteSigner, VerifierKey, is_origin_of, origin};
@@ -31,6 +32,7 @@ pub(super) struct Folder {
     pub(super) data: PathBuf,
     pub(super) ledger: PathBuf,
     pub(super) cluster: String,
+    pub(super) disk: Disk,
     /// The key's name: the ledger's.
     origin: String,
 }
@@ -56,6 +58,7 @@ impl Folder {
                 data: data.to_owned(),
                 ledger: data.join("ledger"),
                 cluster: cluster.to_owned(),
+                disk: Disk::default(),
                 // A copy without keys can still be read.
                 origin: VerifierKey::of_folder(data)
                     .ok()
@@ -69,13 +72,14 @@ impl Folder {
 
     /// Opens a folder for writing, makes it where there is none, and takes the lock.
     pub(super) fn open_or_create(
+        disk: &Disk,
         data: &Path,
         cluster: &str,
     ) -> Result<(Folder, NoteSigner, Lock), LedgerError> {
-        make_folder(data)?;
+        disk.make_folder(data)?;
         let lock = Lock::take(data)?;
         let mut folder = match Folder::open(data) {
-            Ok(folder) if folder.cluster == cluster => folder,
+            Ok(folder) if folder.cluster == cluster => Folder { disk: disk.clone(), ..folder },
             Ok(Folder { cluster: found, .. }) => {
                 return Err(LedgerError::OtherCluster {
                     data: data.to_owned(),
@@ -83,12 +87,14 @@ impl Folder {
                     asked: cluster.to_owned(),
                 });
             }
-            Err(LedgerError::Missing { .. }) => Folder::create(data, cluster)?,
+            Err(LedgerError::Missing { .. }) => Folder::create(disk, data, cluster)?,
             Err(error) => return Err(error),
         };
         for stream in Stream::ALL {
-            make_folder(&stream_folder(&folder.ledger, stream))?;
+            disk.make_folder(&stream_folder(&folder.ledger, stream))?;
         }
+        // A process that was killed may have made them without this.
+        disk.sync_folder(&folder.ledger)?;
         let path = folder.signing_key_path();
         let signer =
             folder.signer()?.ok_or_else(|| key_error(&path, "the signing key is missing"))?;
@@ -125,7 +131,7 @@ impl Folder {
             if published.is_some() && last != published.as_ref() {
                 return Err(key_error(&path, "this is not the public part of signing.key"));
             }
-            replace_synced(&path, format!("{key}\n").as_bytes())?;
+            self.disk.replace_synced(&path, format!("{key}\n").as_bytes())?;
         }
         self.origin = key.name().to_owned();
         Ok(())
@@ -142,17 +148,19 @@ impl Folder {
         let from = (keys.current(), old);
         let handover = Handover::sign(from, new, checkpoint.size, &checkpoint.root);
         // Takes effect with the signing key: before that nobody looks at the last handover.
-        replace_synced(&self.data.join("keys/handovers"), keys.with(&handover).as_bytes())?;
-        replace_synced(&self.signing_key_path(), format!("{}\n", new.to_text()).as_bytes())?;
+        self.disk
+            .replace_synced(&self.data.join("keys/handovers"), keys.with(&handover).as_bytes())?;
+        self.disk
+            .replace_synced(&self.signing_key_path(), format!("{}\n", new.to_text()).as_bytes())?;
         self.publish(&new.verifier())?;
         Ok(handover)
     }
 
-    fn create(data: &Path, cluster: &str) -> Result<Folder, LedgerError> {
+    fn create(disk: &Disk, data: &Path, cluster: &str) -> Result<Folder, LedgerError> {
         let format = data.join("format");
         let ledger = data.join("ledger");
         for stream in Stream::ALL {
-            make_folder(&stream_folder(&ledger, stream))?;
+            disk.make_folder(&stream_folder(&ledger, stream))?;
             if !list_segments(&ledger, stream)?.is_empty() {
                 return Err(LedgerError::Format {
                     path: format,
@@ -161,18 +169,18 @@ impl Folder {
             }
         }
         let keys = data.join("keys");
-        make_folder(&keys)?;
+        disk.make_folder(&keys)?;
         let path = keys.join("signing.key");
         // Keys without a format file are those of a folder whose making was cut short: they signed nothing.
         let signer = match read_small(&path)?.map(|text| NoteSigner::parse(&text)) {
             Some(Ok(signer)) if signer.verifier().name() == origin(cluster) => signer,
             _ => NoteSigner::generate(&origin(cluster)).at("make a key for", &path)?,
         };
-        replace_synced(&path, format!("{}\n", signer.to_text()).as_bytes())?;
-        replace_synced(&keys.join("verifier.key"), format!("{}\n", signer.verifier()).as_bytes())?;
-        replace_synced(&format, format!("{FORMAT}\ncluster {cluster}\n").as_bytes())?;
-        sync_folder(data)?;
-        Folder::open(data)
+        disk.replace_synced(&path, format!("{}\n", signer.to_text()).as_bytes())?;
+        let verifier = format!("{}\n", signer.verifier());
+        disk.replace_synced(&keys.join("verifier.key"), verifier.as_bytes())?;
+        disk.replace_synced(&format, format!("{FORMAT}\ncluster {cluster}\n").as_bytes())?;
+        Ok(Folder { disk: disk.clone(), ..Folder::open(data)? })
     }
 
     pub(super) fn origin(&self) -> &str {
@@ -253,42 +261,6 @@ impl Lock {
         writeln!(file, "{}", std::process::id()).at("write", &path)?;
         Ok(Lock { _file: file })
     }
-}
-
-/// Makes a folder and those above it, for the owner alone.
-pub(super) fn make_folder(path: &Path) -> Result<(), LedgerError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).at("make the folder", path)
-}
-
-/// Makes the entries of a folder durable.
-pub(super) fn sync_folder(path: &Path) -> Result<(), LedgerError> {
-    File::open(path).and_then(|folder| folder.sync_all()).at("fsync", path)
-}
-
-/// Replaces a file such that readers see the old or the new content, and a crash leaves one of them.
-pub(super) fn replace_synced(path: &Path, content: &[u8]) -> Result<(), LedgerError> {
-    replace(path, content, true)?;
-    sync_folder(path.parent().expect("a file stands in a folder"))
-}
-
-/// Replaces a file such that readers see the old or the new content; with `sync` the content is durable.
-pub(super) fn replace(path: &Path, content: &[u8], sync: bool) -> Result<(), LedgerError> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".tmp");
-    let unfinished = PathBuf::from(unfinished);
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .at("make", &unfinished)?;
-    file.write_all(content).at("write", &unfinished)?;
-    if sync {
-        file.sync_all().at("fsync", &unfinished)?;
-    }
-    fs::rename(&unfinished, path).at("replace", path)
 }
 
 /// Reads a small text file; `None` if there is none.

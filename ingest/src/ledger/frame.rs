@@ -32,6 +32,10 @@ const FIXED_BYTES: usize = 28;
 const TABLE_BYTES_MAX: u32 = 32 << 20;
 /// The level for frames that are written as lines arrive.
 const LEVEL: i32 = 3;
+/// The level for sealed frames: beyond it a tenth of the size costs ten times the work.
+const SEALED_LEVEL: i32 = 9;
+/// The last frame of a sealed segment: a skippable frame that says so.
+pub(super) const SEALED_FRAME: [u8; 16] = *b"\x5c\x2a\x4d\x18\x08\x00\x00\x00sealed 1";
 
 /// What a frame's table says.
 #[derive(Debug)]
@@ -45,7 +49,12 @@ pub(super) struct FrameTable {
     data_crc: u32,
     /// Bytes of the lines, decompressed.
     pub(super) content_bytes: u32,
+    /// How many leaves right before these were not known to be durable when the frame was written.
+    not_durable: u16,
 }
+
+/// The most leaves that can stand before a frame without being durable.
+pub(super) const NOT_DURABLE_MAX: u64 = u16::MAX as u64;
 
 /// What is wrong with a frame.
 #[derive(Debug, Error)]
@@ -80,6 +89,7 @@ fn bad(problem: impl Into<String>) -> FrameFault {
 /// Makes frames. Keeps its memory from frame to frame.
 pub(super) struct FrameEncoder {
     zstd: zstd::bulk::Compressor<'static>,
+    packs_headers: bool,
     headers: Vec<u8>,
     data: Vec<u8>,
 }
@@ -88,16 +98,53 @@ impl FrameEncoder {
     pub(super) fn new() -> io::Result<FrameEncoder> {
         Ok(FrameEncoder {
             zstd: zstd::bulk::Compressor::new(LEVEL)?,
+            packs_headers: false,
             headers: Vec::new(),
             data: Vec::new(),
         })
     }
 
-    /// Replaces `frame` by the frame of these batches; `content` is their lines back to back.
+    /// Returns an encoder for sealed frames.
+    pub(super) fn sealing() -> io::Result<FrameEncoder> {
+        let zstd = zstd::bulk::Compressor::new(SEALED_LEVEL)?;
+        Ok(FrameEncoder { zstd, packs_headers: true, ..FrameEncoder::new()? })
+    }
+
+    /// Replaces `frame` by the frame of these batches; `content` is their lines back to back, `not_durable` how
+    /// many leaves before them a power cut could still take.
     pub(super) fn encode(
         &mut self,
         headers: &[BatchHeader],
         content: &[u8],
+        not_durable: u16,
+        frame: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        self.data.clear();
+        self.data.reserve(zstd::zstd_safe::compress_bound(content.len()));
+        self.zstd.compress_to_buffer(content, &mut self.data)?;
+        let data = std::mem::take(&mut self.data);
+        let done = self.lay_out(headers, &data, content.len(), not_durable, frame);
+        self.data = data;
+        done
+    }
+
+    /// Replaces `frame` by a sealed frame of these batches, whose `content_bytes` of lines are compressed already.
+    pub(super) fn encode_data(
+        &mut self,
+        headers: &[BatchHeader],
+        data: &[u8],
+        content_bytes: usize,
+        frame: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        self.lay_out(headers, data, content_bytes, 0, frame)
+    }
+
+    fn lay_out(
+        &mut self,
+        headers: &[BatchHeader],
+        data: &[u8],
+        content_bytes: usize,
+        not_durable: u16,
         frame: &mut Vec<u8>,
     ) -> io::Result<()> {
         self.headers.clear();
@@ -108,50 +155,66 @@ impl FrameEncoder {
             let length = u32_of(self.headers.len() - start - 4);
             self.headers[start..start + 4].copy_from_slice(&length.to_le_bytes());
         }
-        self.data.clear();
-        self.data.reserve(zstd::zstd_safe::compress_bound(content.len()));
-        self.zstd.compress_to_buffer(content, &mut self.data)?;
-        write_frame(
-            headers.len(),
-            &self.headers,
-            0,
-            self.headers.len(),
-            &self.data,
-            content.len(),
-            frame,
-        );
+        let headers_bytes = self.headers.len();
+        if self.packs_headers {
+            self.headers = self.zstd.compress(&self.headers)?;
+        }
+        let parts = Parts {
+            count: headers.len(),
+            headers: &self.headers,
+            coding: u8::from(self.packs_headers),
+            headers_bytes,
+            not_durable,
+            data,
+            content_bytes,
+        };
+        parts.write(frame);
         Ok(())
     }
 }
 
-/// Lays out a frame from its parts; `coding` 1 means that `headers` are a zstd frame of `headers_bytes`.
-fn write_frame(
+/// What a frame is laid out from.
+struct Parts<'a> {
     count: usize,
-    headers: &[u8],
+    headers: &'a [u8],
+    /// 1 means that `headers` are a zstd frame of `headers_bytes`.
     coding: u8,
     headers_bytes: usize,
-    data: &[u8],
+    not_durable: u16,
+    data: &'a [u8],
     content_bytes: usize,
-    frame: &mut Vec<u8>,
-) {
-    frame.clear();
-    frame.extend(TABLE_MAGIC.to_le_bytes());
-    frame.extend(u32_of(FIXED_BYTES + headers.len()).to_le_bytes());
-    frame.extend([0; 4]);
-    frame.extend([VERSION, coding, 0, 0]);
-    for number in [
-        u32_of(count),
-        u32_of(headers_bytes),
-        u32_of(data.len()),
-        crc32fast::hash(data),
-        u32_of(content_bytes),
-    ] {
-        frame.extend(number.to_le_bytes());
+}
+
+impl Parts<'_> {
+    fn write(&self, frame: &mut Vec<u8>) {
+        frame.clear();
+        frame.extend(TABLE_MAGIC.to_le_bytes());
+        frame.extend(u32_of(FIXED_BYTES + self.headers.len()).to_le_bytes());
+        frame.extend([0; 4]);
+        frame.extend([VERSION, self.coding]);
+        frame.extend(self.not_durable.to_le_bytes());
+        for number in [
+            u32_of(self.count),
+            u32_of(self.headers_bytes),
+            u32_of(self.data.len()),
+            crc32fast::hash(self.data),
+            u32_of(self.content_bytes),
+        ] {
+            frame.extend(number.to_le_bytes());
+        }
+        frame.extend(self.headers);
+        let crc = crc32fast::hash(&frame[12..]);
+        frame[8..12].copy_from_slice(&crc.to_le_bytes());
+        frame.extend(self.data);
     }
-    frame.extend(headers);
-    let crc = crc32fast::hash(&frame[12..]);
-    frame[8..12].copy_from_slice(&crc.to_le_bytes());
-    frame.extend(data);
+}
+
+impl FrameTable {
+    /// Returns how many leaves were known to be durable when the frame was written: whoever finds fewer has
+    /// lost some by something else than a power cut.
+    pub(super) fn durable_before(&self) -> u64 {
+        self.headers[0].first_leaf.0.saturating_sub(self.not_durable.into())
+    }
 }
 
 fn u32_of(number: usize) -> u32 {
@@ -254,7 +317,8 @@ fn decode_table(payload: &[u8], sources: &mut Sources) -> Result<FrameTable, Str
         return Err("a table that contradicts itself".into());
     }
     let table_bytes = payload.len() as u64 + 8;
-    Ok(FrameTable { headers, table_bytes, data_bytes, data_crc, content_bytes })
+    let not_durable = u16::from_le_bytes([payload[6], payload[7]]);
+    Ok(FrameTable { headers, table_bytes, data_bytes, data_crc, content_bytes, not_durable })
 }
 
 fn read_u32(file: &mut impl Read) -> io::Result<u32> {
@@ -313,21 +377,4 @@ impl FrameDecoder {
             Err(error) => Err(format!("lines that do not decompress: {error}")),
         }
     }
-}
-
-/// Makes frames as sealing will: many headers, compressed. No writer does so yet, every reader must know it.
-#[cfg(test)]
-pub(super) fn sealed_frame(headers: &[BatchHeader], content: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    for header in headers {
-        let mut encoded = Vec::new();
-        header.encode(&mut encoded);
-        plain.extend(u32_of(encoded.len()).to_le_bytes());
-        plain.extend(encoded);
-    }
-    let packed = zstd::bulk::compress(&plain, 19).expect("memory to memory");
-    let data = zstd::bulk::compress(content, 19).expect("memory to memory");
-    let mut frame = Vec::new();
-    write_frame(headers.len(), &packed, 1, plain.len(), &data, content.len(), &mut frame);
-    frame
 }

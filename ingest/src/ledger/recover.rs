@@ -7,18 +7,19 @@
 //!
 //! ```text
 //!   good  good  torn ▒▒▒              cut: the crash hit the last write
-//!   good  good  bad ▒▒▒ good          not cut: a write cut short has nothing after it; this is damage
+//!   good  good  bad ▒▒▒ good          cut if neither had been flushed: each frame tells how far the ledger was
+//!                                     durable when it was written; else not cut, this is damage
 //!   good  bad ▒▒ │checkpoint          not cut: it was durable before it was signed
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::Stream;
 use super::batch::{BatchHeader, Sources};
 use super::error::{At, LedgerError};
-use super::folder::{Folder, sync_folder};
+use super::folder::Folder;
 use super::frame::{FrameDecoder, FrameFault, TABLE_MAGIC, read_table};
 use super::generations::Generations;
 use super::note::Checkpoint;
@@ -31,8 +32,17 @@ use super::walk::{Cursor, Walk};
 pub(super) struct Recovered {
     pub(super) tree: Tree,
     pub(super) generations: Generations,
-    /// Per stream, the first leaf and the bytes of the segment to go on with.
-    pub(super) ends: [Option<(u64, u64)>; 2],
+    /// Per stream, the segment to go on with.
+    pub(super) ends: [Option<End>; 2],
+}
+
+/// The last segment of a stream.
+pub(super) struct End {
+    pub(super) first_leaf: u64,
+    /// How long it is.
+    pub(super) bytes: u64,
+    /// Where in it the first frame stands that the checkpoint does not cover; `bytes` if there is none.
+    pub(super) unsigned_from: u64,
 }
 
 /// Finds the end of the ledger, and cuts off what a crash left after it.
@@ -74,6 +84,8 @@ struct Pass<'a> {
     walk: Walk,
     tree: Tree,
     generations: Generations,
+    /// Per stream, the segment and offset of the first frame beyond the checkpoint.
+    unsigned: [Option<(u64, u64)>; 2],
 }
 
 impl<'a> Pass<'a> {
@@ -84,11 +96,12 @@ impl<'a> Pass<'a> {
     ) -> Pass<'a> {
         Pass {
             folder,
-            tiles: TileFiles::new(&folder.ledger),
+            tiles: TileFiles::on(&folder.disk, &folder.ledger),
             checkpoint,
             walk: Walk::from_start(&folder.ledger, segments.clone()),
             tree: Tree::default(),
             generations: Generations::default(),
+            unsigned: [None; 2],
         }
     }
 
@@ -119,6 +132,9 @@ impl<'a> Pass<'a> {
             let corrupt =
                 |problem: String| LedgerError::Corrupt { path: path.clone(), offset, problem };
             let end = cursor.peek()?.map_or(next, BatchHeader::end);
+            if next >= signed {
+                self.unsigned[cursor.stream as usize].get_or_insert((first_leaf(&path), offset));
+            }
             if next < signed && end > signed {
                 return Err(corrupt(format!(
                     "the checkpoint's size {signed} is within this batch"
@@ -165,10 +181,19 @@ impl<'a> Pass<'a> {
     /// Cuts off what stands after the end. `signed` tells whether there is a checkpoint: without one, a batch
     /// missing between others may be anything, and nothing whole is cut.
     fn finish(self, signed: bool) -> Result<Recovered, LedgerError> {
-        let Pass { folder, walk, tree, generations, .. } = self;
-        let mut ends = [None; 2];
+        let Pass { folder, walk, tree, generations, unsigned, .. } = self;
+        let mut ends = [None, None];
         for (mut cursor, end) in walk.cursors.into_iter().zip(&mut ends) {
-            *end = cut(&folder.ledger, &mut cursor, walk.next, signed)?;
+            let unsigned = unsigned[cursor.stream as usize];
+            let Some((first_leaf, bytes)) = cut(folder, &mut cursor, walk.next, signed)? else {
+                continue;
+            };
+            let unsigned_from = match unsigned {
+                Some((segment, offset)) if segment == first_leaf => offset,
+                Some((segment, _)) if segment < first_leaf => 0,
+                _ => bytes,
+            };
+            *end = Some(End { first_leaf, bytes, unsigned_from });
         }
         Ok(Recovered { tree, generations, ends })
     }
@@ -186,7 +211,7 @@ pub(super) fn leaves(header: &BatchHeader, lines: &[u8]) -> impl Iterator<Item =
 
 /// Cuts one stream where the ledger ends, and returns the segment to go on with.
 fn cut(
-    ledger: &Path,
+    folder: &Folder,
     cursor: &mut Cursor,
     next: u64,
     signed: bool,
@@ -197,22 +222,25 @@ fn cut(
         |problem: String| Err(LedgerError::Corrupt { path: path.clone(), offset, problem });
     let Some(file) = &mut cursor.file else { return Ok(None) };
     if let Some(fault) = cursor.fault.take() {
-        if let Some(good) = whole_frame(&file.path, offset)? {
-            return corrupt(format!("{fault}; whole batches follow at byte {good}"));
+        if let Some(good) = claim(&file.path, offset, next)? {
+            return corrupt(format!(
+                "{fault}; batches written after it was durable follow at byte {good}"
+            ));
         }
     } else if let Some(first) = after {
-        if first < next || cursor.within_frame() || !signed {
+        let whole = first < next || cursor.within_frame() || !signed;
+        if whole || claim(&path, offset, next)?.is_some() {
             return corrupt(format!("a batch of leaf {first}, where leaf {next} should be"));
         }
     } else if offset > 0 {
         return Ok(Some((first_leaf(&path), offset)));
     }
     for later in &cursor.segments {
-        let later = segment_path(ledger, cursor.stream, *later);
-        if whole_frame(&later, 0)?.is_some() {
+        let later = segment_path(&folder.ledger, cursor.stream, *later);
+        if claim(&later, 0, next)?.is_some() {
             return corrupt(format!("the ledger ends here, but {} follows", later.display()));
         }
-        fs::remove_file(&later).at("remove", &later)?;
+        folder.disk.remove(&later)?;
     }
     let length = fs::metadata(&path).at("read", &path)?.len();
     if length > offset {
@@ -222,12 +250,11 @@ fn cut(
             path.display()
         );
     }
-    let file = OpenOptions::new().write(true).open(&path).at("open", &path)?;
-    file.set_len(offset).and_then(|()| file.sync_all()).at("cut", &path)?;
+    folder.disk.open(&path, offset)?.cut(offset)?;
     if offset == 0 {
-        fs::remove_file(&path).at("remove", &path)?;
+        folder.disk.remove(&path)?;
     }
-    sync_folder(&stream_folder(ledger, cursor.stream))?;
+    folder.disk.sync_folder(&stream_folder(&folder.ledger, cursor.stream))?;
     Ok((offset > 0).then(|| (first_leaf(&path), offset)))
 }
 
@@ -236,9 +263,11 @@ fn first_leaf(path: &Path) -> u64 {
     name.and_then(|digits| digits.parse().ok()).expect("segments are listed by such names")
 }
 
-/// Returns where, from a place on, the first whole frame stands. Within the lines of a frame whose table is
-/// right nothing is sought: lines can hold anything, also what looks like a frame.
-fn whole_frame(path: &Path, from: u64) -> Result<Option<u64>, LedgerError> {
+/// Returns where, from a place on, a whole frame stands that was written when more than `next` leaves were
+/// durable. Until a flush, a power cut may take any part of what was written, also an earlier frame and not
+/// a later one; what a flush had made durable it does not take. Within the lines of a frame whose table is right
+/// nothing is sought: lines can hold anything, also what looks like a frame.
+fn claim(path: &Path, from: u64, next: u64) -> Result<Option<u64>, LedgerError> {
     let mut rest = Vec::new();
     let mut file = File::open(path).at("open", path)?;
     file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut rest)).at("read", path)?;
@@ -248,7 +277,8 @@ fn whole_frame(path: &Path, from: u64) -> Result<Option<u64>, LedgerError> {
         let (mut passed, mut sources) = (0, Sources::default());
         match read_table(&mut bytes, (rest.len() - at) as u64, &mut passed, &mut sources) {
             Ok(Some(table)) => {
-                if FrameDecoder::default().content(&mut bytes, &table).is_ok() {
+                let whole = FrameDecoder::default().content(&mut bytes, &table).is_ok();
+                if whole && table.durable_before() > next {
                     return Ok(Some(from + at as u64 + passed));
                 }
                 at += (passed + table.table_bytes) as usize + table.data_bytes as usize;

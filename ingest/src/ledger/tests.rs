@@ -9,8 +9,11 @@ mod crash;
 mod format;
 mod golden;
 mod keys;
+mod power;
 mod proofs;
 mod reading;
+mod refusing_disk;
+mod sealing;
 mod tamper_matrix;
 mod tampering;
 mod writing;
@@ -25,6 +28,16 @@ struct Data {
 impl Data {
     fn new() -> Data {
         Data { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// In memory where the system has such a place, for tests that make thousands of files.
+    fn in_memory() -> Data {
+        let memory = Path::new("/dev/shm");
+        let folder = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory),
+            false => tempfile::tempdir(),
+        };
+        Data { folder: folder.unwrap() }
     }
 
     fn path(&self) -> &Path {

@@ -14,14 +14,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::{At, LedgerError};
-use super::folder::{make_folder, replace};
+use super::disk::Disk;
+use super::error::LedgerError;
 use super::tree::{FullTile, Hash, TILE_WIDTH, Tree, complete_root, edge_widths};
 
 /// The tiles of a ledger, as files.
 #[derive(Clone)]
 pub(super) struct TileFiles {
     folder: PathBuf,
+    disk: Disk,
 }
 
 /// Which tile of a level is unfinished, and how many hashes it has.
@@ -40,8 +41,14 @@ pub(super) fn edges_of(size: u64) -> Vec<Edge> {
 }
 
 impl TileFiles {
+    /// Returns the tiles of the ledger in this folder, for reading.
     pub(super) fn new(ledger: &Path) -> TileFiles {
-        TileFiles { folder: ledger.join("tiles") }
+        TileFiles::on(&Disk::default(), ledger)
+    }
+
+    /// Returns the tiles of the ledger in this folder.
+    pub(super) fn on(disk: &Disk, ledger: &Path) -> TileFiles {
+        TileFiles { folder: ledger.join("tiles"), disk: disk.clone() }
     }
 
     /// Returns the path of a full tile.
@@ -90,33 +97,31 @@ impl TileFiles {
         {
             let folder = self.partial_folder(level as u8, before.index);
             if before.index < now.index {
-                match fs::remove_dir_all(&folder) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(error).at("remove", &folder);
-                    }
-                    _ => continue,
-                }
+                self.disk.remove_folder(&folder)?;
+                continue;
             }
             for narrower in self
                 .partial_widths(level as u8, now.index)
                 .into_iter()
                 .filter(|&width| width < now.width)
             {
-                let path = folder.join(narrower.to_string());
-                fs::remove_file(&path).at("remove", &path)?;
+                self.disk.remove(&folder.join(narrower.to_string()))?;
             }
         }
         Ok(())
     }
 
+    /// With `sync`, neither the tile nor its name is lost in a power failure.
     fn write(&self, path: &Path, hashes: &[Hash], sync: bool) -> Result<(), LedgerError> {
-        match replace(path, hashes.as_flattened(), sync) {
+        let folder = path.parent().expect("a tile stands in a folder");
+        match self.disk.replace(path, hashes.as_flattened(), sync) {
             Err(LedgerError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                make_folder(path.parent().expect("a tile stands in a folder"))?;
-                replace(path, hashes.as_flattened(), sync)
+                self.disk.make_folder(folder)?;
+                self.disk.replace(path, hashes.as_flattened(), sync)?;
             }
-            written => written,
+            written => written?,
         }
+        if sync { self.disk.sync_folder(folder) } else { Ok(()) }
     }
 
     /// Reads the first `width` hashes of a tile, from the full tile or an unfinished one that has them.

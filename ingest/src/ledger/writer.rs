@@ -7,27 +7,26 @@
 //! ```
 //!
 //! When to call which is the caller's to decide. After a write or fsync that failed, nobody knows what is on
-//! disk (the kernel may have dropped the pages and will say "fine" the next time): the writer stops for
-//! good, and opening again finds out.
+//! disk (the kernel may have dropped the pages and will say "fine" the next time): the writer stops.
+//! [`Ledger::reopen`] takes away what was not flushed and goes on from there.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
+use super::disk::Disk;
 use super::error::{At, LedgerError};
-use super::folder::{Folder, Lock, key_error, replace_synced, sync_folder};
-use super::frame::FrameEncoder;
+use super::folder::{Folder, Lock, key_error};
+use super::frame::{FrameEncoder, NOT_DURABLE_MAX};
 use super::generations::{GenerationInfo, Generations};
 use super::keys::{Handover, KeyChain, handovers_of_folder};
 use super::mend::mend;
 use super::note::{Checkpoint, NoteSigner, VerifierKey, origin_after};
 use super::reader::LedgerReader;
 use super::recover::recover;
-use super::segment::{segment_path, stream_folder};
+use super::seal::{OpenSegments, Sealer};
+use super::stream_writer::StreamWriter;
 use super::tiles::{Edge, TileFiles, edges_of};
 use super::tree::{Tree, leaf_hash};
 use super::{Appended, NewBatch, OWN_SOURCE, Stream};
@@ -54,6 +53,8 @@ pub struct Ledger {
     frame: Vec<u8>,
     checkpoint: Option<Checkpoint>,
     durable: Arc<AtomicU64>,
+    /// What the sealer keeps its hands off.
+    open_segments: OpenSegments,
     unflushed_bytes: u64,
     written_bytes: u64,
     stopped: bool,
@@ -77,48 +78,83 @@ impl Ledger {
         cluster: &str,
         segment_bytes: u64,
     ) -> Result<Ledger, LedgerError> {
-        let (folder, signer, lock) = Folder::open_or_create(data, cluster)?;
-        let checkpoint = folder.checkpoint()?;
-        let keys = KeyChain::new(signer.verifier(), handovers_of_folder(data)?);
-        if checkpoint.as_ref().is_some_and(|checkpoint| keys.signer_of(checkpoint).is_none()) {
-            let problem = "it is not signed by this folder's key".to_owned();
-            return Err(LedgerError::Corrupt {
-                path: folder.checkpoint_path(),
-                offset: 0,
-                problem,
-            });
-        }
-        let recovered = recover(&folder, checkpoint.as_ref())?;
-        let mut streams = Stream::ALL.map(StreamWriter::new);
-        for (writer, end) in streams.iter_mut().zip(recovered.ends) {
-            if let Some((first_leaf, bytes)) = end {
-                writer.go_on(&folder.ledger, first_leaf, bytes)?;
-            }
-        }
-        let tiles = TileFiles::new(&folder.ledger);
-        // The checkpoint's own may be lost: they are not all fsynced.
-        tiles.write_edges(&recovered.tree, &mut Vec::new())?;
+        Ledger::open_on(&Disk::default(), data, cluster, segment_bytes)
+    }
+
+    /// Like [`Ledger::open_with`], on this file system.
+    pub(crate) fn open_on(
+        disk: &Disk,
+        data: &Path,
+        cluster: &str,
+        segment_bytes: u64,
+    ) -> Result<Ledger, LedgerError> {
+        let (folder, signer, lock) = Folder::open_or_create(disk, data, cluster)?;
         let mut ledger = Ledger {
             _lock: lock,
             segment_bytes,
-            tree: recovered.tree,
-            tiles,
-            edges_on_disk: edges_of(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size)),
-            generations: recovered.generations,
-            streams,
+            tree: Tree::default(),
+            tiles: TileFiles::on(disk, &folder.ledger),
+            edges_on_disk: Vec::new(),
+            generations: Generations::default(),
+            streams: Stream::ALL.map(|stream| StreamWriter::new(disk, stream)),
             encoder: FrameEncoder::new().at("start to compress for", data)?,
             frame: Vec::new(),
-            checkpoint,
+            checkpoint: None,
             durable: Arc::new(AtomicU64::new(0)),
+            open_segments: Arc::new(Stream::ALL.map(|_| AtomicU64::new(u64::MAX))),
             unflushed_bytes: 0,
             written_bytes: 0,
-            stopped: false,
+            stopped: true,
             signer,
             folder,
         };
-        ledger.checkpoint()?;
-        mend(&ledger.folder.ledger, &ledger.tiles, ledger.size())?;
+        ledger.load()?;
         Ok(ledger)
+    }
+
+    /// Goes on after a write or fsync that failed: takes away what was not flushed, and reads the rest from
+    /// disk again. What was appended since the last [`Ledger::flush`] must be appended again; how far that one
+    /// reached, [`Ledger::durable`] tells. The lock is kept, so nobody else can have written meanwhile.
+    ///
+    /// # Errors
+    /// The disk still refuses (this may be called again), or the ledger is damaged.
+    pub fn reopen(&mut self) -> Result<(), LedgerError> {
+        self.stopped = true;
+        let durable = self.durable();
+        for writer in &mut self.streams {
+            writer.back_to_durable(&self.folder.ledger, durable)?;
+        }
+        self.load()
+    }
+
+    /// Reads what is on disk, recovers from a crash, and signs what was not signed.
+    fn load(&mut self) -> Result<(), LedgerError> {
+        let checkpoint = self.folder.checkpoint()?;
+        let handovers = handovers_of_folder(&self.folder.data)?;
+        let keys = KeyChain::new(self.signer.verifier(), handovers);
+        if checkpoint.as_ref().is_some_and(|checkpoint| keys.signer_of(checkpoint).is_none()) {
+            let problem = "it is not signed by this folder's key".to_owned();
+            let path = self.folder.checkpoint_path();
+            return Err(LedgerError::Corrupt { path, offset: 0, problem });
+        }
+        let recovered = recover(&self.folder, checkpoint.as_ref())?;
+        self.streams = Stream::ALL.map(|stream| StreamWriter::new(&self.folder.disk, stream));
+        for (writer, end) in self.streams.iter_mut().zip(&recovered.ends) {
+            if let Some(end) = end {
+                writer.go_on(&self.folder, end)?;
+            }
+        }
+        self.tell_sealer();
+        // The checkpoint's own may be lost: they are not all fsynced.
+        self.tiles.write_edges(&recovered.tree, &mut Vec::new())?;
+        self.tree = recovered.tree;
+        self.generations = recovered.generations;
+        self.edges_on_disk = edges_of(checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size));
+        self.checkpoint = checkpoint;
+        self.unflushed_bytes = 0;
+        self.stopped = false;
+        self.checkpoint()?;
+        mend(&self.folder.ledger, &self.tiles, self.size())
     }
 
     /// Appends a batch. It counts once [`Ledger::flush`] has returned.
@@ -129,6 +165,14 @@ impl Ledger {
     pub fn append(&mut self, batch: &NewBatch<'_>) -> Result<Appended, LedgerError> {
         self.running()?;
         check(batch)?;
+        let over =
+            |writer: &StreamWriter| writer.is_over(self.segment_bytes, batch.arrived_unix_ns);
+        if self.streams.iter().any(over) {
+            self.finish_segments()?;
+        }
+        if self.tree.size() - self.durable() > NOT_DURABLE_MAX {
+            self.flush()?;
+        }
         let first_leaf = LeafIndex(self.tree.size());
         let known = batch.generation.and_then(|generation| self.generations.get(generation));
         let header = BatchHeader {
@@ -171,12 +215,52 @@ impl Ledger {
 
     fn write(&mut self, header: &BatchHeader, lines: &[u8]) -> Result<(), LedgerError> {
         let writer = &mut self.streams[header.stream as usize];
-        let encoded = self.encoder.encode(std::slice::from_ref(header), lines, &mut self.frame);
+        let headers = std::slice::from_ref(header);
+        let not_durable = header.first_leaf.0 - self.durable.load(Ordering::Acquire);
+        let not_durable = u16::try_from(not_durable).expect("a flush comes before that");
+        let encoded = self.encoder.encode(headers, lines, not_durable, &mut self.frame);
         encoded.at("compress for", &self.folder.ledger)?;
-        writer.write(&self.folder.ledger, header.first_leaf.0, self.segment_bytes, &self.frame)?;
+        let (first_leaf, arrived) = (header.first_leaf.0, header.arrived_unix_ns);
+        writer.write(&self.folder.ledger, first_leaf, arrived, &self.frame)?;
+        // Before any of it can be signed.
+        self.tell_sealer();
         self.unflushed_bytes += self.frame.len() as u64;
         self.written_bytes += self.frame.len() as u64;
         Ok(())
+    }
+
+    /// Writes no more to the segments at hand, in both streams: what follows goes into new ones. Segments that
+    /// are over are left at the same leaf, so that a later opening need not look into one for the other's sake.
+    fn finish_segments(&mut self) -> Result<(), LedgerError> {
+        self.flush()?;
+        self.streams.iter_mut().for_each(StreamWriter::finish);
+        self.tell_sealer();
+        Ok(())
+    }
+
+    /// Returns who seals segments of this ledger, on a thread of its own if that is wanted.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be read.
+    pub fn sealer(&self) -> Result<Sealer, LedgerError> {
+        let (disk, ledger) = (self.folder.disk.clone(), &self.folder.ledger);
+        Ok(Sealer::new(disk, ledger, self.reader()?, Arc::clone(&self.open_segments)))
+    }
+
+    fn tell_sealer(&self) {
+        for (open, writer) in self.open_segments.iter().zip(&self.streams) {
+            open.store(writer.open_segment(), Ordering::Release);
+        }
+    }
+
+    /// Leaves segments that are over by this time, should nothing be appended that would do so.
+    ///
+    /// # Errors
+    /// An fsync failed; the writer has stopped.
+    pub fn finish_old_segments(&mut self, now_unix_ns: i64) -> Result<(), LedgerError> {
+        self.running()?;
+        let over = |writer: &StreamWriter| writer.is_over(self.segment_bytes, now_unix_ns);
+        if self.streams.iter().any(over) { self.finish_segments() } else { Ok(()) }
     }
 
     /// Makes everything appended durable, and returns how many leaves that is.
@@ -217,11 +301,17 @@ impl Ledger {
         let before = self.edges_on_disk.clone();
         self.tiles.write_edges(&self.tree, &mut self.edges_on_disk)?;
         let checkpoint = self.signer.checkpoint(size, &self.tree.root());
-        replace_synced(&self.folder.checkpoint_path(), checkpoint.note.as_bytes())?;
+        let path = self.folder.checkpoint_path();
+        self.folder.disk.replace_synced(&path, checkpoint.note.as_bytes())?;
         self.tiles.remove_replaced(&before, &self.edges_on_disk)?;
         self.stopped = false;
         self.checkpoint = Some(checkpoint.clone());
         Ok(checkpoint)
+    }
+
+    /// Returns how many leaves are durable: those of the last flush.
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
     }
 
     /// Signs with a new key from here on. The old one's secret is overwritten.
@@ -309,6 +399,11 @@ impl Ledger {
         self.written_bytes
     }
 
+    /// Tells whether a write has failed, so that nothing goes before [`Ledger::reopen`].
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     fn running(&self) -> Result<(), LedgerError> {
         if self.stopped { Err(LedgerError::Stopped) } else { Ok(()) }
     }
@@ -334,73 +429,4 @@ fn check(batch: &NewBatch<'_>) -> Result<(), LedgerError> {
         return Ok(());
     };
     Err(LedgerError::Refused(problem.to_owned()))
-}
-
-/// The segment to which a stream is being written.
-struct StreamWriter {
-    stream: Stream,
-    open: Option<(PathBuf, File)>,
-    bytes: u64,
-    unsynced: bool,
-    /// The segment's name is not durable yet.
-    new: bool,
-}
-
-impl StreamWriter {
-    fn new(stream: Stream) -> StreamWriter {
-        StreamWriter { stream, open: None, bytes: 0, unsynced: false, new: false }
-    }
-
-    /// Goes on with a segment that is on disk; what is in it may not be durable.
-    fn go_on(&mut self, ledger: &Path, first_leaf: u64, bytes: u64) -> Result<(), LedgerError> {
-        let path = segment_path(ledger, self.stream, first_leaf);
-        let file = OpenOptions::new().append(true).open(&path).at("open", &path)?;
-        *self = StreamWriter {
-            stream: self.stream,
-            open: Some((path, file)),
-            bytes,
-            unsynced: true,
-            new: true,
-        };
-        Ok(())
-    }
-
-    fn write(
-        &mut self,
-        ledger: &Path,
-        first_leaf: u64,
-        bytes_max: u64,
-        frame: &[u8],
-    ) -> Result<(), LedgerError> {
-        if self.bytes >= bytes_max {
-            self.sync(ledger)?;
-            self.open = None;
-        }
-        if self.open.is_none() {
-            let path = segment_path(ledger, self.stream, first_leaf);
-            let file = OpenOptions::new()
-                .append(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .at("make", &path)?;
-            (self.open, self.bytes, self.new) = (Some((path, file)), 0, true);
-        }
-        let (path, file) = self.open.as_mut().expect("it was just opened");
-        self.unsynced = true;
-        file.write_all(frame).at("write", path)?;
-        self.bytes += frame.len() as u64;
-        Ok(())
-    }
-
-    fn sync(&mut self, ledger: &Path) -> Result<(), LedgerError> {
-        if let Some((path, file)) = self.open.as_ref().filter(|_| self.unsynced) {
-            file.sync_data().at("fsync", path)?;
-        }
-        if self.new {
-            sync_folder(&stream_folder(ledger, self.stream))?;
-        }
-        (self.unsynced, self.new) = (false, false);
-        Ok(())
-    }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::TailError;
 use super::file::{FileKey, FollowedFile, Stamp};
-use super::follow::{FILES_MAX, Flow, FollowedSource, Out, Returned, Tail, emit};
+use super::follow::{FILES_MAX, Flow, FollowOptions, FollowedSource, Out, Returned, Tail, emit};
 use super::item::{Notice, TailItem};
 use super::names::{Names, Seen};
 use super::siblings::order_siblings;
@@ -50,7 +50,7 @@ impl Pattern {
     }
 
     /// Returns the paths that exist, and what cannot be looked at.
-    fn expand(&self) -> Vec<(PathBuf, io::Result<fs::Metadata>)> {
+    pub(super) fn expand(&self) -> Vec<(PathBuf, io::Result<fs::Metadata>)> {
         let look = |path: PathBuf| {
             let metadata = fs::metadata(&path);
             (path, metadata)
@@ -73,6 +73,14 @@ impl Pattern {
         };
         let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         found.into_iter().filter(|(_, metadata)| !metadata.as_ref().is_err_and(gone)).collect()
+    }
+}
+
+impl FollowOptions {
+    /// Returns the folders in which files are followed; a text that is no pattern has none.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let patterns = self.sources.iter().filter_map(|source| Pattern::new(source).ok());
+        patterns.map(|pattern| pattern.folder()).collect()
     }
 }
 

@@ -78,7 +78,8 @@ impl StopSignal {
         self.wait(time, |flags| std::mem::take(&mut flags.woken));
     }
 
-    fn wait_for_stop(&self, time: Duration) {
+    /// Waits for so long, or until the signal is given.
+    pub fn wait_for_stop(&self, time: Duration) {
         self.wait(time, |_| false);
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A folder copied as it stands, as a crash would leave it.
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -94,12 +94,14 @@ fn a_zeroed_end_is_cut() {
 fn damage_with_good_batches_after_it_stops() {
     let (data, ..) = crashed();
     let mut ledger = data.open();
-    // Three unsigned batches, the middle one is damaged.
+    // Three unsigned batches, each flushed, the middle one is damaged.
     append(&mut ledger, Some(Generation(0)), "e\n");
     let signed = ledger.checkpoint().unwrap();
     append(&mut ledger, Some(Generation(0)), "f\n");
+    ledger.flush().unwrap();
     let start = fs::metadata(&data.segments(Stream::Lines)[0]).unwrap().len();
     append(&mut ledger, Some(Generation(0)), "g\n");
+    ledger.flush().unwrap();
     let end = fs::metadata(&data.segments(Stream::Lines)[0]).unwrap().len();
     append(&mut ledger, Some(Generation(0)), "h\n");
     ledger.flush().unwrap();

@@ -3,7 +3,7 @@
 //! `KEYTRAIL_BLESS=1 cargo test -p ingest golden` writes it again, for a new format beside the old one only.
 
 use super::*;
-use crate::ledger::folder::replace_synced;
+use crate::ledger::disk::Disk;
 use crate::ledger::note::NoteSigner;
 
 fn golden() -> PathBuf {
@@ -13,8 +13,9 @@ fn golden() -> PathBuf {
 /// Two nodes, keytrail's own lines, a copied file that went another way, a cut line, a finished file.
 fn write(data: &Path) -> Checkpoint {
     let signer = NoteSigner::new("keytrail/golden", &[42; 32]);
-    folder::make_folder(&data.join("keys")).unwrap();
-    replace_synced(&data.join("keys/signing.key"), signer.to_text().as_bytes()).unwrap();
+    let disk = Disk::default();
+    disk.make_folder(&data.join("keys")).unwrap();
+    disk.replace_synced(&data.join("keys/signing.key"), signer.to_text().as_bytes()).unwrap();
     let mut ledger = Ledger::open_with(data, "golden", 6000).unwrap();
     let line = |number: u64| {
         format!(
@@ -66,6 +67,7 @@ fn write(data: &Path) -> Checkpoint {
     };
     ledger.append(&rest).unwrap();
     let checkpoint = ledger.checkpoint().unwrap();
+    drop(ledger);
     reading::seal(data);
     checkpoint
 }

@@ -24,7 +24,7 @@ pub(super) fn rewrite(data: &Data, change: impl FnOnce(&mut Vec<ReadBatch>)) {
     let mut segment = Vec::new();
     let mut frame = Vec::new();
     for ReadBatch { header, lines } in batches {
-        FrameEncoder::new().unwrap().encode(&[header], &lines.bytes, &mut frame).unwrap();
+        FrameEncoder::new().unwrap().encode(&[header], &lines.bytes, 0, &mut frame).unwrap();
         segment.extend_from_slice(&frame);
     }
     fs::write(&data.segments(Stream::Lines)[0], segment).unwrap();
@@ -137,7 +137,7 @@ fn a_line_that_looks_like_a_header_is_a_line() {
     header.first_leaf = LeafIndex(3);
     header.encode(&mut forged);
     let mut frame = Vec::new();
-    FrameEncoder::new().unwrap().encode(&[header], b"a\n", &mut frame).unwrap();
+    FrameEncoder::new().unwrap().encode(&[header], b"a\n", 0, &mut frame).unwrap();
     let mut text = Lines::default();
     text.push(&forged);
     text.push(&frame);
