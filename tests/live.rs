@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::util::{
@@ -137,4 +139,52 @@ fn a_ledger_that_vanishes_ends_the_process_with_a_word() {
     let (code, said) = server.ended();
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("not there any more"), "{said}");
+}
+
+/// The index names leaves; a process that reads it while another one writes must find all of them in the
+/// ledger that it can see.
+#[test]
+fn another_process_reads_at_any_moment_of_the_traffic() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, data) = (folder.path().join("audit.log"), Data::new());
+    let mut file = File::create(&log).unwrap();
+    file.write_all(pair("r0", "secret/data/x", 0).as_bytes()).unwrap();
+    let server = Server::follow(&data, &log);
+    until("the first event is searchable", DEADLINE, || (data.total("") == 1).then_some(()));
+    let ended = AtomicBool::new(false);
+    let written = thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut written = 1;
+            while !ended.load(Ordering::Relaxed) {
+                let text = pair(&format!("r{written}"), "secret/data/x", written * 3);
+                file.write_all(text.as_bytes()).unwrap();
+                written += 1;
+                // A server is not faster than this either.
+                thread::sleep(Duration::from_millis(4));
+            }
+            written
+        });
+        let reader = scope.spawn(|| {
+            let mut seen = 0;
+            for _ in 0..20 {
+                // Every read must end well; `search` reads the lines of each event back from the ledger.
+                let found = data.search("").len() as u64;
+                let counted = data.status_of("events");
+                assert!(
+                    found >= seen && counted >= found,
+                    "{found} after {seen}, status {counted}"
+                );
+                seen = found;
+            }
+        });
+        // However it ends, the writer must end too.
+        let read = reader.join();
+        ended.store(true, Ordering::Relaxed);
+        read.unwrap();
+        writer.join().unwrap()
+    });
+    until("all events are searchable", DEADLINE, || {
+        (data.total("") == u64::try_from(written).unwrap()).then_some(())
+    });
+    drop(server);
 }

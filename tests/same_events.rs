@@ -26,7 +26,7 @@ fn recording() -> &'static str {
 }
 
 /// Events by uid, without what tells where in the ledger their lines stand.
-fn events(data: &Data) -> BTreeMap<String, Value> {
+pub(crate) fn events(data: &Data) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for mut event in data.search("") {
         let fields = event.as_object_mut().unwrap();
@@ -40,7 +40,7 @@ fn events(data: &Data) -> BTreeMap<String, Value> {
 
 /// Asserts that two tellings of the recording are one, and names the first event that differs.
 #[track_caller]
-fn assert_same(got: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) {
+pub(crate) fn assert_same(got: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) {
     for (uid, event) in expected {
         assert_eq!(got.get(uid), Some(event), "event {uid}");
     }

@@ -5,8 +5,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::ledger::{GenerationInfo, LedgerError, LedgerReader, LineHashes};
 use crate::record::ToLedger;
-use crate::source::Generation;
-use crate::tail::{KnownContent, LeafHash};
+use crate::source::{Generation, Reader};
+use crate::tail::{KnownContent, LastRead, LeafHash};
 
 /// Answers the tail's question whether it has seen this content before.
 ///
@@ -55,6 +55,24 @@ impl KnownFromLedger {
         Ok(found)
     }
 
+    fn last_leaf(&self, generation: Generation) -> Result<Option<(u64, LeafHash)>, LedgerError> {
+        match self.generations()?.get(&generation) {
+            Some(info) => Ok(Some((info.end, self.ledger.leaf_hash(info.last_line)?))),
+            None => Ok(None),
+        }
+    }
+
+    fn followed_last(&self, source: &str) -> Result<Option<LastRead>, LedgerError> {
+        let generations = self.generations()?;
+        let ours = |info: &&GenerationInfo| &*info.source == source && info.reader == Reader::Live;
+        let followed = || generations.values().filter(ours);
+        let Some(began) = followed().max_by_key(|info| info.generation.0) else { return Ok(None) };
+        let Some(grew) = followed().max_by_key(|info| info.last_line.0) else { return Ok(None) };
+        let mut contents = vec![began.generation, grew.generation];
+        contents.dedup();
+        Ok(Some(LastRead { contents, arrived_unix_ns: grew.last_arrived_unix_ns }))
+    }
+
     fn leaves(&self, generation: Generation) -> Result<LineHashes, LedgerError> {
         self.generations()?;
         self.ledger.line_hashes(generation)
@@ -82,5 +100,13 @@ impl KnownContent for KnownFromLedger {
             Some(leaves) => Box::new(leaves.map_while(|leaf| self.or_stop(leaf))),
             None => Box::new(std::iter::empty()),
         }
+    }
+
+    fn end(&self, generation: Generation) -> Option<(u64, LeafHash)> {
+        self.or_stop(self.last_leaf(generation)).flatten()
+    }
+
+    fn read_last(&self, source: &str) -> Option<LastRead> {
+        self.or_stop(self.followed_last(source)).flatten()
     }
 }

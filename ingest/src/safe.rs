@@ -6,7 +6,9 @@ use std::cell::RefCell;
 
 use crate::ledger::{LedgerError, LedgerReader, LineHashes};
 use crate::source::Generation;
-use crate::tail::{FollowedSource, KnownContent, LeafHash, RotatedFile, TailError, rotated_files};
+use crate::tail::{
+    FollowedSource, KnownContent, LastRead, LeafHash, RotatedFile, TailError, rotated_files,
+};
 
 /// Compares the rotated files of these sources with the sealed part of the ledger.
 ///
@@ -72,6 +74,15 @@ impl KnownContent for SealedContent<'_> {
             Some(lines) => Box::new(lines.map_while(|line| self.or_note(line))),
             None => Box::new(std::iter::empty()),
         }
+    }
+
+    fn end(&self, generation: Generation) -> Option<(u64, LeafHash)> {
+        self.lines(generation).last()
+    }
+
+    /// Whole files are compared here; nothing is followed.
+    fn read_last(&self, _source: &str) -> Option<LastRead> {
+        None
     }
 }
 

@@ -9,12 +9,14 @@
 //!   (globs)    (open files)  (rounds)    (what is new)  (leaves)   (bounded channel)
 //! ```
 //!
-//! What it cannot do: bytes that a `copytruncate` rotation cuts off before they were read are gone,
-//! unless a pattern also matches the copy; this is told as [`Notice::Truncated`]. A file that was
-//! rotated *and* removed while nobody looked leaves no trace at all.
+//! What it cannot do: bytes that are cut off a file before they were read, and that no copy holds, are
+//! gone; this is told as [`Notice::Truncated`]. Where nothing shows that all was there to be read, that is
+//! told as [`Notice::Continuity`]. `docs/tailing.md` is the page for operators.
 
 mod compressed;
 mod content;
+mod continuity;
+mod copies;
 mod discover;
 mod file;
 mod follow;
@@ -22,6 +24,9 @@ mod identity;
 mod import;
 mod item;
 mod lines;
+mod linger;
+mod missed;
+mod names;
 mod reading;
 mod recognise;
 mod rotated;
@@ -38,7 +43,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use follow::{FollowOptions, FollowedSource, Round, Tail};
-pub use identity::{KnownContent, LeafHash};
+pub use identity::{KnownContent, LastRead, LeafHash};
 pub use import::{ImportSummary, Input, import};
 pub use item::{FileId, Notice, Start, TailItem};
 pub use rotated::{RotatedFile, rotated_files};

@@ -69,6 +69,8 @@ impl Trail {
     pub fn open_with(data: &Path, index: &Path) -> Result<Trail, QueryError> {
         let ledger = LedgerReader::open(data)?;
         let index = EventIndex::open(index)?;
+        // The index may have been committed since the ledger was looked at, and names leaves of then.
+        ledger.refresh()?;
         let view = RwLock::new(Arc::new(View::new(index.snapshot())));
         Ok(Trail { index, ledger, rules: Rules::builtin(), view })
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-use crate::step::{step, target, workspace};
+use crate::step::{cargo, step, target, workspace};
 use crate::tools;
 
 /// A part of the soak.
@@ -15,6 +15,10 @@ use crate::tools;
 pub(crate) enum Part {
     /// The bodies of `ingest/src/fuzz.rs` under cargo-fuzz: five minutes each, or so many rounds.
     Fuzz,
+    /// 10,000 random sequences of what happens to a followed file, or so many: hours.
+    Tail,
+    /// 1,000 kills while 200,000 lines arrive and rotate, or so many: an hour.
+    Crash,
 }
 
 /// The targets of `tests/fuzz`.
@@ -30,10 +34,28 @@ pub(crate) fn run(only: Option<Part>, rounds: Option<u64>) -> Result<()> {
         if only.is_none_or(|only| only == *part) {
             match part {
                 Part::Fuzz => fuzz(rounds)?,
+                Part::Tail => {
+                    let sequences = rounds.unwrap_or(10_000).to_string();
+                    long_test("tail_model", &[("KEYTRAIL_SEQUENCES", &sequences)])?;
+                }
+                Part::Crash => {
+                    let kills = rounds.unwrap_or(1_000).to_string();
+                    let lines = ("KEYTRAIL_LINES", "200000");
+                    long_test("crash::", &[("KEYTRAIL_KILLS", &kills), lines])?;
+                }
             }
         }
     }
     Ok(())
+}
+
+/// Runs an end-to-end test in its long form, which its environment asks for.
+fn long_test(name: &str, environment: &[(&str, &str)]) -> Result<()> {
+    let python = tools::python(false)?;
+    let mut test = cargo(&["test", "--workspace", "--test", "tests", "--", "--nocapture", name]);
+    test.env("KEYTRAIL_TOOLS", "required").env("KEYTRAIL_PYTHON", python.program());
+    test.envs(environment.iter().copied());
+    step(&format!("long {name}"), &mut test)
 }
 
 fn fuzz(rounds: Option<u64>) -> Result<()> {

@@ -23,6 +23,8 @@ pub struct GenerationInfo {
     pub end: u64,
     /// Its first line.
     pub first_line: LeafIndex,
+    /// Its last line.
+    pub last_line: LeafIndex,
     /// How many lines (leaves) it has.
     pub lines: u64,
     /// Its last line has no `\n`: the file was finished.
@@ -54,6 +56,7 @@ impl Generations {
             }
             info.reader = header.reader;
             info.end = header.end_offset();
+            info.last_line = last_line(header);
             info.lines += header.lengths.len() as u64;
             info.unterminated = header.unterminated;
             info.last_arrived_unix_ns = header.arrived_unix_ns;
@@ -81,6 +84,7 @@ impl Generations {
                 start: header.offset,
                 end: header.end_offset(),
                 first_line: LeafIndex(number + 1),
+                last_line: last_line(header),
                 lines: header.lengths.len() as u64,
                 unterminated: header.unterminated,
                 last_arrived_unix_ns: header.arrived_unix_ns,
@@ -96,4 +100,8 @@ impl Generations {
     pub(super) fn iter(&self) -> impl Iterator<Item = &GenerationInfo> {
         self.0.values()
     }
+}
+
+fn last_line(header: &BatchHeader) -> LeafIndex {
+    LeafIndex(header.first_leaf.0 + header.lengths.len() as u64)
 }

@@ -77,6 +77,11 @@ impl ReadAt {
         ReadAt { file: Arc::clone(file), offset: 0, anchor: Vec::new() }
     }
 
+    /// Returns the bytes read last.
+    pub(super) fn anchor(&self) -> &[u8] {
+        &self.anchor
+    }
+
     /// Tells whether the bytes read last still stand in the file.
     pub(super) fn stands(&self) -> io::Result<bool> {
         let mut now = vec![0; self.anchor.len()];

@@ -1,6 +1,6 @@
-//! Finds the files behind the patterns, and those that were rotated away while nobody looked.
+//! Finds the files behind the patterns, and opens as many of them as may be open.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -9,29 +9,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::TailError;
-use super::content::first_leaf;
 use super::file::{FileKey, FollowedFile, Stamp};
-use super::follow::{FILES_MAX, Flow, FollowOptions, FollowedSource, Out, Tail, emit};
+use super::follow::{FILES_MAX, Flow, FollowOptions, FollowedSource, Out, Returned, Tail, emit};
 use super::item::{Notice, TailItem};
-use super::siblings::{order_siblings, rotated_from, rotated_siblings};
+use super::names::{Names, Seen};
+use super::siblings::order_siblings;
 use super::unreadable::explain;
 use crate::source::SourceId;
 
 /// A path or glob, and whose files it names.
 pub(super) struct Pattern {
     pub(super) source: Arc<SourceId>,
-    text: String,
+    pub(super) text: String,
     glob: bool,
     /// That no file matches has been told.
     missing: bool,
-}
-
-/// A name that leads to a file.
-pub(super) struct Seen {
-    pub(super) key: FileKey,
-    pub(super) stamp: Stamp,
-    pub(super) path: PathBuf,
-    pub(super) source: Arc<SourceId>,
 }
 
 impl Pattern {
@@ -94,8 +86,8 @@ impl FollowOptions {
 
 impl Tail {
     /// Looks at the names, opens what is new, and tells what is missing.
-    pub(super) fn discover(&mut self, now: Instant, out: Out<'_>) -> Flow<Vec<Seen>> {
-        let mut seen: Vec<Seen> = Vec::new();
+    pub(super) fn discover(&mut self, now: Instant, out: Out<'_>) -> Flow<Names> {
+        let mut seen = Names::default();
         for index in 0..self.patterns.len() {
             let source = Arc::clone(&self.patterns[index].source);
             let found = self.patterns[index].expand();
@@ -104,7 +96,7 @@ impl Tail {
                 match metadata {
                     Ok(metadata) => {
                         let (key, stamp) = (FileKey::of(&metadata), Stamp::of(&metadata));
-                        seen.push(Seen { key, stamp, path, source: Arc::clone(&source) });
+                        seen.add(Seen { key, stamp, path, source: Arc::clone(&source) });
                     }
                     Err(error) => {
                         let reason = explain(&path, &error);
@@ -113,9 +105,11 @@ impl Tail {
                 }
             }
         }
-        let names: HashSet<FileKey> = seen.iter().map(|seen| seen.key).collect();
-        self.finished.retain(|key, _| names.contains(key));
-        self.open_new(&seen, now);
+        self.recall();
+        self.finished.retain(|&key, _| seen.lead_to(key));
+        self.look_at_lingering(&seen, now);
+        self.open_new(&seen, now, out)?;
+        self.look_again(&seen, now);
         ControlFlow::Continue(seen)
     }
 
@@ -148,86 +142,111 @@ impl Tail {
     }
 
     /// Opens files that are not open, the oldest first.
-    fn open_new(&mut self, seen: &[Seen], now: Instant) {
+    fn open_new(&mut self, seen: &Names, now: Instant, out: Out<'_>) -> Flow<()> {
+        let mut known: HashSet<FileKey> = self.open_keys().collect();
         let mut new: Vec<&Seen> = Vec::new();
-        for name in seen {
+        for name in seen.iter() {
             let finished =
                 self.finished.get(&name.key).is_some_and(|finished| finished.stamp == name.stamp);
-            if !finished
-                && !self.is_open(name.key)
-                && !new.iter().any(|other| other.key == name.key)
-            {
+            if !finished && known.insert(name.key) {
                 new.push(name);
             }
         }
         new.sort_by_key(|name| name.stamp.modified);
         let paths: Vec<PathBuf> = new.iter().map(|name| name.path.clone()).collect();
+        let by_path: HashMap<&Path, &Seen> = new.iter().map(|&name| (&*name.path, name)).collect();
+        let mut wanted: Vec<(PathBuf, Arc<SourceId>)> = Vec::new();
         for path in order_siblings(&paths) {
-            let Some(name) = new.iter().find(|name| name.path == path) else { continue };
-            for sibling in self.missed(name, seen) {
-                self.open(&sibling, &name.source, now);
-            }
-            self.open(&path, &name.source, now);
+            let Some(name) = by_path.get(&*path) else { continue };
+            let missed = self.missed(name, seen);
+            wanted.extend(
+                missed.into_iter().chain([path]).map(|path| (path, Arc::clone(&name.source))),
+            );
         }
-    }
-
-    fn open(&mut self, path: &Path, source: &Arc<SourceId>, now: Instant) {
-        if self.files.len() >= FILES_MAX {
+        self.make_room(wanted.len(), seen, now, out)?;
+        let room = FILES_MAX.saturating_sub(self.files.len());
+        self.unopened = wanted.len().saturating_sub(room);
+        if room == 0
+            && let Some((path, source)) = wanted.first()
+        {
             let reason = format!(
-                "{}: more than {FILES_MAX} files are open; narrow the pattern",
+                "{}: not read yet: {FILES_MAX} files are open already and none of them is still; narrow the pattern",
                 path.display()
             );
-            return self.troubles().add(path.to_owned(), source, reason);
+            self.troubles().add(path.clone(), source, reason);
         }
+        for (path, source) in wanted.into_iter().take(room) {
+            if let Some(file) = self.open(&path, &source, now) {
+                self.files.push(file);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Closes files that are still and have given all they hold, those first that have been so the
+    /// longest. They are opened again when they change.
+    fn make_room(&mut self, wanted: usize, seen: &Names, now: Instant, out: Out<'_>) -> Flow<()> {
+        let mut excess = (self.files.len() + wanted).saturating_sub(FILES_MAX);
+        if excess == 0 {
+            return ControlFlow::Continue(());
+        }
+        let quiet = self.options.quiet;
+        let idle = |file: &FollowedFile| {
+            seen.lead_to(file.key) && file.gave_all() && file.is_quiet(now, quiet)
+        };
+        let mut still: Vec<(Instant, FileKey)> = self
+            .files
+            .iter()
+            .filter(|file| idle(file))
+            .map(|file| (file.changed, file.key))
+            .collect();
+        still.sort_unstable_by_key(|&(changed, _)| changed);
+        for (_, key) in still {
+            if excess == 0 {
+                break;
+            }
+            if let Some(index) = self.files.iter().position(|file| file.key == key) {
+                self.close(index, out)?;
+                let file = self.files.remove(index);
+                self.finished.insert(key, Returned { stamp: file.stamp, times: file.returns });
+                excess -= 1;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Opens a file, unless it is open or cannot be.
+    pub(super) fn open(
+        &mut self,
+        path: &Path,
+        source: &Arc<SourceId>,
+        now: Instant,
+    ) -> Option<FollowedFile> {
         match FollowedFile::open(path, Arc::clone(source), now) {
             Ok(mut file) if !self.is_open(file.key) => {
                 if let Some(finished) = self.finished.remove(&file.key) {
                     file.returns = finished.times + 1;
                 }
-                self.files.push(file);
+                Some(file)
             }
             // Renamed between the look and the opening: it is open already.
-            Ok(_) => {}
+            Ok(_) => None,
             // Gone again; the next round tells.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 let reason = explain(path, &error);
                 self.troubles().add(path.to_owned(), source, reason);
+                None
             }
         }
     }
 
-    fn is_open(&self, key: FileKey) -> bool {
-        self.files.iter().any(|file| file.key == key)
+    pub(super) fn is_open(&self, key: FileKey) -> bool {
+        self.open_keys().any(|open| open == key)
     }
 
-    /// Returns rotated siblings of a new file that were not read to their end, because nobody looked
-    /// when they were rotated: the youngest one that is known, and all after it. If none is known, this
-    /// source is followed for the first time, and what was before is not read.
-    fn missed(&self, name: &Seen, seen: &[Seen]) -> Vec<PathBuf> {
-        if rotated_from(&name.path).is_some() {
-            return Vec::new();
-        }
-        let source = name.source.to_string();
-        let mut missed = Vec::new();
-        // A folder that cannot be listed cannot be looked through.
-        for path in rotated_siblings(&name.path).unwrap_or_default().into_iter().rev() {
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            let key = FileKey::of(&metadata);
-            let followed = self.is_open(key) || seen.iter().any(|seen| seen.key == key);
-            if !followed {
-                missed.push(path);
-            }
-            if followed || missed.last().is_some_and(|path| self.starts_known(path, &source)) {
-                missed.reverse();
-                return missed;
-            }
-        }
-        Vec::new()
-    }
-
-    fn starts_known(&self, path: &Path, source: &str) -> bool {
-        let first = first_leaf(path).ok().flatten();
-        first.is_some_and(|first| !self.known.starting_with(source, &first).is_empty())
+    /// Returns the files of which a descriptor is held.
+    fn open_keys(&self) -> impl Iterator<Item = FileKey> {
+        self.files.iter().chain(&self.lingering).map(|file| file.key)
     }
 }

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::compressed::{Compression, MAGIC_BYTES, Uncompressed};
 use super::content::{Content, ReadAt, open_regular};
+use super::copies::{Marks, head};
 use super::identity::LeafHash;
 use super::item::FileId;
 use super::lines::LeafStream;
+use super::siblings::rotated_from;
 use crate::source::{Generation, Position, SourceId};
 
 /// A file as the system knows it, while it is open.
@@ -73,8 +75,16 @@ pub(super) struct FollowedFile {
     pub(super) returns: u32,
     /// What it looked like when it was last compared in vain.
     pub(super) compared: Option<Stamp>,
-    /// It gives nothing before the ledger has what another file has sent.
+    /// It gives nothing before the ledger has what another file has sent, or the source's joint is told.
     pub(super) waits_for_ledger: bool,
+    /// It was opened under a name that is not a rotation's: its rotation was seen.
+    pub(super) lived: bool,
+    /// The last change of its folder after which its rotated siblings were looked at.
+    pub(super) listed: Option<SystemTime>,
+    /// Its first bytes, when it was compared last.
+    pub(super) head: Vec<u8>,
+    /// How much of it was known when it was compared last.
+    pub(super) known_to: u64,
     /// Hash of its first leaf, once recognised.
     pub(super) first: Option<LeafHash>,
     /// The generation that it goes on with, if that is known.
@@ -114,6 +124,10 @@ impl FollowedFile {
             returns: 0,
             compared: None,
             waits_for_ledger: false,
+            lived: rotated_from(path).is_none(),
+            listed: None,
+            head: Vec::new(),
+            known_to: 0,
             first: None,
             generation: None,
             sent: None,
@@ -144,6 +158,11 @@ impl FollowedFile {
     /// The file cannot be read.
     pub(super) fn ended_at(&mut self, changed: bool) -> io::Result<Option<u64>> {
         match (&mut self.state, self.compared) {
+            (State::Waiting, Some(compared)) if changed => {
+                let stands =
+                    self.stamp.size >= compared.size && head(&self.handle)?.starts_with(&self.head);
+                Ok((!stands).then_some(self.known_to))
+            }
             (State::Waiting, _) => Ok(None),
             (State::Shadow { .. }, compared) => {
                 Ok(compared.map(|compared| compared.size).filter(|&size| self.stamp.size < size))
@@ -166,9 +185,46 @@ impl FollowedFile {
     pub(super) fn lost(&self, read_to: u64) -> u64 {
         match self.state {
             State::Reading { .. } => self.size_before.saturating_sub(read_to),
-            // What a shadow holds comes through another file.
+            State::Waiting if !self.waits_for_ledger => self.size_before.saturating_sub(read_to),
+            // What another file gives, too.
             State::Waiting | State::Shadow { .. } => 0,
         }
+    }
+
+    /// Returns by what a copy of the content is known; none if other files hold it anyway.
+    pub(super) fn marks(&mut self) -> Option<Marks> {
+        let head = self.head.clone();
+        match &mut self.state {
+            State::Waiting => Some(Marks { read_to: head.len() as u64, anchor: Vec::new(), head }),
+            State::Shadow { .. } => None,
+            State::Reading { stream, .. } => {
+                let read_to = stream.read_to();
+                let anchor = match stream.input() {
+                    Content::Growing(input) => input.anchor().to_vec(),
+                    Content::Compressed(_) => return None,
+                };
+                Some(Marks { head, anchor, read_to })
+            }
+        }
+    }
+
+    /// Notes the first bytes, as far as they stand there now.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn note_head(&mut self) -> io::Result<()> {
+        self.head = head(&self.handle)?;
+        Ok(())
+    }
+
+    /// Tells whether all that stands in it has been given, so that it can be closed until it changes.
+    pub(super) fn gave_all(&self) -> bool {
+        !self.waits()
+            && match &self.state {
+                State::Waiting => self.stamp.size == 0,
+                State::Shadow { .. } => true,
+                State::Reading { stream, .. } => stream.offset() == self.stamp.size,
+            }
     }
 
     /// Tells whether the file has not changed for so long.
@@ -225,6 +281,8 @@ impl FollowedFile {
         self.state = State::Waiting;
         self.compared = None;
         self.waits_for_ledger = false;
+        self.head.clear();
+        self.known_to = 0;
         self.first = None;
         self.generation = None;
         self.sent = None;

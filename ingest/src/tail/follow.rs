@@ -1,7 +1,8 @@
 //! Follows files: one round after the other looks at names, then at contents, and sends what is new.
 //!
 //! A file is its open descriptor; names only lead to it. So a renamed or deleted file is read on until
-//! another stands in its place *and* it has been quiet, since servers write to the old one for a while.
+//! another stands in its place *and* it has been quiet, since servers write to the old one for a while;
+//! after that it is still watched ([`super::linger`]).
 //! What a content is, [`super::recognise`] tells. Files of a source are read oldest first, and a younger
 //! one waits while an older one has a backlog.
 //!
@@ -22,10 +23,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::TailError;
-use super::discover::{Pattern, Seen};
+use super::continuity::Joints;
+use super::discover::Pattern;
 use super::file::{FileKey, FollowedFile, Stamp};
 use super::identity::{End, KnownContent, LeafHash};
 use super::item::{Notice, TailItem};
+use super::names::Names;
 use super::siblings::rotated_from;
 use super::troubles::Troubles;
 use crate::source::SourceId;
@@ -82,9 +85,15 @@ pub struct Tail {
     pub(super) files: Vec<FollowedFile>,
     /// Finished files that a pattern still matches.
     pub(super) finished: HashMap<FileKey, Returned>,
+    /// Finished files that no pattern matches any more, the longest finished first.
+    pub(super) lingering: VecDeque<FollowedFile>,
     /// Contents read to their end, until the ledger has them.
     pub(super) departed: VecDeque<Departed>,
-    troubles: Troubles,
+    /// What was read before the start and is to be found again.
+    pub(super) joints: Joints,
+    /// Files that wait for room to be opened.
+    pub(super) unopened: usize,
+    pub(super) troubles: Troubles,
     /// Something has been sent since the last [`TailItem::CaughtUp`].
     behind: bool,
 }
@@ -142,7 +151,10 @@ impl Tail {
             patterns,
             files: Vec::new(),
             finished: HashMap::new(),
+            lingering: VecDeque::new(),
             departed: VecDeque::new(),
+            joints: Joints::default(),
+            unopened: 0,
             troubles: Troubles::default(),
             behind: true,
         })
@@ -164,7 +176,7 @@ impl Tail {
     fn round(&mut self, now: Instant, out: Out<'_>) -> Flow<bool> {
         let seen = self.discover(now, out)?;
         let mut backlog: HashSet<Arc<SourceId>> = HashSet::new();
-        let (mut caught_up, mut more) = (true, false);
+        let (mut caught_up, mut more) = (self.unopened == 0, false);
         let mut index = 0;
         while index < self.files.len() {
             let source = Arc::clone(&self.files[index].source);
@@ -183,6 +195,7 @@ impl Tail {
             }
             index += 1;
         }
+        more |= self.tell_joints(out)?;
         self.troubles.tell(&seen, out)?;
         if caught_up && self.behind {
             self.behind = false;
@@ -192,7 +205,7 @@ impl Tail {
     }
 
     /// Takes one file as far as it goes now.
-    fn advance(&mut self, index: usize, seen: &[Seen], now: Instant, out: Out<'_>) -> Flow<Step> {
+    fn advance(&mut self, index: usize, seen: &Names, now: Instant, out: Out<'_>) -> Flow<Step> {
         let changed = match self.files[index]
             .look(now)
             .and_then(|changed| self.files[index].ended_at(changed))
@@ -200,8 +213,11 @@ impl Tail {
             Ok(ended_at) => ended_at,
             Err(error) => return self.trouble(index, &error),
         };
-        if let Some(read_to) = changed {
-            self.truncated(index, read_to, out)?;
+        if let Some(read_to) = changed
+            && self.truncated(index, read_to, now, out)?
+        {
+            // The copy's turn is in the next round.
+            return ControlFlow::Continue(Step::More);
         }
         let present = self.place(index, seen, now, out)?;
         let compressed = match self.files[index].is_compressed() {
@@ -216,6 +232,9 @@ impl Tail {
         if let Err(error) = self.recognise(index, end, now, out)? {
             return self.trouble(index, &error);
         }
+        if self.joints.is_open(&self.files[index].source) {
+            return ControlFlow::Continue(Step::Waits);
+        }
         if !self.read(index, out)? {
             return ControlFlow::Continue(Step::More);
         }
@@ -223,7 +242,7 @@ impl Tail {
         if file.waits() {
             return ControlFlow::Continue(Step::Waits);
         }
-        if compressed || self.is_over(index, present, now) {
+        if compressed || self.is_over(index, now) {
             return self.finish(index, present, end, now, out);
         }
         ControlFlow::Continue(Step::Done)
@@ -231,11 +250,10 @@ impl Tail {
 
     /// Compares the file's path with the names, tells if they parted, and says whether a pattern still
     /// leads to the file.
-    fn place(&mut self, index: usize, seen: &[Seen], now: Instant, out: Out<'_>) -> Flow<bool> {
+    fn place(&mut self, index: usize, seen: &Names, now: Instant, out: Out<'_>) -> Flow<bool> {
         let (file, after) = self.files[index..].split_first_mut().expect("an index of the list");
-        let names: Vec<&Path> =
-            seen.iter().filter(|seen| seen.key == file.key).map(|seen| &*seen.path).collect();
-        let taken = |path: &Path| seen.iter().any(|seen| seen.path == path && seen.key != file.key);
+        let names: Vec<&Path> = seen.of(file.key).collect();
+        let taken = |path: &Path| seen.at(path).is_some_and(|key| key != file.key);
         let (replaced, told) = match names.first() {
             Some(_) if names.contains(&&*file.path) => (is_rotated(&file.path, seen), None),
             Some(&name) => (is_rotated(name, seen), Some(name.to_owned())),
@@ -265,13 +283,10 @@ impl Tail {
     }
 
     /// Tells whether a file that has been read to its end will not grow any more.
-    fn is_over(&self, index: usize, present: bool, now: Instant) -> bool {
+    fn is_over(&self, index: usize, now: Instant) -> bool {
         let file = &self.files[index];
         // One that grew after it had been finished costs a comparison each time, so it is given longer.
-        let quiet = match present {
-            true => self.options.quiet.saturating_mul(1 << file.returns.min(12)),
-            false => self.options.quiet,
-        };
+        let quiet = self.options.quiet.saturating_mul(1 << file.returns.min(12));
         let since = file.replaced.map(|replaced| now.saturating_duration_since(replaced));
         since.is_some_and(|since| since >= quiet) && file.is_quiet(now, quiet)
     }
@@ -287,8 +302,8 @@ impl Tail {
 }
 
 /// Tells whether a name is a rotation's, and the name that it had before is taken again.
-fn is_rotated(path: &Path, seen: &[Seen]) -> bool {
-    rotated_from(path).is_some_and(|base| seen.iter().any(|seen| seen.path == base))
+fn is_rotated(path: &Path, seen: &Names) -> bool {
+    rotated_from(path).is_some_and(|base| seen.at(&base).is_some())
 }
 
 /// Sends one item.

@@ -30,6 +30,22 @@ pub trait KnownContent {
     /// Returns the leaves of a generation from its content's first byte on, what it shares with its
     /// parent included: the offset after each, and its hash.
     fn lines(&self, generation: Generation) -> Box<dyn Iterator<Item = (u64, LeafHash)> + '_>;
+
+    /// Returns the last leaf of a generation: the offset after it, and its hash.
+    fn end(&self, generation: Generation) -> Option<(u64, LeafHash)>;
+
+    /// Returns what was followed last of a source; none if nothing was.
+    fn read_last(&self, source: &str) -> Option<LastRead>;
+}
+
+/// Where reading of a source ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRead {
+    /// The contents that may not have been read to their end: the one that began last, and the one that
+    /// grew last.
+    pub contents: Vec<Generation>,
+    /// When the last lines arrived, in nanoseconds since 1970.
+    pub arrived_unix_ns: i64,
 }
 
 /// How a file compares with what is known.

@@ -81,11 +81,9 @@ pub enum Start {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 pub enum Notice {
-    /// A file shrank, or was written anew under us. What was written between our last read and that
-    /// moment is lost, unless a copy of the file has it: a gap of unknown size.
+    /// A file shrank, or was written anew under us, and no copy of it is to be found: what was written
+    /// between our last read and that moment is lost.
     Truncated {
-        /// The content that ended.
-        file: FileId,
         /// Its path.
         #[serde(serialize_with = "lossy")]
         path: PathBuf,
@@ -210,19 +208,12 @@ mod tests {
     fn a_notice_is_plain_json_whatever_the_path() {
         let path = PathBuf::from(OsString::from_vec(b"/audit/\xff.log".to_vec()));
         let source = SourceId::new("prod", "bao-0", "file").unwrap();
-        let notice = Notice::Truncated {
-            file: FileId(3),
-            path,
-            source,
-            read_to: 10,
-            size_now: 0,
-            at_least: 0,
-        };
+        let notice = Notice::Truncated { path, source, read_to: 10, size_now: 0, at_least: 0 };
         let path = "/audit/\u{fffd}.log";
         assert_eq!(
             serde_json::to_string(&notice).unwrap(),
             format!(
-                r#"{{"notice":"truncated","file":3,"path":"{path}","source":"prod/bao-0/file","read_to":10,"size_now":0,"at_least":0}}"#
+                r#"{{"notice":"truncated","path":"{path}","source":"prod/bao-0/file","read_to":10,"size_now":0,"at_least":0}}"#
             )
         );
     }

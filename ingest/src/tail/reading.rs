@@ -1,11 +1,14 @@
 //! Sends what a file holds: whole lines as they come, the last bytes once it is finished.
 
+use std::fs;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::file::State;
+use super::copies::copy_of;
+use super::file::{FileKey, State};
 use super::follow::{Departed, Flow, Out, Returned, Step, Tail, emit};
 use super::identity::{End, leaf_hash};
 use super::item::{Notice, TailItem};
@@ -19,22 +22,76 @@ const ROUND_BATCHES: usize = 16;
 const DEPARTED_MAX: usize = 256;
 
 impl Tail {
-    /// Ends a content whose bytes are no longer those that were read.
-    pub(super) fn truncated(&mut self, index: usize, read_to: u64, out: Out<'_>) -> Flow<()> {
-        self.send_rest(index, out)?;
-        let file = &self.files[index];
-        if let Some(id) = file.id() {
-            let notice = Notice::Truncated {
-                file: id,
-                path: file.path.clone(),
-                source: SourceId::clone(&file.source),
-                read_to,
-                size_now: file.stamp.size,
-                at_least: file.lost(read_to),
-            };
-            emit(out, TailItem::Notice(notice))?;
+    /// Ends a content whose bytes are no longer those that were read. If a rotated sibling is a copy of
+    /// it, that is read on, before the file itself: then returns true.
+    pub(super) fn truncated(
+        &mut self,
+        index: usize,
+        read_to: u64,
+        now: Instant,
+        out: Out<'_>,
+    ) -> Flow<bool> {
+        let file = &mut self.files[index];
+        let (path, source) = (file.path.clone(), Arc::clone(&file.source));
+        let copy = file.marks().and_then(|marks| copy_of(&path, &marks));
+        let lost = match &copy {
+            Some(copy) => file.lost(copy.length),
+            None => file.lost(read_to),
+        };
+        // The copy has the whole line of which this is the start.
+        if copy.is_none() {
+            self.send_rest(index, out)?;
         }
-        self.close(index, out)
+        let file = &self.files[index];
+        let had_content = file.id().is_some() || lost > 0;
+        match &copy {
+            Some(copy) if lost == 0 => {
+                let why = format!(
+                    "cut after it had been copied to {} (copytruncate); that is read on, but what was written between copying \
+                     and cutting is lost without a trace",
+                    copy.path.display()
+                );
+                self.joined(&path, &source, false, why, out)?;
+            }
+            _ if had_content => {
+                let notice = Notice::Truncated {
+                    path,
+                    source: SourceId::clone(&source),
+                    read_to: copy.as_ref().map_or(read_to, |copy| copy.length),
+                    size_now: file.stamp.size,
+                    at_least: lost,
+                };
+                emit(out, TailItem::Notice(notice))?;
+            }
+            _ => {}
+        }
+        self.close(index, out)?;
+        let Some(copy) = copy else { return ControlFlow::Continue(false) };
+        let mut place = index;
+        for path in [copy.path].into_iter().chain(copy.younger) {
+            place += usize::from(self.open_before(place, &path, &source, now));
+        }
+        ControlFlow::Continue(true)
+    }
+
+    /// Puts a file into a place of the list, so that it is read before those after it; opens it if need be.
+    fn open_before(
+        &mut self,
+        place: usize,
+        path: &Path,
+        source: &Arc<SourceId>,
+        now: Instant,
+    ) -> bool {
+        let file = self.open(path, source, now).or_else(|| {
+            let key = fs::metadata(path).map(|metadata| FileKey::of(&metadata)).ok()?;
+            let at = self.files.iter().position(|file| file.key == key)?;
+            (at > place).then(|| self.files.remove(at))
+        });
+        let opened = file.is_some();
+        if let Some(file) = file {
+            self.files.insert(place, file);
+        }
+        opened
     }
 
     /// Ends a file that will not grow any more, and takes it out of the list.
@@ -60,16 +117,23 @@ impl Tail {
             }
         }
         self.send_rest(index, out)?;
+        let read_to = self.files[index].read_to();
         self.close(index, out)?;
         let file = self.files.remove(index);
+        if end == End::Open && file.lived && file.returns == 0 && read_to > 0 {
+            let why = format!("rotated, and read to its end at byte {read_to}");
+            self.joined(&file.path, &file.source, true, why, out)?;
+        }
         if present {
             self.finished.insert(file.key, Returned { stamp: file.stamp, times: file.returns });
+        } else if end == End::Open {
+            self.let_linger(file, now, out)?;
         }
         ControlFlow::Continue(Step::Gone)
     }
 
     /// Says that the content gives nothing more, and forgets what it was.
-    fn close(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
+    pub(super) fn close(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
         let file = &mut self.files[index];
         if let (Some(first), Some(sent)) = (file.first, file.sent) {
             self.departed.push_back(Departed { source: Arc::clone(&file.source), first, sent });

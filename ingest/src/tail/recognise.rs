@@ -33,8 +33,9 @@ impl Tail {
         if !self.is_due(index, now) {
             return ControlFlow::Continue(Ok(()));
         }
-        let file = &self.files[index];
-        let mut stream = match file.leaves(self.options.batch_bytes) {
+        let file = &mut self.files[index];
+        let opened = file.note_head().and_then(|()| file.leaves(self.options.batch_bytes));
+        let mut stream = match opened {
             Ok(stream) => stream,
             Err(error) => return ControlFlow::Continue(Err(error)),
         };
@@ -53,10 +54,19 @@ impl Tail {
             return ControlFlow::Continue(Ok(()));
         };
         self.files[index].first = Some(first);
+        self.files[index].known_to = known_to;
+        self.note_joint(index, relation);
         let known = |generation| Position { generation, offset: known_to };
         let start = match relation {
             Relation::Within(generation) => {
                 self.shadow(index, known(generation), None, out)?;
+                return ControlFlow::Continue(Ok(()));
+            }
+            // Nothing new is read before it is told what is missing before it.
+            Relation::New | Relation::Parts(_)
+                if self.joints.is_open(&self.files[index].source) =>
+            {
+                self.files[index].waits_for_ledger = true;
                 return ControlFlow::Continue(Ok(()));
             }
             _ if self.is_under_way(index, &first) => {
@@ -79,6 +89,23 @@ impl Tail {
         };
         self.start(index, start, stream, out)?;
         ControlFlow::Continue(Ok(()))
+    }
+
+    /// Notes whether the file holds all that is known of a content.
+    fn note_joint(&mut self, index: usize, relation: Relation) {
+        let file = &self.files[index];
+        let holds_all =
+            |generation| self.known.end(generation).is_some_and(|(end, _)| end == file.stamp.size);
+        match relation {
+            Relation::Continues(generation) => self.joints.found(&file.source, generation),
+            // Its last bytes are no line, and are known from when it was finished.
+            Relation::Within(generation)
+                if self.joints.is_open(&file.source) && holds_all(generation) =>
+            {
+                self.joints.found(&file.source, generation);
+            }
+            Relation::Within(_) | Relation::Parts(_) | Relation::New => {}
+        }
     }
 
     /// Tells whether a comparison may come to another end than the last one.

@@ -53,6 +53,30 @@ pub(crate) fn rotated_siblings(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(order_siblings(&siblings))
 }
 
+/// Returns a name that is missing in a row of siblings, oldest first, that reaches to the youngest: numbers
+/// must go down to 1 or 0 one by one. Dates do not tell.
+pub(crate) fn hole(siblings: &[PathBuf]) -> Option<PathBuf> {
+    let numbers = siblings.iter().filter_map(|path| match age(path) {
+        (base, Age::Numbered(Reverse(number))) => Some((base, number)),
+        (_, Age::Dated(_) | Age::Current) => None,
+    });
+    let mut before: Option<(PathBuf, u64)> = None;
+    let missing = |base: &Path, number: u64| {
+        let mut name = base.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    };
+    for (base, number) in numbers {
+        if let Some((_, before)) = before
+            && before > number + 1
+        {
+            return Some(missing(&base, before - 1));
+        }
+        before = Some((base, number));
+    }
+    before.filter(|&(_, number)| number > 1).map(|(base, number)| missing(&base, number - 1))
+}
+
 /// From the oldest on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
@@ -124,6 +148,21 @@ mod tests {
             let ordered: Vec<String> =
                 order_siblings(&paths).iter().map(|path| path.display().to_string()).collect();
             assert_eq!(ordered.join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_tell_of_a_hole() {
+        for (siblings, expected) in [
+            ("", None),
+            ("a.log.3.gz a.log.2 a.log.2.gz a.log.1", None),
+            ("a.log.2 a.log.1 a.log.0", None),
+            ("a.log.4 a.log.2 a.log.1", Some("a.log.3")),
+            ("a.log.3 a.log.2", Some("a.log.1")),
+            ("a.log-20261120 a.log-20261124", None),
+        ] {
+            let paths: Vec<PathBuf> = siblings.split_whitespace().map(PathBuf::from).collect();
+            assert_eq!(hole(&paths), expected.map(PathBuf::from), "{siblings}");
         }
     }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::discover::Seen;
 use super::follow::{Flow, Out, emit};
 use super::item::{Notice, TailItem};
+use super::names::Names;
 use crate::source::SourceId;
 
 /// Troubles by path: those of this round, and those that have been told.
@@ -28,7 +28,7 @@ impl Troubles {
     }
 
     /// Ends the round: sends what is new or has another reason, and what is over.
-    pub(super) fn tell(&mut self, seen: &[Seen], out: Out<'_>) -> Flow<()> {
+    pub(super) fn tell(&mut self, seen: &Names, out: Out<'_>) -> Flow<()> {
         let now = std::mem::take(&mut self.now);
         for (path, trouble) in &now {
             if self.told.get(path) != Some(trouble) {

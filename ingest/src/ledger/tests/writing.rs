@@ -106,6 +106,7 @@ fn generations_are_added_up() {
             start: 5,
             end: 10,
             first_line: LeafIndex(5),
+            last_line: LeafIndex(7),
             lines: 2,
             unterminated: true,
             last_arrived_unix_ns: 6,

@@ -153,16 +153,17 @@ impl Bench {
             TailItem::Finished { file } => format!("{} finished", number(file)),
             TailItem::CaughtUp => "caught up".to_owned(),
             TailItem::Notice(notice) => match notice {
-                Notice::Truncated { file, read_to, size_now, at_least, .. } => {
-                    let lost = format!("lost at least {at_least}");
-                    format!(
-                        "{} truncated, read to {read_to}, size {size_now}, {lost}",
-                        number(file)
-                    )
-                }
+                Notice::Truncated { path, read_to, size_now, at_least, .. } => format!(
+                    "truncated {} after {read_to}, size {size_now}, lost at least {at_least}",
+                    name(&path)
+                ),
                 Notice::Continuity { path, proven, why, .. } => {
                     let proven = if proven { "proven" } else { "not proven" };
-                    format!("continuity {proven} after {}: {why}", name(&path))
+                    format!(
+                        "continuity {proven}, {}: {}",
+                        name(&path),
+                        short(&why.replace(&format!("{}/", self.folder.path().display()), ""))
+                    )
                 }
                 Notice::Rotated { file, path, now, read_to, .. } => {
                     let now = now.map_or_else(|| "?".to_owned(), |now| name(&now));
@@ -186,6 +187,11 @@ impl Bench {
             },
         }
     }
+}
+
+/// The first words of a reason: enough to know which it is.
+fn short(why: &str) -> &str {
+    why.find([':', ',', ';']).map_or(why, |end| &why[..end])
 }
 
 pub(super) fn source() -> SourceId {

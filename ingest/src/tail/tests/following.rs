@@ -43,11 +43,13 @@ restart
 append audit.log d;
 poll
     2 opened audit.log known 0 to 4
+    continuity proven, audit.log: after the start
     2 4 cd;
     caught up
 restart
 poll
     3 opened audit.log known 0 to 7
+    continuity proven, audit.log: after the start
     caught up
 append audit.log e;
 poll
@@ -108,7 +110,7 @@ poll
 cut audit.log 0
 poll
     1 4 part end
-    1 truncated, read to 8, size 0, lost at least 0
+    truncated audit.log after 8, size 0, lost at least 0
     1 finished
     caught up
 append audit.log c;
@@ -132,7 +134,7 @@ poll
     caught up
 rewrite audit.log x;y;z;
 poll
-    1 truncated, read to 4, size 6, lost at least 0
+    truncated audit.log after 4, size 6, lost at least 0
     1 finished
     2 opened audit.log new
     2 0 x;y;z;
@@ -157,7 +159,7 @@ poll
     caught up
 cut audit.log 2
 poll
-    1 truncated, read to 6, size 2, lost at least 0
+    truncated audit.log after 6, size 2, lost at least 0
     1 finished
     2 opened audit.log known 0 to 2
     caught up
@@ -230,6 +232,7 @@ poll
 wait
 poll
     1 finished
+    continuity proven, audit.log: rotated
 ",
     );
 }

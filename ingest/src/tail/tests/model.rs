@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bench::source;
+use crate::record::now_unix_ns;
 use crate::source::Generation;
 use crate::tail::identity::leaf_hash;
 use crate::tail::lines::LeafStream;
-use crate::tail::{FileId, KnownContent, LeafHash, Start, TailItem};
+use crate::tail::{FileId, KnownContent, LastRead, LeafHash, Start, TailItem};
 
 /// Clones are the same ledger.
 #[derive(Clone, Default)]
@@ -20,6 +21,8 @@ struct Inner {
     files: HashMap<FileId, (usize, u64)>,
     /// Received, and not yet known.
     under_way: Vec<TailItem>,
+    batches: usize,
+    arrived_unix_ns: i64,
 }
 
 #[derive(Clone)]
@@ -27,6 +30,8 @@ struct Content {
     source: String,
     leaves: Vec<(u64, LeafHash)>,
     bytes: Vec<u8>,
+    /// How many batches the ledger had with its last one.
+    grown: usize,
     /// Leaves that it does not share with its parent.
     own: Vec<Vec<u8>>,
 }
@@ -50,7 +55,7 @@ impl Model {
                 }
             }
             let (source, bytes) = (source().to_string(), content.as_bytes().to_vec());
-            model.lock().generations.push(Content { source, leaves, bytes, own });
+            model.lock().generations.push(Content { source, leaves, bytes, grown: 0, own });
         }
         model
     }
@@ -101,6 +106,7 @@ impl Inner {
                             source: source.to_string(),
                             leaves,
                             bytes,
+                            grown: 0,
                             own: Vec::new(),
                         });
                         (self.generations.len() - 1, offset)
@@ -112,6 +118,9 @@ impl Inner {
                 assert!(!lines.is_empty());
                 let (generation, next) = self.files.get_mut(&file).expect("opened before");
                 let content = &mut self.generations[*generation];
+                self.batches += 1;
+                self.arrived_unix_ns = now_unix_ns();
+                content.grown = self.batches;
                 assert_eq!(offset, *next, "{file:?} goes on where it was");
                 assert_eq!(
                     offset,
@@ -156,5 +165,22 @@ impl KnownContent for Model {
 
     fn lines(&self, generation: Generation) -> Box<dyn Iterator<Item = (u64, LeafHash)> + '_> {
         Box::new(self.lock().generations[index(generation)].leaves.clone().into_iter())
+    }
+
+    fn end(&self, generation: Generation) -> Option<(u64, LeafHash)> {
+        self.lock().generations[index(generation)].leaves.last().copied()
+    }
+
+    fn read_last(&self, source: &str) -> Option<LastRead> {
+        let inner = self.lock();
+        let ours = || {
+            let all = inner.generations.iter().enumerate();
+            all.filter(|(_, content)| content.source == source && content.grown > 0)
+        };
+        let began = ours().next_back()?.0;
+        let (grew, _) = ours().max_by_key(|(_, content)| content.grown)?;
+        let mut contents = vec![Generation(began as u64), Generation(grew as u64)];
+        contents.dedup();
+        Some(LastRead { contents, arrived_unix_ns: inner.arrived_unix_ns })
     }
 }

@@ -36,10 +36,13 @@ wait
 poll
     1 12 tail end
     1 finished
+    continuity proven, audit.log: rotated
     caught up
 serve lost;
 append audit.log y;
 poll
+    3 opened audit.log parts from 0 at 12
+    3 12 taillost;
     2 2 y;
     caught up
 ",
@@ -76,6 +79,7 @@ poll
 wait
 poll
     1 finished
+    continuity proven, audit.log: rotated
 ",
     );
 }
@@ -103,6 +107,7 @@ poll
 wait
 poll
     1 finished
+    continuity proven, audit.log.1: rotated
 serve late;
 poll
     3 opened audit.log.1 known 0 to 4
@@ -113,9 +118,9 @@ remove audit.log.1
 wait
 poll
     3 deleted audit.log.1 at 9
-    3 finished
 wait
 poll
+    3 finished
     4 opened audit.log.1.gz known 0 to 9
     4 finished
     caught up
@@ -137,7 +142,7 @@ append audit.log c;
 copy audit.log audit.log.1
 cut audit.log 0
 poll
-    1 truncated, read to 4, size 0, lost at least 0
+    continuity not proven, audit.log: cut after it had been copied to audit.log.1 (copytruncate)
     1 finished
     2 opened audit.log.1 known 0 to 4
     2 4 c;
@@ -155,7 +160,7 @@ poll
 }
 
 #[test]
-fn copytruncate_without_the_copy_is_a_gap() {
+fn the_copy_that_copytruncate_made_is_read_though_no_pattern_matches_it() {
     check(
         "
 audit.log
@@ -169,10 +174,12 @@ copy audit.log audit.log.1
 cut audit.log 0
 append audit.log x;
 poll
-    1 truncated, read to 4, size 2, lost at least 0
+    2 opened audit.log.1 known 0 to 4
+    continuity not proven, audit.log: cut after it had been copied to audit.log.1 (copytruncate)
     1 finished
-    2 opened audit.log new
-    2 0 x;
+    2 4 c;
+    3 opened audit.log new
+    3 0 x;
     caught up
 ",
     );
@@ -230,9 +237,10 @@ restart
 wait
 poll
     2 opened audit.log.3 known 0 to 2
-    2 2 b;
 wait
 poll
+    continuity proven, audit.log: after the start
+    2 2 b;
     2 finished
     3 opened audit.log.2.gz new
     3 0 c;
@@ -271,6 +279,7 @@ poll
 wait
 poll
     1 finished
+    continuity proven, audit.log: rotated
     2 finished
 ",
     );
@@ -295,7 +304,7 @@ poll
 cut audit.log 0
 append audit.log.1 d;
 poll
-    1 truncated, read to 7, size 0, lost at least 0
+    continuity not proven, audit.log: cut after it had been copied to audit.log.1 (copytruncate)
     1 finished
     2 finished
     3 opened audit.log.1 known 0 to 7
@@ -304,6 +313,287 @@ poll
 wait
 poll
     3 finished
+",
+    );
+}
+
+#[test]
+fn copytruncate_without_the_copy_is_a_gap() {
+    check(
+        "
+audit.log
+append audit.log a;b;
+poll
+    1 opened audit.log new
+    1 0 a;b;
+    caught up
+append audit.log c;
+rewrite audit.log x;
+poll
+    truncated audit.log after 4, size 2, lost at least 0
+    1 finished
+    2 opened audit.log new
+    2 0 x;
+    caught up
+append audit.log.1 other;
+cut audit.log 0
+poll
+    3 opened audit.log.1 new
+    3 0 other;
+    truncated audit.log after 2, size 0, lost at least 0
+    2 finished
+    caught up
+append audit.log part
+poll
+cut audit.log 0
+poll
+    truncated audit.log after 0, size 0, lost at least 4
+",
+    );
+}
+
+#[test]
+fn a_copy_without_what_was_read_last_is_none() {
+    check(
+        "
+audit.log
+append audit.log a;b;
+poll
+    1 opened audit.log new
+    1 0 a;b;
+    caught up
+append audit.log c;torn
+copy audit.log audit.log.1
+append audit.log tail;
+poll
+    2 opened audit.log.1 known 0 to 4
+    1 4 c;torntail;
+cut audit.log 0
+append audit.log.1 !
+poll
+    truncated audit.log after 15, size 0, lost at least 0
+    1 finished
+    caught up
+",
+    );
+}
+
+#[test]
+fn a_renamed_file_is_watched_for_a_day_and_a_deleted_one_for_a_minute() {
+    check(
+        "
+audit.log
+server audit.log
+serve a;
+poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
+rename audit.log audit.log.1
+append audit.log b;
+poll
+    1 rotated audit.log -> ? at 2
+    2 opened audit.log new
+    2 0 b;
+    caught up
+wait
+poll
+    1 finished
+    continuity proven, audit.log: rotated
+wait
+serve late;
+poll
+    3 opened audit.log known 0 to 2
+    3 2 late;
+    caught up
+wait
+wait
+wait
+poll
+    3 finished
+serve later;
+poll
+    4 opened audit.log known 0 to 7
+    4 7 later;
+    caught up
+",
+    );
+    check(
+        "
+audit.log
+server audit.log
+serve a;
+poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
+remove audit.log
+append audit.log b;
+poll
+    1 deleted audit.log at 2
+    2 opened audit.log new
+    2 0 b;
+    caught up
+wait
+poll
+    1 finished
+    continuity proven, audit.log: rotated
+serve late;
+poll
+    3 opened audit.log known 0 to 2
+    3 2 late;
+    caught up
+wait
+poll
+",
+    );
+}
+
+#[test]
+fn a_file_that_grew_after_it_had_been_rotated_twice_is_found_after_a_stop() {
+    check(
+        "
+audit.log
+server audit.log
+serve a;
+poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
+rename audit.log audit.log.1
+append audit.log b;
+poll
+    1 rotated audit.log -> ? at 2
+    2 opened audit.log new
+    2 0 b;
+    caught up
+wait
+poll
+    1 finished
+    continuity proven, audit.log: rotated
+rename audit.log.1 audit.log.2
+rename audit.log audit.log.1
+append audit.log c;
+serve late;
+restart
+poll
+    3 opened audit.log.2 known 0 to 2
+    continuity proven, audit.log: after the start
+    3 2 late;
+    4 opened audit.log new
+    4 0 c;
+    caught up
+",
+    );
+}
+
+#[test]
+fn a_known_file_that_went_away_during_a_stop_leaves_the_joint_open() {
+    check(
+        "
+audit.log
+append audit.log a;
+poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
+restart
+remove audit.log
+append audit.log.2 b;
+append audit.log.1 c;
+append audit.log d;
+poll
+    continuity not proven, audit.log: after the start
+    2 opened audit.log.2 new
+    2 0 b;
+    3 opened audit.log.1 new
+    3 0 c;
+    4 opened audit.log new
+    4 0 d;
+    caught up
+",
+    );
+    check(
+        "
+audit.log
+append audit.log a;
+poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
+rename audit.log audit.log.3
+append audit.log.1 c;
+append audit.log d;
+restart
+poll
+    continuity not proven, audit.log: after the start
+    2 opened audit.log.1 new
+    2 0 c;
+    3 opened audit.log new
+    3 0 d;
+    caught up
+wait
+poll
+    2 finished
+",
+    );
+}
+
+#[test]
+fn an_older_copy_put_in_place_gives_nothing_twice() {
+    check(
+        "
+audit.log
+append audit.log a;b;c;
+poll
+    1 opened audit.log new
+    1 0 a;b;c;
+    caught up
+append older a;b;
+rename older audit.log
+poll
+    1 deleted audit.log at 6
+    2 opened audit.log known 0 to 4
+    caught up
+append audit.log x;
+poll
+    2 finished
+    3 opened audit.log parts from 0 at 4
+    3 4 x;
+    caught up
+wait
+poll
+    1 finished
+    continuity proven, audit.log: rotated
+",
+    );
+}
+
+#[test]
+fn a_partial_line_waits_for_hours() {
+    check(
+        "
+audit.log
+append audit.log a;half
+poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
+wait
+wait
+wait
+poll
+restart
+poll
+    2 opened audit.log known 0 to 2
+    continuity proven, audit.log: after the start
+    caught up
+wait
+poll
+append audit.log whole;
+poll
+    2 2 halfwhole;
+    caught up
 ",
     );
 }
