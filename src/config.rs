@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ingest::room::Reserve;
 use ingest::source::SourceId;
@@ -12,10 +13,13 @@ use serde::Deserialize;
 use crate::data_folder::{default_folder, host_name};
 use crate::failure::Failure;
 
+mod alert;
 mod checkpoint;
 mod duration;
 mod server;
 
+pub(crate) use self::alert::{AlertConfig, Target};
+use self::alert::{FileAlert, FileVerify};
 use self::checkpoint::{CheckpointConfig, FileCheckpoint, FileWitness};
 pub(crate) use self::server::ServerConfig;
 use self::server::{FileCluster, FileServer};
@@ -26,7 +30,7 @@ pub(crate) const LISTEN: SocketAddr =
 
 /// Keys that DESIGN names and a later version brings; refused with that word, since a setting that is
 /// read and does nothing would deceive.
-const NOT_YET: &[&str] = &["sink", "alert"];
+const NOT_YET: &[&str] = &["sink"];
 
 /// The file as typed.
 #[derive(Debug, Default, Deserialize)]
@@ -42,6 +46,9 @@ struct File {
     server: Vec<FileServer>,
     #[serde(default)]
     reserve: FileReserve,
+    alert: Vec<FileAlert>,
+    #[serde(default)]
+    verify: FileVerify,
     #[serde(default)]
     checkpoint: FileCheckpoint,
     #[serde(default)]
@@ -81,12 +88,23 @@ pub(crate) struct Config {
     pub(crate) allow_raw: Vec<SourceId>,
     /// The cluster's nodes, if they are declared.
     pub(crate) nodes: Option<Vec<String>>,
-    /// Servers that can be asked.
-    pub(crate) servers: Vec<ServerConfig>,
     /// What is left free on a volume that holds a followed file.
     pub(crate) reserve: Reserve,
     /// Where checkpoints go.
     pub(crate) checkpoint: CheckpointConfig,
+    /// What else it does while it follows.
+    pub(crate) beside: Beside,
+}
+
+/// What a running keytrail does beside following and serving.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// Servers that can be asked.
+    pub(crate) servers: Vec<ServerConfig>,
+    /// Who is told of what.
+    pub(crate) alerts: Vec<AlertConfig>,
+    /// How often the ledger is verified.
+    pub(crate) verify_every: Option<Duration>,
 }
 
 impl Config {
@@ -152,6 +170,8 @@ impl Config {
         let ids: Vec<SourceId> = sources.iter().map(|followed| followed.source.clone()).collect();
         let servers = server::servers(file.server, &cluster, &ids)?;
         let checkpoint = CheckpointConfig::mean(file.checkpoint, file.witness)?;
+        let alerts = alert::alerts(file.alert)?;
+        let beside = Beside { servers, alerts, verify_every: file.verify.every()? };
         let tail = FollowOptions::new(sources);
         let usual = Reserve::default();
         let reserve = Reserve {
@@ -171,9 +191,9 @@ impl Config {
             tail,
             allow_raw,
             nodes,
-            servers,
             reserve,
             checkpoint,
+            beside,
         })
     }
 
@@ -215,9 +235,20 @@ const KEYS: &[&str] = &[
     "reserve",
     "bytes",
     "percent",
+    "alert",
+    "name",
+    "on",
+    "webhook",
+    "secret_file",
+    "command",
+    "after",
+    "repeat",
+    "silence",
+    "skew",
+    "verify",
+    "every",
     "checkpoint",
     "export",
-    "every",
     "witness",
     "url",
     "key",
@@ -265,6 +296,40 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_documented_and_can_be_suggested() {
+        let documented = include_str!("../docs/configuration.md");
+        let mut listed: Vec<&str> = documented
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .chain(["source", "cluster", "server", "alert", "verify", "checkpoint", "witness"])
+            .collect();
+        let mut keys = KEYS.to_vec();
+        for names in [&mut listed, &mut keys] {
+            names.sort_unstable();
+            names.dedup();
+        }
+        assert_eq!(listed, keys);
+        // What a table accepts stands in the message of one who guesses.
+        for table in [
+            "",
+            "[[source]]\n",
+            "[cluster.c]\n",
+            "[[server]]\n",
+            "[[alert]]\n",
+            "[verify]\n",
+            "[checkpoint]\n",
+            "[[witness]]\n",
+        ] {
+            let message = toml::from_str::<File>(&format!("{table}zzz = 1")).expect_err("unknown");
+            let message = message.to_string();
+            let accepted = message.split("expected ").nth(1).expect("what is accepted");
+            for key in accepted.split('`').skip(1).step_by(2) {
+                assert!(KEYS.contains(&key), "{table}{key} is accepted and not documented");
+            }
+        }
+    }
+
+    #[test]
     fn a_file_is_read_as_meant_or_refused_with_the_remedy() {
         let two = "[[source]]\npath = \"/a\"\nnode = \"n1\"\n[[source]]\npath = \"/b/*.log\"\nnode = \"n2\"\ndevice = \"two\"";
         assert_eq!(check(two), "default/n1/file /a\ndefault/n2/two /b/*.log");
@@ -297,6 +362,20 @@ mod tests {
                 "[[server]]\naddress = \"http://b\"\ncounters = true",
                 "[[server]] number 1: counters are read between",
             ),
+            (
+                "[[alert]]\nname = \"a\"\non = [\"gap\"]",
+                "[[alert]] \"a\": give it either a webhook or a command",
+            ),
+            (
+                "[[alert]]\nname = \"a\"\non = []\ncommand = [\"x\"]",
+                "[[alert]] \"a\": on = [] is never told",
+            ),
+            ("[[alert]]\nname = \"a\"\non = [\"gaps\"]\ncommand = [\"x\"]", "TOML parse error"),
+            (
+                "[[alert]]\nname = \"a\"\non = [\"gap\"]\nwebhook = \"x\"",
+                "[[alert]] \"a\": webhook \"x\" must begin",
+            ),
+            ("[verify]\nevery = \"1s\"", "[verify] every: at least 1m"),
             ("[[server]]\naddress = \"http://b\"\nhartbeat = \"5s\"", "TOML parse error"),
             ("[reserve]\npercent = 91", "[reserve] percent = 91: hundredths"),
             ("[reserve]\nbytes = -1", "TOML parse error"),
@@ -310,7 +389,7 @@ mod tests {
         let config =
             Config::mean(toml::from_str(&server).expect("a file")).expect("a configuration");
         assert_eq!(config.nodes.as_deref(), Some(&["m".to_owned(), "n".to_owned()][..]));
-        assert_eq!(config.servers[0].sources, ["c/n/file"]);
+        assert_eq!(config.beside.servers[0].sources, ["c/n/file"]);
         let open = "listen = \"0.0.0.0:80\"\n[[source]]\npath = \"/a\"";
         assert!(check(open).contains("no sign-in yet"), "{}", check(open));
     }

@@ -3,6 +3,7 @@
 //! This crate is the program only: arguments, configuration, wiring, the demo. It is the one place
 //! that reads environment and configuration files.
 
+mod alarm;
 mod args;
 mod commands;
 mod config;
@@ -10,27 +11,23 @@ mod data_folder;
 mod demo;
 mod failure;
 mod heartbeat;
+mod logging;
+mod metrics;
 mod output;
 mod outside;
 mod progress;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_env("KEYTRAIL_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,keytrail=info,ingest=info,query=info,web=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .init();
+    logging::install();
     outside::install_tls();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,

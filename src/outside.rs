@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use reqwest::{Certificate, Client, ClientBuilder};
 
+pub(crate) mod alert;
 pub(crate) mod checkpoints;
 pub(crate) mod export;
 pub(crate) mod left;

@@ -10,6 +10,7 @@
 mod util;
 
 mod access_report;
+mod alerts;
 mod answers;
 mod browser;
 mod cli;
@@ -21,6 +22,7 @@ mod hmac_vectors;
 mod ledger_reading;
 mod live;
 mod main_recording;
+mod monitoring;
 mod odd_lines;
 mod outside;
 mod peers;

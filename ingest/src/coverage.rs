@@ -10,7 +10,7 @@
 //!
 //! Everything is a function of the ledger: the indexer gives it each leaf in order, and what comes out are
 //! [`Record`]s, documents of the index like any other. What is still open (the hours that grow, heartbeats
-//! that were not found yet) is part of each commit, see [`Coverage::open`].
+//! that were not found yet) is part of each commit, see [`Coverage::growing`].
 
 mod beats;
 mod counters;

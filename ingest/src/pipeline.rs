@@ -117,6 +117,17 @@ impl OwnLines {
     }
 }
 
+/// Whether everything that stood in the files is recorded.
+#[derive(Clone)]
+pub struct CaughtUp(Arc<AtomicI64>);
+
+impl CaughtUp {
+    /// Returns since when, in nanoseconds since 1970; none while there is more to read.
+    pub fn since(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|since| *since != 0)
+    }
+}
+
 /// A running line: files are followed until [`Following::stop`].
 pub struct Following {
     stop: StopSignal,
@@ -138,10 +149,9 @@ impl Following {
         OwnLines(self.to_ledger.clone())
     }
 
-    /// Returns since when everything that stood in the files is recorded, in nanoseconds since 1970; none
-    /// while there is more to read.
-    pub fn caught_up_since(&self) -> Option<i64> {
-        Some(self.quiet_since.load(Ordering::Relaxed)).filter(|since| *since != 0)
+    /// Returns a way to see whether everything that stood in the files is recorded.
+    pub fn caught_up(&self) -> CaughtUp {
+        CaughtUp(Arc::clone(&self.quiet_since))
     }
 
     /// Returns how much room there is, and whether recording waits for more.

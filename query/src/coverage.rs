@@ -75,6 +75,10 @@ pub struct Source {
     pub why: Vec<String>,
     /// Reasons beyond those.
     pub more_why: u64,
+    /// What is or may be missing, the newest [`WHY_MAX`].
+    pub incidents: Vec<Missing>,
+    /// A process follows it, as far as is known.
+    pub followed: bool,
     /// What is proven, and how.
     pub proven: Vec<Proven>,
     /// Lines.
@@ -97,10 +101,26 @@ pub struct Source {
     pub last: Option<String>,
     /// From the entries' own time to their arrival, of lines that a tail brought.
     pub arrival: Option<Arrival>,
+    /// The same of the newest hour.
+    pub newest_hour: Option<Arrival>,
     /// The same for each day (UTC), the newest [`DAYS_MAX`]; imported lines too.
     pub days: Vec<Day>,
     /// Since when a heartbeat that the server answered is not found.
     pub heartbeat_missing_since: Option<String>,
+}
+
+/// Something that is or may be missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// It was written before this, in nanoseconds since 1970.
+    #[serde(rename = "to", serialize_with = "time")]
+    pub to_unix_ns: i64,
+    /// What, and between which times.
+    pub text: String,
+}
+
+fn time<S: serde::Serializer>(unix_ns: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*unix_ns))
 }
 
 /// A proven stretch.

@@ -4,7 +4,9 @@ use crate::args::CheckConfigArgs;
 use crate::commands::run::runtime;
 use crate::config::{Config, ServerConfig};
 use crate::failure::Failure;
+use crate::outside::alert::send;
 use crate::outside::chain;
+use crate::watch::trial;
 
 /// Runs the command.
 pub(crate) fn run(args: CheckConfigArgs) -> Result<(), Failure> {
@@ -15,9 +17,12 @@ pub(crate) fn run(args: CheckConfigArgs) -> Result<(), Failure> {
     if let Some(nodes) = &config.nodes {
         eprintln!("cluster {} has the nodes {}", config.cluster, nodes.join(", "));
     }
-    let tried = runtime()?.block_on(try_servers(&config));
+    let tried =
+        runtime()?.block_on(async { try_servers(&config).await + try_alerts(&config).await });
     if tried > 0 {
-        return Err(Failure::CheckFailed(format!("{tried} of the servers could not be asked")));
+        return Err(Failure::CheckFailed(format!(
+            "{tried} of the servers and alerts could not be reached"
+        )));
     }
     eprintln!("{}: in order; data folder {}", args.config.display(), config.data(None).display());
     Ok(())
@@ -26,7 +31,7 @@ pub(crate) fn run(args: CheckConfigArgs) -> Result<(), Failure> {
 /// Asks each server what `run` would ask, and returns how many do not answer.
 async fn try_servers(config: &Config) -> usize {
     let mut failed = 0;
-    for server in &config.servers {
+    for server in &config.beside.servers {
         match try_server(server).await {
             Ok(()) => eprintln!(
                 "server {} answers; its lines are expected in {}",
@@ -51,4 +56,19 @@ async fn try_server(config: &ServerConfig) -> anyhow::Result<()> {
         server.counters().await?;
     }
     Ok(())
+}
+
+/// Sends each alert a message that says that it is a test, and returns how many could not be sent.
+async fn try_alerts(config: &Config) -> usize {
+    let mut failed = 0;
+    for alert in &config.beside.alerts {
+        match send(&alert.to, &trial(alert, &config.cluster)).await {
+            Ok(()) => eprintln!("alert {}: a test message was taken", alert.name),
+            Err(error) => {
+                failed += 1;
+                eprintln!("alert {}: {}", alert.name, chain(&error));
+            }
+        }
+    }
+    failed
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::run::{runtime, serve};
 use crate::args::DemoArgs;
+use crate::config::Beside;
 use crate::config::{Config, check_listen};
 use crate::data_folder::cache_folder;
 use crate::demo::bao::{Bao, find_bao};
@@ -70,7 +71,7 @@ async fn live(bao: &Path, folder: &Path, args: &DemoArgs) -> Result<(), Failure>
         tell_questions(&data);
         let (stop, stopped) = watch::channel(false);
         let traffic = tokio::spawn(traffic::traffic(walkthrough, stopped));
-        let served = serve(&data, args.listen, Some(following), &[]).await;
+        let served = serve(&data, args.listen, Some(following), &Beside::default()).await;
         stop.send_replace(true);
         let traffic = traffic.await.context("the traffic's task")?;
         served?;
@@ -89,7 +90,7 @@ async fn replayed(folder: &Path, args: &DemoArgs) -> Result<(), Failure> {
     tell_questions(&data);
     let (stop, stopped) = watch::channel(false);
     let replaying = tokio::spawn(async move { replay(&log, recorded_log(), PACE, stopped).await });
-    let served = serve(&data, args.listen, Some(following), &[]).await;
+    let served = serve(&data, args.listen, Some(following), &Beside::default()).await;
     stop.send_replace(true);
     replaying.await.context("the replay's task")??;
     served

@@ -11,9 +11,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::RunArgs;
-use crate::config::{Config, LISTEN, ServerConfig, check_listen};
+use crate::config::{Beside, Config, LISTEN, check_listen};
 use crate::failure::Failure;
 use crate::heartbeat::Heartbeats;
+use crate::watch::{Watch, Watching};
 
 /// Runs the command until a signal or a failure ends it.
 pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
@@ -38,7 +39,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         let data = args.data.existing().map_err(|_| {
             Failure::Usage("nothing to follow: name an audit file with --audit-log, or a configuration with -c keytrail.toml".to_owned())
         })?;
-        return runtime()?.block_on(serve(&data, listen, None, &[]));
+        return runtime()?.block_on(serve(&data, listen, None, &Beside::default()));
     };
     let data = config.data(args.data.data);
     let departures = config.checkpoint.departures()?;
@@ -59,7 +60,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         reserve: config.reserve,
     })?;
     let leaving = departures.start(&data)?;
-    let served = runtime()?.block_on(serve(&data, listen, Some(following), &config.servers));
+    let served = runtime()?.block_on(serve(&data, listen, Some(following), &config.beside));
     if let Some(leaving) = leaving {
         leaving.stop();
     }
@@ -76,7 +77,7 @@ pub(crate) async fn serve(
     data: &Path,
     listen: SocketAddr,
     following: Option<Following>,
-    servers: &[ServerConfig],
+    beside: &Beside,
 ) -> Result<(), Failure> {
     let trail = Trail::open(data).with_context(|| format!("data folder {}", data.display()))?;
     let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -88,13 +89,21 @@ pub(crate) async fn serve(
     // Only now: whoever reads this may end us at once, and wants us to end well.
     eprintln!("dashboard on http://{address}/");
     let heartbeats = match &following {
-        Some(following) => Some(Heartbeats::start(servers, &following.own_lines())?),
+        Some(following) => Some(Heartbeats::start(&beside.servers, &following.own_lines())?),
         None => None,
     };
+    let (watch_trail, monitor) = Watch::start(Watching {
+        data: data.to_owned(),
+        alerts: beside.alerts.clone(),
+        verify_every: beside.verify_every,
+        following: following
+            .as_ref()
+            .map(|following| (following.own_lines(), following.caught_up())),
+    })?;
     let (ended, mut failed) = tokio::sync::mpsc::channel(1);
     let watcher = std::thread::spawn(move || watch(following, &ended));
     let served = tokio::select! {
-        served = web::serve(listener, trail) => served.map_err(Failure::from),
+        served = web::serve(listener, trail, monitor) => served.map_err(Failure::from),
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         // Without anything to follow the watcher is done at once, and there is nothing to fail.
@@ -103,6 +112,8 @@ pub(crate) async fn serve(
     if let Some(heartbeats) = heartbeats {
         heartbeats.stop().await;
     }
+    // It may be looking; that takes a moment, in which nobody else has to wait.
+    tokio::task::block_in_place(|| watch_trail.stop());
     // Closing the receiver tells the watcher to stop the line.
     failed.close();
     drop(failed);

@@ -188,6 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_vouches_for_its_own_tokens_alone() {
+        crate::outside::install_tls();
         let stand_in = TokenReview::start().await.expect("a port");
         let good = stand_in.issued().token("my-app", "my-app", 60).expect("a token");
         let expired = stand_in.issued().token("my-app", "my-app", 0).expect("a token");

@@ -20,6 +20,9 @@ use super::witness::{Answer, Witness};
 /// What failed is tried again this often, if `every` is not shorter.
 const RETRY: Duration = Duration::from_secs(60);
 
+/// How long the last checkpoint may take at the end.
+const LAST: Duration = Duration::from_secs(30);
+
 /// Where checkpoints go.
 #[derive(Debug, Default)]
 pub(crate) struct Departures {
@@ -125,10 +128,15 @@ impl Departures {
             let mut work = Work { departures: self, left: Left::read(&data), data, reader };
             let mut last = false;
             loop {
-                let whole = runtime.block_on(work.leave());
                 if last {
+                    // A service manager waits so long and no longer.
+                    let leave = async { tokio::time::timeout(LAST, work.leave()).await };
+                    if runtime.block_on(leave).is_err() {
+                        tracing::error!("the last checkpoint has not left everywhere in time");
+                    }
                     return;
                 }
+                let whole = runtime.block_on(work.leave());
                 let every = work.departures.every;
                 let wait = if whole { every } else { every.min(RETRY) };
                 last = !matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout));

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::error::PageError;
+use crate::monitor::Monitor;
 
 /// Questions answered at once. Reading is bound by the processor, and one is left for taking in lines.
 const QUESTIONS_MAX: usize = 4;
@@ -21,19 +22,26 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct App {
     trail: Arc<Trail>,
+    monitor: Arc<Monitor>,
     turns: Arc<Semaphore>,
     exports: Arc<Semaphore>,
 }
 
 impl App {
     /// Makes the state over a trail.
-    pub(crate) fn new(trail: Trail) -> App {
+    pub(crate) fn new(trail: Trail, monitor: Monitor) -> App {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         App {
             trail: Arc::new(trail),
+            monitor: Arc::new(monitor),
             turns: Arc::new(Semaphore::new((cores - 1).clamp(1, QUESTIONS_MAX))),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
         }
+    }
+
+    /// Returns what the process tells of itself.
+    pub(crate) fn monitor(&self) -> &Monitor {
+        &self.monitor
     }
 
     /// Answers a question on a thread that may block, once it is its turn.

@@ -23,6 +23,7 @@ mod error;
 mod export;
 mod guard;
 mod link;
+mod monitor;
 mod page;
 mod pages;
 mod routes;
@@ -33,6 +34,7 @@ mod text;
 mod time;
 mod verdict;
 
+pub use self::monitor::Monitor;
 pub use self::pages::reports::access_report_document;
 pub use self::server::{ServeError, serve};
 

@@ -3,15 +3,14 @@
 use std::net::IpAddr;
 
 use axum::Router;
-use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use crate::app::App;
 use crate::assets::asset;
-use crate::error::PageError;
 use crate::export::{explore_csv, explore_json};
 use crate::guard::guard;
+use crate::monitor::{metrics, ready};
 use crate::pages::event::event_page;
 use crate::pages::explore::explore;
 use crate::pages::not_found::not_found;
@@ -33,12 +32,8 @@ pub(crate) fn routes(app: App, bound: IpAddr) -> Router {
         .route("/static/{hash}/{name}", get(asset))
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .fallback(not_found)
         .layer(from_fn_with_state(bound, guard))
         .with_state(app)
-}
-
-/// Ready is who can answer a question.
-async fn ready(State(app): State<App>) -> Result<&'static str, PageError> {
-    app.ask(|trail| Ok(trail.view().totals().map(|_| "ready\n")?)).await
 }

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use crate::app::App;
+use crate::monitor::Monitor;
 use crate::routes::routes;
 
 /// The most open connections; a browser holds six.
@@ -42,12 +43,16 @@ pub enum ServeError {
 ///
 /// # Errors
 /// The listener is not bound to loopback, or its socket fails.
-pub async fn serve(listener: TcpListener, trail: Trail) -> Result<(), ServeError> {
+pub async fn serve(
+    listener: TcpListener,
+    trail: Trail,
+    monitor: Monitor,
+) -> Result<(), ServeError> {
     let bound = listener.local_addr().map_err(ServeError::Socket)?;
     if !bound.ip().is_loopback() {
         return Err(ServeError::NotLoopback(bound));
     }
-    let router = routes(App::new(trail), bound.ip());
+    let router = routes(App::new(trail, monitor), bound.ip());
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // Who comes when all are taken waits in the kernel's queue, which is bounded too.

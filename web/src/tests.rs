@@ -21,6 +21,11 @@ use crate::routes::routes;
 const HOSTILE: &str = "<script>alert(1)</script>\" onload='x' \u{202e}gpj\u{1b}[31m &amp; \\";
 
 /// A trail and the pages over it.
+/// A process that has nothing to tell.
+fn monitor() -> crate::Monitor {
+    crate::Monitor::new(|| "keytrail_events 1\n".to_owned(), || Ok(()))
+}
+
 struct Site {
     router: Router,
     _data: TempDir,
@@ -52,7 +57,10 @@ impl Site {
         import(&folder, &source, &[Input::File(file.to_owned())], false, &|_| ())
             .expect("imported");
         let trail = Trail::open(&folder).expect("a trail");
-        Site { router: routes(App::new(trail), IpAddr::from([127, 0, 0, 1])), _data: data }
+        Site {
+            router: routes(App::new(trail, monitor()), IpAddr::from([127, 0, 0, 1])),
+            _data: data,
+        }
     }
 
     async fn get(&self, target: &str) -> Answer {
@@ -336,6 +344,6 @@ async fn only_loopback_is_served() {
     import(&data, &source, &[Input::File(file)], false, &|_| ()).expect("imported");
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("a port");
     let trail = Trail::open(&data).expect("a trail");
-    let refused = crate::serve(listener, trail).await.expect_err("refused");
+    let refused = crate::serve(listener, trail, monitor()).await.expect_err("refused");
     assert!(refused.to_string().contains("no sign-in yet"), "{refused}");
 }

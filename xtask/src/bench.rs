@@ -1,4 +1,5 @@
-//! `cargo xtask bench ingest`: what an import costs, against the least that any evidence of a log costs.
+//! `cargo xtask bench`: what an import costs, against the least that any evidence of a log costs; and how fast a
+//! ledger is verified, against reading and hashing its lines once.
 //!
 //! The yardstick is `zstd -3 -c FILE | sha256sum`, run turn by turn with the import on the same file in
 //! the same minute, so that a busy machine slows both. CPU time is compared, not the clock.
@@ -49,6 +50,64 @@ pub(crate) fn ingest(lines: u64, rounds: usize) -> Result<()> {
     }
     let table = table(lines, log_bytes, &yardstick, &import, &sizes(&data)?);
     let file = folder.join("ingest.md");
+    fs::write(&file, &table).with_context(|| format!("{} cannot be written", file.display()))?;
+    eprintln!("\n{table}\nalso in {}", file.display());
+    Ok(())
+}
+
+/// Builds a release, imports a generated log once, and measures how fast the ledger is verified.
+///
+/// # Errors
+/// A step that fails; no import left a data folder.
+pub(crate) fn verify(lines: u64, rounds: usize) -> Result<()> {
+    if lines == 0 || rounds == 0 {
+        bail!("there must be at least one line and one round");
+    }
+    step("build a release", &mut cargo(&["build", "--release", "--package", "keytrail"]))?;
+    let program = target().join("release/keytrail");
+    let folder = target().join("bench");
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let log = generated(&folder, lines)?;
+    let data = folder.join("verified");
+    if data.exists() {
+        fs::remove_dir_all(&data)?;
+    }
+    let mut import = Command::new(&program);
+    import.arg("import").arg("-d").arg(&data).args(["--cluster", "bench", "--node", "bench"]);
+    step("import", import.arg(&log))?;
+    let mut segments: Vec<PathBuf> = fs::read_dir(data.join("ledger/lines"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    segments.sort();
+
+    let (mut yardstick, mut verified) = (Vec::new(), Vec::new());
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        let mut zstd = Command::new("zstd");
+        zstd.arg("-dcq").args(&segments);
+        yardstick.push(pipeline(&mut [zstd, Command::new("sha256sum")])?);
+        let mut keytrail = Command::new(&program);
+        keytrail.arg("verify").arg("-d").arg(&data).stderr(std::process::Stdio::null());
+        verified.push(pipeline(&mut [keytrail])?);
+    }
+    let bytes = fs::metadata(&log)?.len() as f64;
+    let row = |name: &str, costs: &[Cost]| {
+        let elapsed = median(costs, |cost| cost.elapsed_s);
+        format!(
+            "| {name} | {:.0} | {elapsed:.2} | {:.2} | {:.0} |\n",
+            bytes / 1e6 / elapsed,
+            median(costs, |cost| cost.cpu_s),
+            median(costs, |cost| cost.memory_bytes as f64) / MEBIBYTE,
+        )
+    };
+    let table = format!(
+        "{lines} lines, {:.1} MiB, median of {rounds} rounds\n\n\
+         | run | MB of lines a second | clock s | CPU s | most memory MiB |\n|---|---|---|---|---|\n{}{}",
+        bytes / MEBIBYTE,
+        row("zstd -d, sha256sum", &yardstick),
+        row("keytrail verify", &verified),
+    );
+    let file = folder.join("verify.md");
     fs::write(&file, &table).with_context(|| format!("{} cannot be written", file.display()))?;
     eprintln!("\n{table}\nalso in {}", file.display());
     Ok(())

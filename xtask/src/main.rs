@@ -57,6 +57,15 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// Clock and CPU of a verification, beside `zstd -d | sha256sum` of the same segments.
+    Verify {
+        /// Lines of the generated log.
+        #[arg(long, default_value_t = 1_000_000)]
+        lines: u64,
+        /// How often each of the two is run, turn by turn.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -64,6 +73,7 @@ fn main() -> ExitCode {
         Task::Test { full } => test::run(full),
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+        Task::Bench { what: Bench::Verify { lines, rounds } } => bench::verify(lines, rounds),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -17,6 +17,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
     tools::programs(full)?;
     let python = tools::python(full)?;
     let go_peer = tools::go_peer()?;
+    let promtool = tools::promtool()?;
 
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
@@ -24,7 +25,8 @@ pub(crate) fn run(full: bool) -> Result<()> {
     tests
         .env("KEYTRAIL_TOOLS", "required")
         .env("KEYTRAIL_PYTHON", python.program())
-        .env("KEYTRAIL_GO_PEER", go_peer);
+        .env("KEYTRAIL_GO_PEER", go_peer)
+        .env("KEYTRAIL_PROMTOOL", promtool);
     if full {
         // `bao` of the environment comes first on the path.
         tests.env("KEYTRAIL_FULL", "1").env("PATH", python.path());

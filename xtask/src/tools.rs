@@ -153,6 +153,29 @@ pub(crate) fn go_peer() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Sees to Prometheus's checker, and returns its path: out of Debian's package, which is not installed, since a
+/// whole Prometheus would come with it.
+///
+/// # Errors
+/// It is not on the path, and apt-get cannot fetch the package.
+pub(crate) fn promtool() -> Result<PathBuf> {
+    if on_path("promtool") {
+        return Ok(PathBuf::from("promtool"));
+    }
+    let folder = target().join("prometheus");
+    let program = folder.join("usr/bin/promtool");
+    if !program.exists() {
+        std::fs::create_dir_all(&folder)?;
+        let mut fetch = Command::new("sh");
+        fetch.args([
+            "-ec",
+            "apt-get download -qq prometheus; dpkg-deb -x prometheus_*.deb .; rm prometheus_*.deb",
+        ]);
+        step("get promtool (Debian's package prometheus)", fetch.current_dir(&folder))?;
+    }
+    Ok(program)
+}
+
 /// Sees to cargo-deny.
 ///
 /// # Errors

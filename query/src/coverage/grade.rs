@@ -77,7 +77,7 @@ pub(super) fn judge(records: &Records, span: Span) -> Judged {
     Judged { grade, why, incidents }
 }
 
-fn told(incident: &Incident) -> String {
+pub(super) fn told(incident: &Incident) -> String {
     let from = incident.from.map_or("the beginning".to_owned(), rfc3339);
     format!("{}, between {from} and {}", incident.what.words(), rfc3339(incident.to))
 }

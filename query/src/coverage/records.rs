@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ingest::coverage::{Delays, HOUR_NS, Hour, Incident, Record, Stretch, What};
 
-use super::grade::{Judged, Span, judge};
-use super::{Arrival, DAYS_MAX, Day, Proven, Source, WHY_MAX, day};
+use super::grade::{Judged, Span, judge, told};
+use super::{Arrival, DAYS_MAX, Day, Missing, Proven, Source, WHY_MAX, day};
 use crate::period::rfc3339;
 
 /// What the index holds of one source; the order in which it came has no meaning.
@@ -82,6 +82,12 @@ impl Records {
             grade,
             why,
             more_why,
+            incidents: incidents
+                .iter()
+                .skip(incidents.len().saturating_sub(WHY_MAX))
+                .map(|incident| Missing { to_unix_ns: incident.to, text: told(incident) })
+                .collect(),
+            followed: self.followed.iter().max() > self.stopped.iter().max(),
             proven: self.proven(span),
             lines: all.lines,
             bytes: all.bytes,
@@ -93,6 +99,7 @@ impl Records {
             first: all.first.map(rfc3339),
             last: all.last.map(rfc3339),
             arrival: arrival(&live),
+            newest_hour: self.newest_hour(),
             days: days
                 .into_iter()
                 .skip(skipped)
@@ -105,6 +112,15 @@ impl Records {
                 .collect(),
             heartbeat_missing_since: None,
         }
+    }
+
+    fn newest_hour(&self) -> Option<Arrival> {
+        let live = || self.hours.iter().filter(|hour| hour.live);
+        let newest = live().filter_map(|hour| hour.hour).max()?;
+        let mut delays = Delays::default();
+        let of_newest = live().filter(|hour| hour.hour == Some(newest));
+        of_newest.for_each(|hour| delays.merge(&hour.delays));
+        arrival(&delays)
     }
 
     fn proven(&self, span: Span) -> Vec<Proven> {

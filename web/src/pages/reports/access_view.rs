@@ -225,7 +225,7 @@ fn facts(report: &AccessReport) -> Vec<(&'static str, Text)> {
         ("To, not included", Text::new(to)),
         ("Zone of dates", Text::new(&heading.zone)),
         ("Scope, as a filter", Text::new(filter)),
-        ("Coverage", Text::new(heading.coverage.grade.words())),
+        ("Coverage", Text::new(&heading.coverage.sentence())),
         ("Ledger", Text::new(&heading.origin)),
         ("Leaves covered", Text::new(&format!("the first {}", grouped(heading.leaf)))),
         ("Made at", Text::new(&heading.generated)),

@@ -1,0 +1,307 @@
+//! Watching: a look at the trail every few seconds, from which come figures, readiness and alarms.
+//!
+//! A thread of its own that reads what everybody can read. It never holds up the tail: what it writes of its own
+//! is offered to the ledger, and what it sends waits in a queue of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender as StopSender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use ingest::own::Fact;
+use ingest::pipeline::{CaughtUp, OwnLines};
+use ingest::record::now_unix_ns;
+use query::status::{Status, status};
+use query::trail::Trail;
+use serde_json::json;
+
+use crate::alarm::{Alarms, Condition, Message, On, State};
+use crate::config::AlertConfig;
+use crate::metrics::{Metrics, Seen};
+use crate::outside::alert::{Notification, Sender};
+
+mod conditions;
+
+use self::conditions::conditions;
+
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Who is behind by no more than this is ready.
+const READY_LAG: Duration = Duration::from_secs(60);
+
+/// What is watched, and who is told.
+pub(crate) struct Watching {
+    pub(crate) data: PathBuf,
+    pub(crate) alerts: Vec<AlertConfig>,
+    pub(crate) verify_every: Option<Duration>,
+    /// Of the running line, if files are followed.
+    pub(crate) following: Option<(OwnLines, CaughtUp)>,
+}
+
+/// A running watch.
+pub(crate) struct Watch {
+    stop: StopSender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// Why questions cannot be answered as they should, if so.
+type Readiness = Arc<Mutex<Result<(), String>>>;
+
+impl Watch {
+    /// Starts to watch; within a tokio runtime, which sends the alarms. Also returns what the pages tell of it.
+    ///
+    /// # Errors
+    /// The trail cannot be opened, or no thread started.
+    pub(crate) fn start(watching: Watching) -> Result<(Watch, web::Monitor)> {
+        let trail = Trail::open(&watching.data)?;
+        let senders =
+            watching.alerts.iter().map(|alert| Sender::start(&alert.name, alert.to.clone()));
+        let metrics = Metrics::new();
+        let handle = metrics.handle();
+        let ready: Readiness =
+            Arc::new(Mutex::new(Err("nothing has been looked at yet".to_owned())));
+        let mut eye = Eye {
+            senders: senders.collect(),
+            alarms: Alarms::default(),
+            ready: Arc::clone(&ready),
+            verified: None,
+            verifying: None,
+            verify_at: Instant::now(),
+            behind_since: None,
+            watching,
+            trail,
+            metrics,
+        };
+        let (stop, stopped) = channel();
+        let every = eye.look_every();
+        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
+            loop {
+                eye.look();
+                if stopped.recv_timeout(every) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        });
+        let thread = thread.context("cannot start a thread")?;
+        let monitor = web::Monitor::new(
+            move || handle.render(),
+            move || ready.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        );
+        Ok((Watch { stop, thread }, monitor))
+    }
+
+    /// Stops to watch.
+    pub(crate) fn stop(self) {
+        // It may have ended by a panic, which has told for itself.
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+    }
+}
+
+struct Eye {
+    watching: Watching,
+    trail: Trail,
+    senders: Vec<Sender>,
+    alarms: Alarms,
+    metrics: Metrics,
+    ready: Readiness,
+    verified: Option<Verified>,
+    verifying: Option<JoinHandle<Verified>>,
+    verify_at: Instant,
+    /// Since when the tail or the index has not caught up.
+    behind_since: Option<Instant>,
+}
+
+/// What came of a verification.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified {
+    at: i64,
+    /// What is wrong.
+    pub(crate) problem: Option<String>,
+}
+
+impl Eye {
+    /// Short times in the configuration want a closer look.
+    fn look_every(&self) -> Duration {
+        let shortest = self.watching.alerts.iter().flat_map(|alert| [alert.after, alert.repeat]);
+        let shortest = shortest.flatten().filter(|after| !after.is_zero()).min();
+        shortest.map_or(LOOK_EVERY, |shortest| {
+            (shortest / 2).clamp(Duration::from_millis(200), LOOK_EVERY)
+        })
+    }
+
+    fn look(&mut self) {
+        self.verify();
+        if let Err(error) = self.trail.refresh() {
+            tracing::warn!("the trail cannot be read anew: {error}");
+        }
+        let seen = Seen {
+            caught_up: self
+                .watching
+                .following
+                .as_ref()
+                .map(|(_, caught_up)| caught_up.since().is_some()),
+            disk: disk(&self.watching.data),
+            verified: self
+                .verified
+                .as_ref()
+                .map(|verified| (verified.at, verified.problem.is_none())),
+            now: now_unix_ns() / 1_000_000_000,
+        };
+        let status = match status(&self.watching.data, &self.trail) {
+            Ok(status) => status,
+            Err(error) => {
+                self.say_ready(Err(format!("the trail cannot be read: {error}")));
+                return;
+            }
+        };
+        let lag = self.lag(&status, &seen);
+        self.say_ready(self.readiness(lag));
+        let problem = self.verified.as_ref().and_then(|verified| verified.problem.as_deref());
+        let now = now_unix_ns();
+        let holding = conditions(&status, &seen, lag, problem, now);
+        for message in self.alarms.look(&self.watching.alerts, &holding, now) {
+            self.tell(&message);
+        }
+        self.metrics.set(&status, &seen, &self.watching.alerts, &self.alarms);
+    }
+
+    /// Returns for how long the tail or the index has been behind.
+    fn lag(&mut self, status: &Status, seen: &Seen) -> Option<Duration> {
+        let behind = seen.caught_up == Some(false) || status.indexed_leaves < status.signed_leaves;
+        if !behind {
+            self.behind_since = None;
+            return None;
+        }
+        Some(self.behind_since.get_or_insert_with(Instant::now).elapsed())
+    }
+
+    fn readiness(&self, lag: Option<Duration>) -> Result<(), String> {
+        if !self.trail.is_of_these_rules() {
+            return Err(
+                "the index is being made anew; answers are those of an earlier version".to_owned()
+            );
+        }
+        match lag.filter(|lag| *lag > READY_LAG) {
+            Some(lag) => Err(format!("behind for {} s", lag.as_secs())),
+            None => Ok(()),
+        }
+    }
+
+    fn say_ready(&self, ready: Result<(), String>) {
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = ready;
+    }
+
+    /// Takes up a verification that has ended, and begins one that is due.
+    fn verify(&mut self) {
+        if let Some(verifying) = self.verifying.take_if(|verifying| verifying.is_finished()) {
+            let at = now_unix_ns() / 1_000_000_000;
+            let panicked = Some("the verification panicked".to_owned());
+            let verified = verifying.join().unwrap_or(Verified { at, problem: panicked });
+            match &verified.problem {
+                None => tracing::info!("verified: the ledger is what was signed"),
+                Some(problem) => tracing::error!("verification failed: {problem}"),
+            }
+            self.verified = Some(verified);
+        }
+        let Some(every) = self.watching.verify_every else { return };
+        if self.verifying.is_none() && Instant::now() >= self.verify_at {
+            self.verify_at = Instant::now() + every;
+            let data = self.watching.data.clone();
+            let thread = std::thread::Builder::new().name("verify".to_owned());
+            // Without a thread now, there may be one next time.
+            self.verifying = thread.spawn(move || verified(&data)).ok();
+        }
+    }
+
+    fn tell(&self, message: &Message) {
+        let Message { alert, condition, state, .. } = message;
+        let config = &self.watching.alerts[*alert];
+        let resolved = *state == State::Resolved;
+        if let Some((own, _)) = &self.watching.following
+            && *state != State::Repeated
+        {
+            let taken = own.offer(Fact::Alarm {
+                name: config.name.clone(),
+                on: condition.on.as_str().to_owned(),
+                subject: condition.subject.clone(),
+                resolved,
+                text: condition.text.clone(),
+            });
+            if !taken {
+                tracing::warn!(alert = config.name, "the ledger is busy: an alarm is not in it");
+            }
+        }
+        let (on, subject, text) = (condition.on.as_str(), &condition.subject, &condition.text);
+        match resolved {
+            true => tracing::info!(alert = config.name, on, subject, "alarm over: {text}"),
+            false => tracing::warn!(alert = config.name, on, subject, "alarm: {text}"),
+        }
+        self.senders[*alert].send(notification(config, message, self.trail.ledger().cluster()));
+    }
+}
+
+/// Returns what a receiver gets.
+fn notification(config: &AlertConfig, message: &Message, cluster: &str) -> Notification {
+    let Message { condition, state, since, .. } = message;
+    let kind = if *state == State::Resolved { "resolved" } else { "firing" };
+    let (now, since) = (now_unix_ns(), query::period::rfc3339(*since));
+    Notification {
+        id: format!("keytrail_{now:x}_{}_{}", config.name, condition.on.as_str()),
+        body: json!({
+            "type": format!("keytrail.alert.{kind}"),
+            "timestamp": query::period::rfc3339(now),
+            "data": {
+                "alert": config.name,
+                "on": condition.on,
+                "cluster": cluster,
+                "subject": condition.subject,
+                "text": condition.text,
+                "since": since,
+                "repeated": *state == State::Repeated,
+            },
+        }),
+    }
+}
+
+/// Returns a message that says that it is none, for `check-config`.
+pub(crate) fn trial(config: &AlertConfig, cluster: &str) -> Notification {
+    let condition = Condition {
+        on: On::Gap,
+        subject: "check-config".to_owned(),
+        which: String::new(),
+        text: "somebody checks keytrail's configuration; nothing is wrong".to_owned(),
+        since: None,
+        measure: None,
+    };
+    let now = now_unix_ns();
+    let message = Message { alert: 0, condition, state: State::Firing, since: now };
+    let mut trial = notification(config, &message, cluster);
+    trial.body["type"] = "keytrail.alert.test".into();
+    trial
+}
+
+fn verified(data: &Path) -> Verified {
+    let options = ingest::ledger::VerifyOptions::default();
+    let result = ingest::ledger::verify(data, &options, &mut |_, _| {});
+    let problem = match result {
+        Ok(verification) if verification.intact => None,
+        Ok(verification) => {
+            let leaf = verification.first_wrong_leaf.map(|leaf| format!("leaf {leaf}: "));
+            let problem = verification.problem.unwrap_or_else(|| "not what was signed".to_owned());
+            Some(format!("{}{problem}", leaf.unwrap_or_default()))
+        }
+        Err(error) => Some(error.to_string()),
+    };
+    Verified { at: now_unix_ns() / 1_000_000_000, problem }
+}
+
+fn disk(data: &Path) -> Option<(u64, u64)> {
+    let volume = rustix::fs::statvfs(data).ok()?;
+    Some((
+        volume.f_bavail.saturating_mul(volume.f_frsize),
+        volume.f_blocks.saturating_mul(volume.f_frsize),
+    ))
+}

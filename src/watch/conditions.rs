@@ -1,0 +1,118 @@
+//! What is the case, read off the status.
+
+use std::time::Duration;
+
+use query::coverage::Source;
+use query::status::Status;
+
+use crate::alarm::{Condition, On};
+use crate::metrics::Seen;
+
+/// A gap is told while it is no older than this: after a restart it is told again, later it is history.
+const GAP_NEWS_NS: i64 = 24 * 3_600_000_000_000;
+/// A heartbeat may be so late.
+const HEARTBEAT_LATE_NS: i64 = 60_000_000_000;
+/// What stays free on a volume: the last tenth, at least this much.
+const RESERVE_BYTES: u64 = 1 << 30;
+
+/// Returns everything that holds.
+pub(super) fn conditions(
+    status: &Status,
+    seen: &Seen,
+    lag: Option<Duration>,
+    verify: Option<&str>,
+    now: i64,
+) -> Vec<Condition> {
+    let mut all = Vec::new();
+    for source in &status.coverage.sources {
+        all.extend(gaps(source, now));
+        all.extend(silence(source, status, now));
+        all.extend(clock(source));
+    }
+    let mut push = |on, subject: &str, text: String| {
+        let (subject, which) = (subject.to_owned(), String::new());
+        all.push(Condition { on, subject, which, text, since: None, measure: None });
+    };
+    if let Some(lag) = lag {
+        let leaves = status.signed_leaves.saturating_sub(status.indexed_leaves);
+        let tail = if seen.caught_up == Some(false) { "there is more in the files; " } else { "" };
+        let seconds = lag.as_secs();
+        push(
+            On::Lag,
+            "trail",
+            format!("behind for {seconds} s: {tail}{leaves} leaves not indexed"),
+        );
+    }
+    if let Some((free, size)) = seen.disk
+        && free < RESERVE_BYTES.max(size / 10)
+    {
+        let (free, size) = (free >> 20, size >> 20);
+        push(
+            On::Disk,
+            "data",
+            format!("{free} MiB of {size} MiB are free on the data folder's volume"),
+        );
+    }
+    if let Some(problem) = verify {
+        push(On::Verify, "ledger", format!("the ledger is not what was signed: {problem}"));
+    }
+    all
+}
+
+fn gaps(source: &Source, now: i64) -> impl Iterator<Item = Condition> {
+    let news =
+        source.incidents.iter().filter(move |incident| now - incident.to_unix_ns <= GAP_NEWS_NS);
+    news.map(|incident| Condition {
+        on: On::Gap,
+        subject: source.source.clone(),
+        which: incident.to_unix_ns.to_string(),
+        text: incident.text.clone(),
+        since: None,
+        measure: None,
+    })
+}
+
+/// Sharp by a heartbeat; else by the time since the last line of a source that is followed, which each alert
+/// compares with its own bound.
+fn silence(source: &Source, status: &Status, now: i64) -> Option<Condition> {
+    let condition = |text: String, measure| Condition {
+        on: On::Silence,
+        subject: source.source.clone(),
+        which: String::new(),
+        text,
+        since: None,
+        measure,
+    };
+    let unix_ns =
+        |time: &str| i64::try_from(time.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok();
+    let waiting = source.heartbeat_missing_since.as_deref();
+    if let Some(since) = waiting.and_then(unix_ns).filter(|since| now - since > HEARTBEAT_LATE_NS) {
+        let since = query::period::rfc3339(since);
+        return Some(condition(format!("a heartbeat sent at {since} is not in its log"), None));
+    }
+    if !source.followed {
+        return None;
+    }
+    let last = status.sources.iter().find(|of| of.source == source.source)?.last_arrival.clone()?;
+    let quiet = Duration::from_nanos(u64::try_from(now - unix_ns(&last)?).ok()?);
+    Some(condition(format!("no line since {last}"), Some(quiet)))
+}
+
+/// A line that was written after it arrived, or all of an hour long before they did.
+fn clock(source: &Source) -> Option<Condition> {
+    let arrival = source.newest_hour?;
+    let (skew_ms, text) = match arrival.min_ms {
+        ahead if ahead < 0 => (-ahead, "ahead of"),
+        behind => (behind, "behind"),
+    };
+    Some(Condition {
+        on: On::Clock,
+        subject: source.source.clone(),
+        which: String::new(),
+        text: format!(
+            "the server's clock is at least {skew_ms} ms {text} ours, or its lines come late"
+        ),
+        since: None,
+        measure: Some(Duration::from_millis(u64::try_from(skew_ms).ok()?)),
+    })
+}

@@ -1,0 +1,184 @@
+//! Alarms end to end: a webhook that is signed and tried again, a program, what is told once and when it is over.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::util::{DEADLINE, Data, Run, Server, keytrail, pair, until};
+
+const KEY: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// What a webhook got: its headers in lower case, and the body.
+struct Got {
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Got {
+    fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(key, _)| key == name);
+        found.map_or_else(|| panic!("no header {name}"), |(_, value)| value)
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// Takes messages; the first `refused` are answered by an error.
+fn webhook(refused: usize) -> (String, Receiver<Got>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (got, messages) = mpsc::channel();
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+            let mut reader = BufReader::new(&stream);
+            let mut headers = Vec::new();
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                if let Some((name, value)) = line.trim_end().split_once(": ") {
+                    headers.push((name.to_lowercase(), value.to_owned()));
+                }
+                line.clear();
+            }
+            let length = headers.iter().find(|(name, _)| name == "content-length");
+            let mut body = vec![0; length.map_or(0, |(_, value)| value.parse().unwrap())];
+            reader.read_exact(&mut body).unwrap();
+            let status = if number < refused { "503 Busy" } else { "204 Taken" };
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            (&stream).write_all(answer.as_bytes()).unwrap();
+            // The test may have what it wants and be gone.
+            let _ = got.send(Got { headers, body });
+        }
+    });
+    (url, messages)
+}
+
+fn follow(data: &Data, folder: &Path, alerts: &str) -> Server {
+    let config = folder.join("keytrail.toml");
+    let log = folder.join("audit.log");
+    let text = format!(
+        "[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n{alerts}",
+        log.display()
+    );
+    fs::write(&config, text).unwrap();
+    Server::start(data, &["-c", config.to_str().unwrap()])
+}
+
+#[test]
+fn a_gap_is_told_to_a_webhook_signed_and_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, secret) = (folder.path().join("audit.log"), folder.path().join("secret"));
+    fs::write(&log, pair("a", "secret/data/x", 0) + &pair("b", "secret/data/x", 10)).unwrap();
+    fs::write(&secret, format!("whsec_{KEY}\n")).unwrap();
+    let (url, messages) = webhook(1);
+    let (data, alert) = (Data::new(), secret.display());
+    let alert = format!(
+        "[[alert]]\nname = \"on-call\"\non = [\"gap\"]\nrepeat = \"1h\"\nafter = \"1s\"\nwebhook = \"{url}\"\nsecret_file = \"{alert}\"\n"
+    );
+    let server = follow(&data, folder.path(), &alert);
+    until("the lines are in", DEADLINE, || (data.status_of("events") == 2).then_some(()));
+    let file = OpenOptions::new().append(true).open(&log).unwrap();
+    file.set_len(0).unwrap();
+    (&file).write_all(pair("c", "secret/data/x", 20).as_bytes()).unwrap();
+    let refused = messages.recv_timeout(DEADLINE).expect("a message");
+    let taken = messages.recv_timeout(DEADLINE).expect("the same once more");
+    assert_eq!(refused.body, taken.body);
+    assert_eq!(refused.header("webhook-id"), taken.header("webhook-id"));
+
+    let message = taken.json();
+    assert_eq!(message["type"], "keytrail.alert.firing");
+    let told = &message["data"];
+    let of = (&told["alert"], &told["on"], &told["cluster"], &told["subject"], &told["repeated"]);
+    assert_eq!(
+        of,
+        (&"on-call".into(), &"gap".into(), &"c".into(), &"c/n/file".into(), &false.into())
+    );
+    assert!(told["text"].as_str().unwrap().contains("missing"), "{told}");
+    let (id, timestamp) = (taken.header("webhook-id"), taken.header("webhook-timestamp"));
+    let mut mac = Hmac::<Sha256>::new_from_slice(&STANDARD.decode(KEY).unwrap()).unwrap();
+    mac.update(format!("{id}.{timestamp}.").as_bytes());
+    mac.update(&taken.body);
+    let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+    assert_eq!(taken.header("webhook-signature"), expected);
+
+    // It is evidence too: in the ledger, once.
+    let own = |data: &Data| {
+        let own = String::from_utf8(data.cat("keytrail")).unwrap();
+        own.lines().filter(|line| line.contains("\"type\":\"alarm\"")).count()
+    };
+    until("the alarm is in the ledger", DEADLINE, || (own(&data) == 1).then_some(()));
+    assert!(server.said().contains("alarm not sent yet"), "{}", server.said());
+    drop(server);
+}
+
+#[test]
+fn silence_is_told_to_a_program_and_so_is_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, told) = (folder.path().join("audit.log"), folder.path().join("told"));
+    let mut file = File::create(&log).unwrap();
+    file.write_all(pair("a", "secret/data/x", 0).as_bytes()).unwrap();
+    let alert = format!(
+        "[[alert]]\nname = \"quiet\"\non = [\"silence\"]\nsilence = \"1s\"\nafter = \"1s\"\n\
+         command = [\"sh\", \"-c\", \"cat >> {0}; echo >> {0}\"]\n",
+        told.display()
+    );
+    let data = Data::new();
+    let server = follow(&data, folder.path(), &alert);
+    let messages = || -> Vec<Value> {
+        let text = fs::read_to_string(&told).unwrap_or_default();
+        // The last line may be half written.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    };
+    until("silence is told", DEADLINE, || (messages().len() == 1).then_some(()));
+    file.write_all(pair("b", "secret/data/x", 10).as_bytes()).unwrap();
+    until("its end is told", DEADLINE, || (messages().len() >= 2).then_some(()));
+    let messages = messages();
+    assert_eq!(messages[0]["type"], "keytrail.alert.firing");
+    assert_eq!(messages[1]["type"], "keytrail.alert.resolved");
+    assert_eq!(messages[0]["data"]["since"], messages[1]["data"]["since"]);
+    assert!(messages[0]["data"]["text"].as_str().unwrap().starts_with("no line since 20"));
+    drop(server);
+}
+
+#[test]
+fn a_configuration_is_tried_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("keytrail.toml");
+    let (url, messages) = webhook(0);
+    let closed = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap()
+    };
+    let check = |more: &str| {
+        let alert =
+            format!("[[alert]]\nname = \"a\"\non = [\"gap\", \"disk\"]\nwebhook = \"{url}\"\n");
+        fs::write(&config, format!("[[source]]\npath = \"/a\"\nnode = \"n\"\n{alert}{more}"))
+            .unwrap();
+        Run::of(keytrail().args(["check-config", "-c"]).arg(&config))
+    };
+    check("").expect(0);
+    let message = messages.recv_timeout(DEADLINE).expect("a message").json();
+    assert_eq!(message["type"], "keytrail.alert.test");
+    let more = format!(
+        "[[alert]]\nname = \"b\"\non = [\"gap\"]\ncommand = [\"false\"]\n[[server]]\naddress = \"http://{closed}\"\nheartbeat = \"30s\"\n"
+    );
+    let run = check(&more).expect(1);
+    assert!(run.stderr.contains("alert b: false ended with exit status: 1"), "{}", run.stderr);
+    assert!(run.stderr.contains(&format!("server http://{closed}: ")), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("2 of the servers and alerts could not be reached"),
+        "{}",
+        run.stderr
+    );
+}
