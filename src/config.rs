@@ -46,6 +46,7 @@ struct File {
     server: Vec<FileServer>,
     #[serde(default)]
     reserve: FileReserve,
+    #[serde(default)]
     alert: Vec<FileAlert>,
     #[serde(default)]
     verify: FileVerify,

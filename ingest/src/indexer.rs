@@ -155,7 +155,7 @@ impl Indexer {
     pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64) -> bool) -> Result<(), IndexerError> {
         for batch in self.ledger.clone().batches(LeafIndex(self.next)) {
             let batch = batch?;
-            let end = batch.header.first_leaf.0 + 1 + batch.lines.len() as u64;
+            let end = batch.header.end();
             match batch.header.stream {
                 Stream::Lines => self.lines(batch)?,
                 Stream::Own => self.own(&batch)?,
