@@ -161,3 +161,6 @@ impl View {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests;
