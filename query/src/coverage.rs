@@ -60,8 +60,21 @@ pub struct Coverage {
     pub nodes: Option<Vec<String>>,
     /// Declared nodes without a source.
     pub nodes_without_source: Vec<String>,
+    /// Nodes with several audit devices, each of which should have every request.
+    pub devices: Vec<Devices>,
     /// Each source that ever gave a line or was followed.
     pub sources: Vec<Source>,
+}
+
+/// The audit devices of one node, compared by the ids of requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Devices {
+    /// The node.
+    pub node: String,
+    /// Every device has the same requests.
+    pub same: bool,
+    /// Request lines of each source. What one device has and another lacks is at least the difference.
+    pub requests: BTreeMap<String, u64>,
 }
 
 /// How complete one source is over a period. Lines are those of the whole hours (UTC) that the period touches.
@@ -89,6 +102,9 @@ pub struct Source {
     pub live_lines: u64,
     /// Lines that hold no entry.
     pub undecodable: u64,
+    /// Request lines with an id, and the sum of the ids' hashes.
+    #[serde(skip)]
+    pub(crate) requests: (u64, u64),
     /// Requests that wait for their response.
     pub pending: u64,
     /// Stretches known to be missing.
@@ -269,7 +285,8 @@ impl Coverage {
             }
             Some(_) => {}
         }
-        Coverage { grade, why, nodes, nodes_without_source, sources }
+        let devices = devices(&sources);
+        Coverage { grade, why, nodes, nodes_without_source, devices, sources }
     }
 
     /// Returns the grade and all reasons as one sentence for a heading.
@@ -289,6 +306,27 @@ impl Coverage {
         };
         if all.is_empty() { told.to_owned() } else { format!("{told}; {}", all.join("; ")) }
     }
+}
+
+fn devices(sources: &[Source]) -> Vec<Devices> {
+    let mut by_node: BTreeMap<&str, Vec<&Source>> = BTreeMap::new();
+    for source in sources {
+        by_node
+            .entry(source.source.split('/').nth(1).unwrap_or_default())
+            .or_default()
+            .push(source);
+    }
+    let several = by_node.into_iter().filter(|(_, of_node)| of_node.len() > 1);
+    several
+        .map(|(node, of_node)| Devices {
+            node: node.to_owned(),
+            same: of_node.iter().all(|source| source.requests == of_node[0].requests),
+            requests: of_node
+                .iter()
+                .map(|source| (source.source.clone(), source.requests.0))
+                .collect(),
+        })
+        .collect()
 }
 
 /// Returns the day of an hour.

@@ -8,7 +8,8 @@ use anyhow::Context;
 use ingest::pipeline::{self, FollowSettings, Following};
 use query::trail::Trail;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::RunArgs;
 use crate::config::{Beside, Config, LISTEN, check_listen};
@@ -43,29 +44,61 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         return runtime()?.block_on(serve(&data, listen, None, &Beside::default()));
     };
     let data = config.data(args.data.data);
+    let file = args.config.or_else(|| args.audit_log.is_none().then(|| "keytrail.toml".into()));
+    let runtime = runtime()?;
+    let mut present = (listen, config);
+    loop {
+        let (listen, config) = present;
+        match run_with(&runtime, &data, listen, config, file.as_deref())? {
+            Ended::AsAsked => return Ok(()),
+            Ended::Reload { bound, config } => present = (bound, *config),
+        }
+    }
+}
+
+/// Follows and serves with one configuration.
+fn run_with(
+    runtime: &Runtime,
+    data: &Path,
+    listen: SocketAddr,
+    config: Config,
+    file: Option<&Path>,
+) -> Result<Ended, Failure> {
     let departures = config.checkpoint.departures()?;
-    if let Some(why) = departures.ahead_of(&data)? {
+    if let Some(why) = departures.ahead_of(data)? {
         // Signing on under the old name would make a second history beside the one that left.
-        let handover = ingest::custody::open_new_origin(&data, &why)?;
+        let handover = ingest::custody::open_new_origin(data, &why)?;
         tracing::error!(
             "this data folder is older than what has left the machine: {why}; what lies between is lost here, and the ledger goes on as {}",
             handover.to.name()
         );
     }
     let following = pipeline::follow(FollowSettings {
-        data: data.clone(),
+        data: data.to_owned(),
         cluster: config.cluster,
         tail: config.tail,
         allow_raw: config.allow_raw,
         nodes: config.nodes,
         reserve: config.reserve,
     })?;
-    let leaving = departures.start(&data)?;
-    let served = runtime()?.block_on(serve(&data, listen, Some(following), &config.beside));
+    let leaving = departures.start(data)?;
+    let served = runtime.block_on(serve_until(data, listen, Some(following), &config.beside, file));
     if let Some(leaving) = leaving {
         leaving.stop();
     }
     served
+}
+
+/// Why following and serving ended.
+enum Ended {
+    /// A signal asked for it.
+    AsAsked,
+    /// There is another configuration, and it is in order.
+    Reload {
+        /// The address that was served, to be served again.
+        bound: SocketAddr,
+        config: Box<Config>,
+    },
 }
 
 /// Returns the runtime of everything that waits for the network.
@@ -80,6 +113,17 @@ pub(crate) async fn serve(
     following: Option<Following>,
     beside: &Beside,
 ) -> Result<(), Failure> {
+    serve_until(data, listen, following, beside, None).await.map(|_| ())
+}
+
+/// Like [`serve`], or until SIGHUP comes and the configuration in `file` is in order.
+async fn serve_until(
+    data: &Path,
+    listen: SocketAddr,
+    following: Option<Following>,
+    beside: &Beside,
+    file: Option<&Path>,
+) -> Result<Ended, Failure> {
     let trail = Trail::open(data).with_context(|| format!("data folder {}", data.display()))?;
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("cannot listen on {listen}; choose another address with --listen")
@@ -87,6 +131,7 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     // Only now: whoever reads this may end us at once, and wants us to end well.
     eprintln!("dashboard on http://{address}/");
     let heartbeats = match &following {
@@ -108,11 +153,16 @@ pub(crate) async fn serve(
     let (ended, mut failed) = tokio::sync::mpsc::channel(1);
     let watcher = std::thread::spawn(move || watch(following, &ended));
     let served = tokio::select! {
-        served = web::serve(listener, trail, monitor) => served.map_err(Failure::from),
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+        served = web::serve(listener, trail, monitor) => {
+            served.map(|()| Ended::AsAsked).map_err(Failure::from)
+        }
+        _ = terminate.recv() => Ok(Ended::AsAsked),
+        _ = interrupt.recv() => Ok(Ended::AsAsked),
+        config = another_configuration(&mut hangup, file, data) => {
+            Ok(Ended::Reload { bound: address, config: Box::new(config) })
+        }
         // Without anything to follow the watcher is done at once, and there is nothing to fail.
-        Some(()) = failed.recv() => Ok(()),
+        Some(()) = failed.recv() => Ok(Ended::AsAsked),
     };
     if let Some(heartbeats) = heartbeats {
         heartbeats.stop().await;
@@ -126,7 +176,42 @@ pub(crate) async fn serve(
     failed.close();
     drop(failed);
     let stopped = watcher.join().map_err(|_| anyhow::anyhow!("the watching thread panicked"))?;
-    served.and(stopped.map_err(Failure::from))
+    stopped.map_err(Failure::from)?;
+    served
+}
+
+/// Waits for SIGHUP and a configuration that is in order. One that is not is told, and the present one stays.
+async fn another_configuration(hangup: &mut Signal, file: Option<&Path>, data: &Path) -> Config {
+    loop {
+        if hangup.recv().await.is_none() {
+            // No signal will come any more.
+            std::future::pending::<()>().await;
+        }
+        let Some(file) = file else {
+            tracing::warn!("SIGHUP: there is no configuration file to read again");
+            continue;
+        };
+        match reload(file, data) {
+            Ok(config) => {
+                tracing::info!("SIGHUP: {} is in order, and is what holds now", file.display());
+                return config;
+            }
+            Err(failure) => {
+                tracing::error!("SIGHUP: the last good configuration stays: {failure}");
+            }
+        }
+    }
+}
+
+fn reload(file: &Path, data: &Path) -> Result<Config, Failure> {
+    let config = Config::read(file)?;
+    if let Some(other) = config.data.as_ref().filter(|other| *other != data) {
+        return Err(Failure::Usage(format!(
+            "data = {:?}: another data folder needs a restart",
+            other.display()
+        )));
+    }
+    Ok(config)
 }
 
 /// Waits for a failure of the line, or for the end of the server, and closes the line.

@@ -101,6 +101,12 @@ fn write_coverage(coverage: &Coverage, out: &mut dyn Write) -> std::io::Result<(
     for why in &coverage.why {
         writeln!(out, "             {why}")?;
     }
+    for devices in &coverage.devices {
+        let requests = devices.requests.iter().map(|(source, n)| format!("{source} {n}"));
+        let requests = requests.collect::<Vec<_>>().join(", ");
+        let same = if devices.same { "the same requests" } else { "not the same requests" };
+        writeln!(out, "             the devices of {} have {same}: {requests}", devices.node)?;
+    }
     for source in &coverage.sources {
         let span = match (&source.first, &source.last) {
             (Some(first), Some(last)) => format!("{first} to {last}"),

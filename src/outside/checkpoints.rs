@@ -58,13 +58,21 @@ impl Departures {
     /// copy of the folder was put in its place. Call it before anything is signed.
     ///
     /// # Errors
-    /// The ledger or its keys cannot be read.
+    /// The network cannot be prepared for.
     pub(crate) fn ahead_of(&self, data: &Path) -> Result<Option<String>> {
         if self.is_empty() || !data.join("format").exists() {
             return Ok(None);
         }
-        let own = LedgerReader::open(data)?.checkpoint()?;
-        let keys = KeyChain::of_folder(data)?;
+        // Opening the ledger for writing mends what a crash left, and names what it cannot mend.
+        let read = LedgerReader::open(data).and_then(|reader| reader.checkpoint());
+        let (own, keys) = match read.and_then(|own| Ok((own, KeyChain::of_folder(data)?))) {
+            Ok(read) => read,
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                tracing::warn!("not compared with the checkpoints outside: {}", chain(&error));
+                return Ok(None);
+            }
+        };
         let left = Left::read(data);
         runtime()?.block_on(async {
             for destination in &self.destinations {

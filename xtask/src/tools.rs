@@ -143,7 +143,7 @@ pub(crate) fn go_peer() -> Result<PathBuf> {
     let program = target().join("peers/go-peer");
     let mut go = Command::new("go");
     // Go makes the folders of its modules read-only, which would stand in the way of `cargo clean`.
-    go.args(["build", "-modcacherw", "-mod=readonly", "-o"])
+    go.args(["build", "-buildvcs=false", "-modcacherw", "-mod=readonly", "-o"])
         .arg(&program)
         .arg(".")
         .current_dir(workspace().join("tests/peers/go"))

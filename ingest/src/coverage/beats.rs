@@ -5,7 +5,7 @@
 //! answered; they may come before or after the server's lines. A run's name is random, so nobody can write
 //! its numbers in advance; lines with a foreign run are remembered only until the next own line names one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -47,13 +47,16 @@ pub(super) struct Beats {
     found: VecDeque<Found>,
     /// Of runs that no own line has named.
     foreign: VecDeque<(String, Found)>,
-    /// Sent and answered, in the order of their numbers, and not found.
-    open: VecDeque<Beat>,
+    /// Sent and answered, in the order of their numbers, and not found; those of earlier runs too, since a
+    /// process that was killed may have told of beats whose lines it had not read.
+    open: VecDeque<(String, Beat)>,
     missing: VecDeque<(String, u64)>,
     stretch: Option<Stretch>,
     /// The leaf of the last confirmed beat of this run.
     confirmed: u64,
-    /// The files were read through since the last confirmed beat, across a restart.
+    /// No beat of this run has been confirmed.
+    is_new: bool,
+    /// Since the process began, the files are known to be read through.
     joined: bool,
     counters: Counters,
 }
@@ -101,8 +104,13 @@ impl Beats {
 
     fn found(&mut self, run: String, found: Found, done: &mut Vec<Record>) {
         let number = found.number;
+        if let Some(at) = self.missing.iter().position(|(of, n)| (of, *n) == (&run, number)) {
+            self.missing.remove(at);
+            done.push(Record::FoundAfterAll { run, number });
+            return;
+        }
         if run != self.run {
-            push(&mut self.foreign, (run, found), FOUND_MAX);
+            self.foreign(run, found);
             return;
         }
         if let Some(first) = self.found.iter_mut().find(|earlier| earlier.number == number) {
@@ -110,13 +118,24 @@ impl Beats {
             return;
         }
         push(&mut self.found, found, FOUND_MAX);
-        if let Some(at) = self.open.iter().position(|beat| beat.number == number) {
-            let beat = self.open.remove(at).expect("it was just found");
+        let is_it = |(of, beat): &(String, Beat)| *of == run && beat.number == number;
+        if let Some(at) = self.open.iter().position(is_it) {
+            let (_, beat) = self.open.remove(at).expect("it was just found");
             self.confirm(beat, found.leaf, done);
-        } else if let Some(at) = self.missing.iter().position(|(of, n)| (of, *n) == (&run, number))
-        {
-            self.missing.remove(at);
-            done.push(Record::FoundAfterAll { run, number });
+        }
+    }
+
+    /// A beat of an earlier run, read after a restart; or of one that no own line has named yet.
+    fn foreign(&mut self, run: String, found: Found) {
+        let is_it = |(of, beat): &(String, Beat)| *of == run && beat.number == found.number;
+        let Some(at) = self.open.iter().position(is_it) else {
+            push(&mut self.foreign, (run, found), FOUND_MAX);
+            return;
+        };
+        let sent = self.open.remove(at).map(|(_, beat)| beat.sent_unix_ns);
+        if let (true, Some(stretch), Some(sent)) = (self.is_new, &mut self.stretch, sent) {
+            stretch.to = stretch.to.max(sent);
+            stretch.times += 1;
         }
     }
 
@@ -130,7 +149,7 @@ impl Beats {
         done: &mut Vec<Record>,
     ) {
         if run != self.run {
-            self.begin_run(run, now, done);
+            self.begin_run(run);
         }
         for &beat in beats {
             let found = self.found.iter().find(|found| found.number == beat.number);
@@ -142,38 +161,40 @@ impl Beats {
                         let oldest = self.open.pop_front().expect("it is full");
                         self.miss(vec![oldest], now, done);
                     }
-                    self.open.push_back(beat);
+                    self.open.push_back((run.to_owned(), beat));
                 }
             }
         }
         // Later lines are there, by the server's clock and by ours: the beat is not merely late.
-        let is_overdue = |beat: &Beat| {
+        let is_overdue = |(_, beat): &(String, Beat)| {
             let due = beat.sent_unix_ns.saturating_add(overdue_ns);
             now >= due && self.newest.is_some_and(|(time, arrived)| time > due && arrived > due)
         };
         let overdue = self.open.iter().take_while(|beat| is_overdue(beat)).count();
-        let overdue: Vec<Beat> = self.open.drain(..overdue).collect();
+        let overdue = self.open.drain(..overdue).collect();
         self.miss(overdue, now, done);
     }
 
-    fn begin_run(&mut self, run: &str, now: i64, done: &mut Vec<Record>) {
-        // The old run's beats are not waited for across a restart that lost the files between.
-        let open: Vec<Beat> = self.open.drain(..).collect();
-        self.miss(open, now, done);
-        if !std::mem::take(&mut self.joined) {
-            self.close(done);
-        }
+    fn begin_run(&mut self, run: &str) {
         run.clone_into(&mut self.run);
+        self.is_new = true;
         self.confirmed = 0;
-        self.found =
-            self.foreign.drain(..).filter(|(of, _)| of == run).map(|(_, found)| found).collect();
+        let foreign = self.foreign.drain(..).filter(|(of, _)| of == run);
+        self.found = foreign.map(|(_, found)| found).collect();
     }
 
     /// A beat was sent, answered and found.
     fn confirm(&mut self, beat: Beat, leaf: u64, done: &mut Vec<Record>) {
+        // Only now is it known whether the files were read through to where this run began: that is told
+        // before the first line that comes after.
+        if std::mem::take(&mut self.is_new) && !self.joined {
+            self.close(done);
+        }
         // A log is written in order, so what was sent before and is not there by now is missing.
-        let earlier = self.open.iter().take_while(|open| open.number < beat.number).count();
-        let earlier: Vec<Beat> = self.open.drain(..earlier).collect();
+        let is_earlier =
+            |(of, open): &&(String, Beat)| *of != self.run || open.number < beat.number;
+        let earlier = self.open.iter().take_while(is_earlier).count();
+        let earlier = self.open.drain(..earlier).collect();
         self.miss(earlier, beat.sent_unix_ns, done);
         if leaf < self.confirmed {
             let from = self.stretch.as_ref().map(|stretch| stretch.to);
@@ -190,17 +211,20 @@ impl Beats {
         self.counters.compare(&self.run, &self.found_by_number(), done);
     }
 
-    fn miss(&mut self, beats: Vec<Beat>, to: i64, done: &mut Vec<Record>) {
-        let (Some(first), Some(last)) = (beats.first(), beats.last()) else { return };
+    fn miss(&mut self, beats: Vec<(String, Beat)>, to: i64, done: &mut Vec<Record>) {
+        let (Some((_, first)), Some((_, last))) = (beats.first(), beats.last()) else { return };
         let from = self.stretch.as_ref().map_or(first.sent_unix_ns, |stretch| stretch.to);
         let to = to.max(last.sent_unix_ns);
-        let numbers: Vec<u64> = beats.iter().map(|beat| beat.number).collect();
-        for &number in &numbers {
-            push(&mut self.missing, (self.run.clone(), number), OPEN_MAX);
-        }
         self.close(done);
-        let what = What::Heartbeats { run: self.run.clone(), numbers };
-        done.push(Record::Incident(Incident { from: Some(from), to, what }));
+        let mut by_run: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for (run, beat) in beats {
+            push(&mut self.missing, (run.clone(), beat.number), OPEN_MAX);
+            by_run.entry(run).or_default().push(beat.number);
+        }
+        for (run, numbers) in by_run {
+            let what = What::Heartbeats { run, numbers };
+            done.push(Record::Incident(Incident { from: Some(from), to, what }));
+        }
     }
 
     /// Takes in an own line that tells what the server counted.
@@ -221,6 +245,11 @@ impl Beats {
         done.push(Record::Incident(Incident { from: self.latest, to: at, what }));
     }
 
+    /// A process began; whether it goes on where the last one ended is still to be told.
+    pub(super) fn started(&mut self) {
+        self.joined = false;
+    }
+
     /// What was read before and what is read now belong together.
     pub(super) fn joined(&mut self) {
         self.joined = true;
@@ -238,7 +267,7 @@ impl Beats {
 
     /// Returns when the oldest beat was sent that is waited for.
     pub(super) fn waiting_since(&self) -> Option<i64> {
-        self.open.front().map(|beat| beat.sent_unix_ns)
+        self.open.front().map(|(_, beat)| beat.sent_unix_ns)
     }
 }
 

@@ -24,6 +24,11 @@ pub struct Hour {
     pub first: Option<i64>,
     /// The greatest.
     pub last: Option<i64>,
+    /// Request lines with an id.
+    pub requests: u64,
+    /// Sum of the ids' hashes, overflow dropped: two devices with the same sum have the same requests,
+    /// whatever their order.
+    pub request_ids: u64,
     /// From an entry's time to its arrival.
     pub delays: Delays,
 }
@@ -62,11 +67,18 @@ impl Hour {
         }
     }
 
+    pub(super) fn add_request(&mut self, id: &str) {
+        self.requests += 1;
+        self.request_ids = self.request_ids.wrapping_add(hash(id));
+    }
+
     /// Adds what another part of the same hour, or another hour, has.
     pub fn merge(&mut self, other: &Hour) {
         self.lines += other.lines;
         self.bytes += other.bytes;
         self.undecodable += other.undecodable;
+        self.requests += other.requests;
+        self.request_ids = self.request_ids.wrapping_add(other.request_ids);
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = [self.last, other.last].into_iter().flatten().max();
         self.delays.merge(&other.delays);
@@ -106,6 +118,14 @@ impl Delays {
     fn upper_ms(step: u8) -> u64 {
         if step == 0 { 0 } else { 2f64.powf(f64::from(step) / 4.0).ceil() as u64 }
     }
+}
+
+/// FNV-1a, then mixed: ids are the server's own random numbers, and nobody chooses them.
+fn hash(id: &str) -> u64 {
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// 0 for less than a millisecond, then a quarter of an octave each.

@@ -177,26 +177,67 @@ fn beats_in_another_order_than_they_were_sent_prove_nothing() {
     );
 }
 
+fn started() -> Fact {
+    Fact::Started { version: "1".into(), sources: vec!["c/n/file".into()] }
+}
+
+fn through(proven: bool) -> Fact {
+    let (source, path, why) = ("c/n/file".into(), "/a".into(), "seen".into());
+    Fact::Continuity { source, path, proven, why }
+}
+
 #[test]
 fn a_restart_ends_what_is_proven_unless_the_files_were_read_through() {
     let mut story = Story::default();
+    story.own(through(true));
     let one = story.beat(RUN, 1);
     story.sent(RUN, &[one]);
+    story.own(started());
     let first = story.beat(OTHER_RUN, 1);
     story.sent(OTHER_RUN, &[first]);
-    assert_eq!(story.told(), "Heartbeat 1-1 x1; [Heartbeat 3-3 x1]");
-    let through = |proven| Fact::Continuity {
-        source: "c/n/file".into(),
-        path: "/a".into(),
-        proven,
-        why: "seen".into(),
-    };
+    assert_eq!(story.told(), "Heartbeat 2-2 x1; [Heartbeat 5-5 x1]");
+    // The own line may come first; that the files were read through comes before their next line.
+    story.own(started());
+    story.sent(RUN, &[Beat { number: 1, sent_unix_ns: 8 * SECOND }]);
     story.own(through(true));
-    let again = story.beat(RUN, 1);
-    story.sent(RUN, &[again]);
-    assert_eq!(story.told(), "[Heartbeat 3-6 x2]");
+    story.beat(RUN, 1);
+    assert_eq!(story.told(), "[Heartbeat 5-8 x2]");
     story.own(through(false));
-    assert_eq!(story.told(), "Heartbeat 3-6 x2; 6-8 continuity not proven: seen");
+    assert_eq!(story.told(), "Heartbeat 5-8 x2; 10-11 continuity not proven: seen");
+}
+
+#[test]
+fn beats_that_a_killed_process_told_of_are_read_by_the_next_one() {
+    let mut story = Story::default();
+    let one = story.beat(RUN, 1);
+    let (two, three) = (
+        Beat { number: 2, sent_unix_ns: 3 * SECOND },
+        Beat { number: 3, sent_unix_ns: 4 * SECOND },
+    );
+    story.sent(RUN, &[one, two, three]);
+    story.own(started());
+    story.sent(OTHER_RUN, &[Beat { number: 1, sent_unix_ns: 5 * SECOND }]);
+    story.own(through(true));
+    story.beat(RUN, 2);
+    story.beat(RUN, 3);
+    story.beat(OTHER_RUN, 1);
+    assert_eq!(story.told(), "[Heartbeat 1-5 x4]");
+    assert_eq!(story.coverage.waiting().count(), 0);
+}
+
+#[test]
+fn beats_that_were_lost_with_a_killed_process_are_missing() {
+    let mut story = Story::default();
+    let one = story.beat(RUN, 1);
+    story.sent(RUN, &[one, Beat { number: 2, sent_unix_ns: 3 * SECOND }]);
+    story.own(started());
+    story.own(through(true));
+    let first = story.beat(OTHER_RUN, 1);
+    story.sent(OTHER_RUN, &[first]);
+    assert_eq!(
+        story.told(),
+        "Heartbeat 1-1 x1; 1-5 1 of keytrail's heartbeats are not in the log; [Heartbeat 5-5 x1]"
+    );
 }
 
 #[test]

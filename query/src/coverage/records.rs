@@ -93,6 +93,7 @@ impl Records {
             bytes: all.bytes,
             live_lines,
             undecodable: all.undecodable,
+            requests: (all.requests, all.request_ids),
             pending: 0,
             gaps: gaps.clone().count() as u64,
             gap_bytes: gap_bytes.sum(),

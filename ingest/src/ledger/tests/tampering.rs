@@ -194,3 +194,28 @@ fn a_folder_that_is_none() {
         assert!(error.to_string().ends_with("it begins with \"format 2\""), "{error}");
     }
 }
+
+#[test]
+fn a_ledger_longer_than_what_is_read_ahead_is_verified_to_its_end() {
+    let data = Data::new();
+    let mut ledger = data.open();
+    let (text, mut generation) = (lines(&"x\n".repeat(8000)), None);
+    for batch_number in 0..45 {
+        let offset = batch_number * text.bytes.len() as u64;
+        generation = Some(ledger.append(&batch(&text, generation, offset)).unwrap().generation);
+    }
+    ledger.checkpoint().unwrap();
+    drop(ledger);
+    let mut told = Vec::new();
+    let all = 45 * 8001;
+    let verification = verify(data.path(), &VerifyOptions::default(), &mut |done, of| {
+        assert_eq!(of, all);
+        told.push(done);
+    })
+    .unwrap();
+    assert_eq!((verification.intact, verification.leaves), (true, all));
+    assert!(told.is_sorted() && told.last() == Some(&all), "progress goes up to the end");
+    rewrite(&data, |batches| batches[41].lines.bytes[2 * 777] = b'y');
+    let expected = 41 * 8001 + 1 + 777;
+    assert_eq!(data.verify().first_wrong_leaf, Some(LeafIndex(expected)));
+}

@@ -32,6 +32,7 @@ fn made(
         why: vec!["nodes not declared".to_owned()],
         nodes: None,
         nodes_without_source: Vec::new(),
+        devices: Vec::new(),
         sources: Vec::new(),
     };
     let scope = Scope {
