@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Reads a keytrail ledger (ledger-format.md) without keytrail: python3 read_ledger.py DATA [SOURCE] > lines
 
-Writes the lines of one source (cluster/node/device, or "keytrail" for our own), or of all servers in the
-order of the ledger, to standard output; recomputes every leaf and the root, and compares that with the checkpoint. Exit code 0: the
-lines are those of the checkpoint; 1: they are not. The signature is left to tools that read C2SP signed
-notes (keys/verifier.key). Needs Python 3.9 and zstd: Python 3.14's own, the module zstandard, or the program.
+Writes the lines of one source (cluster/node/device, or "keytrail" for our own), or of all servers in the order of the ledger, to
+standard output; recomputes every leaf and the root, and compares that with the checkpoint. Exit code 0: the lines are those
+of the checkpoint; 1: they are not. The signature is left to tools that read C2SP signed notes (keys/verifier.key). Needs Python 3.9 and zstd: Python 3.14's own, the module zstandard, or the program.
 """
 import base64, hashlib, itertools, struct, subprocess, sys, zlib
 from pathlib import Path
@@ -67,7 +66,8 @@ def root(peaks):
 def main(data, source=None):
     ledger = Path(data) / "ledger"
     origin, size, signed = (ledger / "checkpoint").read_text().split("\n")[:3]
-    heads = [next(stream, None) for stream in (streams := [batches(ledger / name) for name in ("lines", "own")])]
+    streams = [batches(ledger / name) for name in ("lines", "own")]
+    heads = [next(stream, None) for stream in streams]
     leaf, removed, peaks = 0, 0, []  # (leaves, hash) of each complete subtree, the largest first
     while leaf < int(size):
         turn = next((i for i, head in enumerate(heads) if head and head[1]["leaf"] == leaf), None)

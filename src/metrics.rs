@@ -12,7 +12,7 @@ use crate::config::AlertConfig;
 pub(crate) struct Metrics(PrometheusRecorder);
 
 /// What a look sees beside the status.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     /// Everything that stood in the files is recorded; none: nothing is followed.
     pub(crate) caught_up: Option<bool>,
@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) disk: Option<(u64, u64)>,
     /// When the last verification ended, in seconds since 1970, and what came of it.
     pub(crate) verified: Option<(i64, bool)>,
+    /// Bytes of followed files that are not in the ledger, by source.
+    pub(crate) unread: Vec<(String, u64)>,
     /// The present second.
     pub(crate) now: i64,
 }
@@ -65,6 +67,10 @@ impl Metrics {
             if let Some((at, intact)) = seen.verified {
                 gauge!("keytrail_verify_timestamp_seconds").set(at as f64);
                 gauge!("keytrail_verify_intact").set(f64::from(u8::from(intact)));
+            }
+            for (source, bytes) in &seen.unread {
+                gauge!("keytrail_source_unread_bytes", "source" => source.clone())
+                    .set(*bytes as f64);
             }
             of_sources(status);
             for (number, alert) in alerts.iter().enumerate() {
@@ -132,6 +138,7 @@ fn describe() {
     describe_counter!("keytrail_source_lines_total", "Lines of a source in the ledger");
     describe_counter!("keytrail_source_bytes_total", "Bytes of a source in the ledger");
     describe_gauge!("keytrail_source_last_arrival_timestamp_seconds", "When its last line arrived");
+    describe_gauge!("keytrail_source_unread_bytes", "Bytes of its file that are not in the ledger");
     describe_gauge!("keytrail_source_coverage_grade", "0 incomplete, 1 no gap seen, 2 proven");
     describe_gauge!(
         "keytrail_source_heartbeat_missing_since_timestamp_seconds",

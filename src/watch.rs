@@ -36,6 +36,8 @@ pub(crate) struct Watching {
     pub(crate) data: PathBuf,
     pub(crate) alerts: Vec<AlertConfig>,
     pub(crate) verify_every: Option<Duration>,
+    /// Followed files that one name tells, by source.
+    pub(crate) files: Vec<(String, PathBuf)>,
     /// Of the running line, if files are followed.
     pub(crate) following: Option<(OwnLines, CaughtUp)>,
 }
@@ -148,6 +150,7 @@ impl Eye {
                 .verified
                 .as_ref()
                 .map(|verified| (verified.at, verified.problem.is_none())),
+            unread: self.unread(),
             now: now_unix_ns() / 1_000_000_000,
         };
         let status = match status(&self.watching.data, &self.trail) {
@@ -166,6 +169,20 @@ impl Eye {
             self.tell(&message);
         }
         self.metrics.set(&status, &seen, &self.watching.alerts, &self.alarms);
+    }
+
+    /// Returns the bytes of each file that are not in the ledger. A file that was rotated a moment ago is
+    /// counted as unread until its first line is in.
+    fn unread(&self) -> Vec<(String, u64)> {
+        let generations = self.trail.ledger().generations().unwrap_or_default();
+        let of = |source: &str, path: &Path| {
+            let size = std::fs::metadata(path).ok()?.len();
+            let live = generations.iter().filter(|info| &*info.source == source);
+            let read = live.max_by_key(|info| info.last_arrived_unix_ns).map_or(0, |info| info.end);
+            Some(if size >= read { size - read } else { size })
+        };
+        let files = self.watching.files.iter();
+        files.filter_map(|(source, path)| Some((source.clone(), of(source, path)?))).collect()
     }
 
     /// Returns for how long the tail or the index has been behind.

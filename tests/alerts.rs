@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::util::{DEADLINE, Data, Run, Server, keytrail, pair, until};
+use crate::util::{DEADLINE, Data, Run, Server, files_below, keytrail, pair, until};
 
 const KEY: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -148,6 +148,37 @@ fn silence_is_told_to_a_program_and_so_is_its_end() {
     assert_eq!(messages[1]["type"], "keytrail.alert.resolved");
     assert_eq!(messages[0]["data"]["since"], messages[1]["data"]["since"]);
     assert!(messages[0]["data"]["text"].as_str().unwrap().starts_with("no line since 20"));
+    drop(server);
+}
+
+#[test]
+fn a_ledger_that_is_not_what_was_signed_is_told_at_the_first_verification() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, data) = (folder.path().join("audit.log"), Data::new());
+    let lines = |from: i64| -> String {
+        (from..from + 200).map(|n| pair(&format!("r{n}"), "secret/data/x", n * 10)).collect()
+    };
+    // Of two frames the first is changed: the second shows that it was once whole.
+    for (name, from) in [("one", 0), ("two", 200)] {
+        let file = folder.path().join(name);
+        fs::write(&file, lines(from)).unwrap();
+        data.import([&file]);
+    }
+    let segment = files_below(&data.path().join("ledger/lines")).remove(0);
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[2000] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let (url, messages) = webhook(0);
+    fs::write(&log, lines(400)).unwrap();
+    let alert = format!(
+        "[verify]\nevery = \"24h\"\n[[alert]]\nname = \"a\"\non = [\"verify\"]\nwebhook = \"{url}\"\n"
+    );
+    let server = follow(&data, folder.path(), &alert);
+    let message = messages.recv_timeout(DEADLINE).expect("a message").json();
+    let told = &message["data"];
+    assert_eq!((&told["on"], &told["subject"]), (&"verify".into(), &"ledger".into()), "{told}");
+    let text = told["text"].as_str().unwrap();
+    assert!(text.starts_with("the ledger is not what was signed: leaf "), "{text}");
     drop(server);
 }
 

@@ -31,6 +31,7 @@ fn figures_are_there_as_prometheus_wants_them() {
     });
     for line in [
         "keytrail_coverage_grade 1\n",
+        "keytrail_source_unread_bytes{source=\"c/n/file\"} 0\n",
         "keytrail_source_coverage_grade{source=\"c/n/file\"} 1\n",
         "# TYPE keytrail_ledger_leaves_total counter\n",
         "# HELP keytrail_tail_caught_up ",

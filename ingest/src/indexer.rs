@@ -359,21 +359,30 @@ impl Indexer {
     /// Normalises and adds what pairing issued, and leaves `issues` empty.
     fn write(&mut self, issues: &mut Vec<Issue>) -> Result<(), IndexerError> {
         for issue in issues.drain(..) {
-            let request = issue
-                .request
-                .map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
-                .transpose()?;
-            let response = issue
-                .response
-                .map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
-                .transpose()?;
+            let mut state = issue.state;
+            let [request, response] = [issue.request, issue.response].map(|leaf| {
+                leaf.map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
+            });
+            let request = match request.transpose() {
+                // Its tombstone has yet to be read, and will drop what else it finds.
+                Err(LedgerError::Removed { .. }) if issue.response.is_none() => continue,
+                Err(LedgerError::Removed { .. }) => {
+                    state = pairing::State::ResponseOnly;
+                    None
+                }
+                request => request?,
+            };
+            let response = match response.transpose() {
+                Err(LedgerError::Removed { .. }) => continue,
+                response => response?,
+            };
             let normalised = normalise::event(
                 &Parts {
                     source: &self.sources.names[issue.source as usize],
                     origin: &self.origin,
                     request: request.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
                     response: response.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
-                    state: issue.state,
+                    state,
                     issued: issue.issued,
                 },
                 self.rules,
@@ -385,7 +394,7 @@ impl Indexer {
                 .collect();
             let token_name =
                 normalised.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
-            self.index.add(&normalised.event, issue.state, &learned, token_name, issue.replaces)?;
+            self.index.add(&normalised.event, state, &learned, token_name, issue.replaces)?;
             self.uncommitted += 1;
         }
         Ok(())
@@ -461,7 +470,7 @@ fn restore(
     let mut pending = Vec::new();
     for open in snapshot.pending()? {
         // Who read it stands in the batch header only.
-        let reader = ledger.line(open.leaf)?.reader;
+        let reader = ledger.reader_of(open.leaf)?;
         let source = sources.number(&open.source, open.leaf)?;
         pending.push(PendingRequest {
             source,

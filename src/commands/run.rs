@@ -142,6 +142,7 @@ async fn serve_until(
         data: data.to_owned(),
         alerts: beside.alerts.clone(),
         verify_every: beside.verify_every,
+        files: beside.files.clone(),
         following: following
             .as_ref()
             .map(|following| (following.own_lines(), following.caught_up())),

@@ -35,13 +35,11 @@ pub(super) fn conditions(
     };
     if let Some(lag) = lag {
         let leaves = status.signed_leaves.saturating_sub(status.indexed_leaves);
-        let tail = if seen.caught_up == Some(false) { "there is more in the files; " } else { "" };
+        let unread: u64 = seen.unread.iter().map(|(_, bytes)| bytes).sum();
         let seconds = lag.as_secs();
-        push(
-            On::Lag,
-            "trail",
-            format!("behind for {seconds} s: {tail}{leaves} leaves not indexed"),
-        );
+        let text =
+            format!("behind for {seconds} s: {unread} bytes not read, {leaves} leaves not indexed");
+        push(On::Lag, "trail", text);
     }
     if let Some((free, size)) = seen.disk
         && free < RESERVE_BYTES.max(size / 10)

@@ -18,7 +18,7 @@ use super::tiles::TileFiles;
 use super::tree::{Hash, leaf_hash};
 use super::walk::{Cursor, Walk};
 use super::{StoredLine, Stream};
-use crate::source::{Generation, LeafIndex};
+use crate::source::{Generation, LeafIndex, Reader};
 
 /// Decompressed frames that a reader keeps.
 const CACHE_BYTES: usize = 64 << 20;
@@ -141,6 +141,16 @@ impl LedgerReader {
             arrived_unix_ns: header.arrived_unix_ns,
             bytes,
         })
+    }
+
+    /// Returns who brought the batch of a leaf, also if its lines were removed.
+    ///
+    /// # Errors
+    /// The leaf is beyond the end; the ledger is damaged or unreadable.
+    pub fn reader_of(&self, leaf: LeafIndex) -> Result<Reader, LedgerError> {
+        let frame = self.frame(leaf)?;
+        let (header, _) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
+        Ok(header.reader)
     }
 
     /// Returns a leaf's hash: from its tile, or from what the segment has if the tile is missing or wrong.
