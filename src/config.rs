@@ -116,13 +116,10 @@ pub(crate) struct Beside {
     pub(crate) alerts: Vec<AlertConfig>,
     /// How often the ledger is verified.
     pub(crate) verify_every: Option<Duration>,
-<<<<<<< HEAD
     /// How long lines are kept; none: for ever.
     pub(crate) keep: Option<Duration>,
-=======
     /// The followed files that one name tells, by source.
     pub(crate) files: Vec<(String, PathBuf)>,
->>>>>>> main
 }
 
 impl Config {
@@ -189,17 +186,13 @@ impl Config {
         let servers = server::servers(file.server, &cluster, &ids)?;
         let checkpoint = CheckpointConfig::mean(file.checkpoint, file.witness)?;
         let alerts = alert::alerts(file.alert)?;
-<<<<<<< HEAD
         let keep = file.retention.keep.map(|TypedDuration(keep)| keep);
         if keep.is_some_and(|keep| keep < Duration::from_secs(86_400)) {
             return Err("[retention] keep: at least 1d; 400d is usual".to_owned());
         }
-        let beside = Beside { servers, alerts, verify_every: file.verify.every()?, keep };
-=======
         let files = sources.iter().filter_map(one_file);
         let files = files.collect();
-        let beside = Beside { servers, alerts, verify_every: file.verify.every()?, files };
->>>>>>> main
+        let beside = Beside { servers, alerts, verify_every: file.verify.every()?, keep, files };
         let tail = FollowOptions::new(sources);
         let usual = Reserve::default();
         let reserve = Reserve {
