@@ -43,7 +43,8 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
         against.extend(read_checkpoint(&data.join("ledger/cosigned")).ok());
         cosigned = witnesses.iter().map(|key| cosignature(key, &against)).collect();
     }
-    let removed = retention::told(&LedgerReader::open(&data)?).map(|told| told.removed);
+    let removed =
+        LedgerReader::open(&data).and_then(|ledger| Ok(retention::told(&ledger)?.removed));
     // What cannot be read vouches for nothing; the verification names it.
     let removed = removed.unwrap_or_default();
     let bar = count_bar("verifying");

@@ -166,7 +166,13 @@ impl Cursor {
         let file = self.file.as_mut().expect("a frame stands in a file");
         let mut content = match open.content.take() {
             Some(content) => content,
-            None => Batched::new(file.content(&open.frame)?),
+            None => {
+                let mut content = Batched::new(file.content(&open.frame)?);
+                for passed in &open.frame.table.headers[..open.next] {
+                    content.pass(passed);
+                }
+                content
+            }
         };
         let headers = &mut open.frame.table.headers;
         open.next += 1;
