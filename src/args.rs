@@ -364,6 +364,9 @@ pub(crate) struct CatArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    /// Configuration file: also tell which rotated files are safe to remove
+    #[arg(short, long)]
+    pub(crate) config: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: StatusFormat,

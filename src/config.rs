@@ -332,7 +332,16 @@ mod tests {
         let mut listed: Vec<&str> = documented
             .lines()
             .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-            .chain(["source", "cluster", "server", "alert", "verify", "checkpoint", "witness"])
+            .chain([
+                "source",
+                "cluster",
+                "reserve",
+                "server",
+                "alert",
+                "verify",
+                "checkpoint",
+                "witness",
+            ])
             .collect();
         let mut keys = KEYS.to_vec();
         for names in [&mut listed, &mut keys] {
@@ -345,6 +354,7 @@ mod tests {
             "",
             "[[source]]\n",
             "[cluster.c]\n",
+            "[reserve]\n",
             "[[server]]\n",
             "[[alert]]\n",
             "[verify]\n",

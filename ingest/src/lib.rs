@@ -11,6 +11,7 @@ pub mod own;
 pub mod record;
 pub mod retention;
 pub mod room;
+pub mod safe;
 pub mod tail;
 
 pub mod coverage;

@@ -26,6 +26,7 @@ use crate::source::{Reader, SourceId};
 use crate::tail::{FollowOptions, Input, StopSignal, Tail, TailError, import as read_whole};
 
 mod live;
+mod sealing;
 
 use live::Live;
 
@@ -188,11 +189,13 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
     let indexer = Indexer::open(&index_dir(&data), reader.clone(), Rules::builtin())?;
     let indexed = reader.clone();
     let (to_ledger, items) = sync_channel(QUEUE_BATCHES);
-    let (fail, failures) = sync_channel(3);
+    let (fail, failures) = sync_channel(4);
     let stop = StopSignal::default();
     let sources = tail.sources.iter().map(|followed| followed.source.to_string()).collect();
+    let folders = tail.folders();
     let tail = Tail::new(tail, Box::new(KnownFromLedger::new(reader, to_ledger.clone())))?;
-    let room = Room::new(&data, tail.followed_folders(), reserve);
+    let room = Room::new(&data, folders, reserve);
+    let sealer = ledger.sealer()?;
     if let Some(why) = room.refuses(0) {
         tracing::error!("nothing will be recorded for want of room: {why}");
     }
@@ -243,6 +246,13 @@ pub fn follow(settings: FollowSettings) -> Result<Following, PipelineError> {
         Box::new(move || {
             let live = Live { durable, quiet_since, to_ledger, room, stop };
             Ok(live.index_patiently(&data, indexer, &indexed)?)
+        })
+    })?;
+    spawn("sealer", {
+        let (room, stop) = (room.clone(), stop.clone());
+        Box::new(move || {
+            sealing::seal(&sealer, &room, &stop);
+            Ok(())
         })
     })?;
     spawn("tail", {

@@ -24,6 +24,7 @@ mod item;
 mod lines;
 mod reading;
 mod recognise;
+mod rotated;
 mod siblings;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use follow::{FollowOptions, FollowedSource, Round, Tail};
 pub use identity::{KnownContent, LeafHash};
 pub use import::{ImportSummary, Input, import};
 pub use item::{FileId, Notice, Start, TailItem};
+pub use rotated::{RotatedFile, rotated_files};
 pub use siblings::order_siblings;
 pub use unreadable::explain as unreadable;
 pub use watch::StopSignal;

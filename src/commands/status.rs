@@ -9,26 +9,38 @@ use query::trail::Trail;
 use serde::Serialize;
 
 use crate::args::{StatusArgs, StatusFormat};
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::stdout;
 use crate::outside::left::Left;
 
+mod disk;
+
+use disk::{Disk, disk, write_disk};
+
 /// Runs the command.
 pub(crate) fn run(args: StatusArgs) -> Result<(), Failure> {
     let data = args.data.existing()?;
-    let status = status(&data, &Trail::open(&data)?)?;
+    let config = args.config.as_deref().map(Config::read).transpose()?;
+    let trail = Trail::open(&data)?;
+    let status = status(&data, &trail)?;
+    let disk = disk(&data, config.as_ref(), trail.ledger())?;
     let mut outside = Left::read(&data);
     // The notes are long, and stand outside anyway.
     outside.exported.values_mut().for_each(|last| last.note = None);
     let mut out = stdout();
     match args.format {
         StatusFormat::Json => {
-            serde_json::to_writer(&mut out, &Shown { status: &status, outside: &outside })?;
+            serde_json::to_writer(
+                &mut out,
+                &Shown { status: &status, outside: &outside, disk: &disk },
+            )?;
             out.write_all(b"\n")?;
         }
         StatusFormat::Table => {
             write_text(&status, &mut out)?;
             write_outside(&outside, &mut out)?;
+            write_disk(&disk, &mut out)?;
         }
     }
     Ok(out.flush()?)
@@ -40,6 +52,7 @@ struct Shown<'a> {
     #[serde(flatten)]
     status: &'a Status,
     outside: &'a Left,
+    disk: &'a Disk,
 }
 
 fn write_outside(left: &Left, out: &mut dyn Write) -> std::io::Result<()> {

@@ -33,13 +33,17 @@ const VERSION: u8 = 1;
 /// Of a table whose lines were removed.
 const VERSION_EMPTIED: u8 = 2;
 /// The magic of the skippable frame with the leaf hashes of removed lines.
-const HASHES_MAGIC: u32 = 0x184D_2A5C;
+const HASHES_MAGIC: u32 = 0x184D_2A5D;
 /// Bytes of a table before its headers.
 const FIXED_BYTES: usize = 28;
 /// No table is longer: 4 Mi lines with lengths of 4 bytes, and room for names.
 const TABLE_BYTES_MAX: u32 = 32 << 20;
 /// The level for frames that are written as lines arrive.
 const LEVEL: i32 = 3;
+/// The level for sealed frames: beyond it a tenth of the size costs ten times the work.
+const SEALED_LEVEL: i32 = 9;
+/// The last frame of a sealed segment: a skippable frame that says so.
+pub(super) const SEALED_FRAME: [u8; 16] = *b"\x5c\x2a\x4d\x18\x08\x00\x00\x00sealed 1";
 
 /// What a frame's table says.
 #[derive(Debug)]
@@ -159,6 +163,7 @@ fn bad(problem: impl Into<String>) -> FrameFault {
 /// Makes frames. Keeps its memory from frame to frame.
 pub(super) struct FrameEncoder {
     zstd: zstd::bulk::Compressor<'static>,
+    packs_headers: bool,
     headers: Vec<u8>,
     data: Vec<u8>,
 }
@@ -167,9 +172,16 @@ impl FrameEncoder {
     pub(super) fn new() -> io::Result<FrameEncoder> {
         Ok(FrameEncoder {
             zstd: zstd::bulk::Compressor::new(LEVEL)?,
+            packs_headers: false,
             headers: Vec::new(),
             data: Vec::new(),
         })
+    }
+
+    /// Returns an encoder for sealed frames.
+    pub(super) fn sealing() -> io::Result<FrameEncoder> {
+        let zstd = zstd::bulk::Compressor::new(SEALED_LEVEL)?;
+        Ok(FrameEncoder { zstd, packs_headers: true, ..FrameEncoder::new()? })
     }
 
     /// Replaces `frame` by the frame of these batches; `content` is their lines back to back, `not_durable` how
@@ -181,6 +193,34 @@ impl FrameEncoder {
         not_durable: u16,
         frame: &mut Vec<u8>,
     ) -> io::Result<()> {
+        self.data.clear();
+        self.data.reserve(zstd::zstd_safe::compress_bound(content.len()));
+        self.zstd.compress_to_buffer(content, &mut self.data)?;
+        let data = std::mem::take(&mut self.data);
+        let done = self.lay_out(headers, &data, content.len(), not_durable, frame);
+        self.data = data;
+        done
+    }
+
+    /// Replaces `frame` by a sealed frame of these batches, whose `content_bytes` of lines are compressed already.
+    pub(super) fn encode_data(
+        &mut self,
+        headers: &[BatchHeader],
+        data: &[u8],
+        content_bytes: usize,
+        frame: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        self.lay_out(headers, data, content_bytes, 0, frame)
+    }
+
+    fn lay_out(
+        &mut self,
+        headers: &[BatchHeader],
+        data: &[u8],
+        content_bytes: usize,
+        not_durable: u16,
+        frame: &mut Vec<u8>,
+    ) -> io::Result<()> {
         self.headers.clear();
         for header in headers {
             let start = self.headers.len();
@@ -189,18 +229,19 @@ impl FrameEncoder {
             let length = u32_of(self.headers.len() - start - 4);
             self.headers[start..start + 4].copy_from_slice(&length.to_le_bytes());
         }
-        self.data.clear();
-        self.data.reserve(zstd::zstd_safe::compress_bound(content.len()));
-        self.zstd.compress_to_buffer(content, &mut self.data)?;
+        let headers_bytes = self.headers.len();
+        if self.packs_headers {
+            self.headers = self.zstd.compress(&self.headers)?;
+        }
         let parts = Parts {
             version: VERSION,
             count: headers.len(),
             headers: &self.headers,
-            coding: 0,
-            headers_bytes: self.headers.len(),
+            coding: u8::from(self.packs_headers),
+            headers_bytes,
             not_durable,
-            data: &self.data,
-            content_bytes: content.len(),
+            data,
+            content_bytes,
         };
         parts.write(frame);
         Ok(())
@@ -463,31 +504,4 @@ impl FrameDecoder {
             Err(error) => Err(format!("lines that do not decompress: {error}")),
         }
     }
-}
-
-/// Makes frames as sealing will: many headers, compressed. No writer does so yet, every reader must know it.
-#[cfg(test)]
-pub(super) fn sealed_frame(headers: &[BatchHeader], content: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    for header in headers {
-        let mut encoded = Vec::new();
-        header.encode(&mut encoded);
-        plain.extend(u32_of(encoded.len()).to_le_bytes());
-        plain.extend(encoded);
-    }
-    let packed = zstd::bulk::compress(&plain, 19).expect("memory to memory");
-    let data = zstd::bulk::compress(content, 19).expect("memory to memory");
-    let mut frame = Vec::new();
-    let parts = Parts {
-        version: VERSION,
-        count: headers.len(),
-        headers: &packed,
-        coding: 1,
-        headers_bytes: plain.len(),
-        not_durable: 0,
-        data: &data,
-        content_bytes: content.len(),
-    };
-    parts.write(&mut frame);
-    frame
 }

@@ -15,6 +15,8 @@ pub struct LineHashes {
     /// Generations still to be read, the oldest last, each with the offset at which the next one takes over.
     parts: Vec<(GenerationInfo, u64)>,
     part: Option<Part>,
+    /// Where to end, should a line be no older than this leaf.
+    end: u64,
 }
 
 struct Part {
@@ -29,7 +31,12 @@ struct Part {
 impl LineHashes {
     /// `parts`: the generation itself first, its parents after it.
     pub(super) fn new(reader: LedgerReader, parts: Vec<(GenerationInfo, u64)>) -> LineHashes {
-        LineHashes { reader, parts, part: None }
+        LineHashes { reader, parts, part: None, end: u64::MAX }
+    }
+
+    /// Ends before the first line that is not below this leaf.
+    pub(crate) fn below(self, leaf: u64) -> LineHashes {
+        LineHashes { end: leaf, ..self }
     }
 
     fn line(&mut self) -> Result<Option<(u64, Hash)>, LedgerError> {
@@ -44,6 +51,7 @@ impl LineHashes {
                 continue;
             };
             match part.line()? {
+                Some((_, leaf)) if leaf.0 >= self.end => return Ok(None),
                 Some((end, leaf)) => return Ok(Some((end, self.reader.leaf_hash(leaf)?))),
                 None => self.part = None,
             }

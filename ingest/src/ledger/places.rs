@@ -1,8 +1,6 @@
 //! Where a leaf's frame stands. Learned from the tables of the segments that are asked for, and kept.
 
 use std::collections::HashMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -57,21 +55,23 @@ impl Places {
         }
         let after = known.segments.partition_point(|&first| first <= leaf);
         let from = after.saturating_sub(1);
-        let start = match known.segments.get(from) {
-            Some(&segment) if after > 0 => self.offset(&mut known, segment, leaf, size)?,
-            _ => 0,
+        let mut segments = known.segments[from.min(known.segments.len())..].to_vec();
+        let file = match after {
+            0 => None,
+            _ => Some(self.open_at(&mut known, segments.remove(0), leaf, size)?),
         };
-        let segments = known.segments[from.min(known.segments.len())..].to_vec();
-        Ok(Cursor::new(&self.ledger, self.stream, segments, start))
+        Ok(Cursor::in_file(&self.ledger, self.stream, segments, file))
     }
 
-    fn offset(
+    /// Opens a segment at the last frame that begins at or before a leaf. The place belongs to the file that was
+    /// opened: another may take its name at any time.
+    fn open_at(
         &self,
         known: &mut Known,
         segment: u64,
         leaf: u64,
         size: u64,
-    ) -> Result<u64, LedgerError> {
+    ) -> Result<SegmentFile, LedgerError> {
         known.clock += 1;
         if known.frames.len() >= SEGMENTS_MAX && !known.frames.contains_key(&segment) {
             let oldest = known
@@ -84,28 +84,27 @@ impl Places {
         let places = known.frames.entry(segment).or_default();
         places.last_used = known.clock;
         let path = segment_path(&self.ledger, self.stream, segment);
-        let metadata = fs::metadata(&path).at("read", &path)?;
-        if places.inode != metadata.ino() {
-            *places = SegmentPlaces {
-                inode: metadata.ino(),
-                last_used: known.clock,
-                ..SegmentPlaces::default()
-            };
+        let mut file = SegmentFile::open(path.clone(), 0).at("open", &path)?;
+        let inode = file.inode().at("read", &path)?;
+        if places.inode != inode {
+            *places = SegmentPlaces { inode, last_used: known.clock, ..SegmentPlaces::default() };
         }
         let may_be_newer = places.frames.last().is_none_or(|&(first, _)| first <= leaf);
-        if may_be_newer && places.scanned < metadata.len() {
-            let file = SegmentFile::open(path.clone(), places.scanned).at("open", &path)?;
-            scan(file, places, size)?;
+        if may_be_newer && places.scanned < file.length() {
+            file.seek(places.scanned).at("read", &path)?;
+            scan(&mut file, places, size)?;
         }
         let after = places.frames.partition_point(|&(first, _)| first <= leaf);
-        Ok(after.checked_sub(1).map_or(0, |frame| places.frames[frame].1))
+        let offset = after.checked_sub(1).map_or(0, |frame| places.frames[frame].1);
+        file.seek(offset).at("read", &path)?;
+        Ok(file)
     }
 }
 
 /// Notes the frames from where the last scan ended, as far as the ledger had leaves when the caller looked:
 /// what comes after may be taken away again and give room to something else. A damaged frame ends the scan:
 /// whoever needs what should stand there will meet the fault.
-fn scan(mut file: SegmentFile, places: &mut SegmentPlaces, size: u64) -> Result<(), LedgerError> {
+fn scan(file: &mut SegmentFile, places: &mut SegmentPlaces, size: u64) -> Result<(), LedgerError> {
     loop {
         match file.frame() {
             Ok(Some(frame)) if frame.table.headers[0].first_leaf.0 >= size => return Ok(()),

@@ -14,8 +14,9 @@ use super::hashes::CheckedTiles;
 use super::line_hashes::LineHashes;
 use super::note::Checkpoint;
 use super::places::Places;
+use super::segment::{is_sealed, list_segments, segment_path};
 use super::tiles::TileFiles;
-use super::tree::{Hash, leaf_hash};
+use super::tree::{Hash, TILE_HEIGHT, leaf_hash};
 use super::walk::{Cursor, Walk};
 use super::{StoredLine, Stream};
 use crate::source::{Generation, LeafIndex, Reader};
@@ -153,7 +154,61 @@ impl LedgerReader {
         Ok(header.reader)
     }
 
-    /// Returns a leaf's hash: from its tile, or from what the segment has if the tile is missing or wrong.
+    /// Returns the root of a full tile of leaf hashes, as the tile above has it; `None` if that is missing or wrong.
+    pub(super) fn signed_tile_root(&self, tile: u64) -> Option<Hash> {
+        self.seen().tiles.as_ref()?.node(TILE_HEIGHT, tile)
+    }
+
+    /// Returns the leaf below which every line of the servers is in a sealed segment.
+    ///
+    /// # Errors
+    /// The segments cannot be read.
+    pub fn sealed(&self) -> Result<u64, LedgerError> {
+        let ledger = &self.inner.folder.ledger;
+        for first in list_segments(ledger, Stream::Lines)? {
+            if !is_sealed(&segment_path(ledger, Stream::Lines, first))? {
+                return Ok(first);
+            }
+        }
+        Ok(self.size())
+    }
+
+    /// Returns when lines began to arrive at the rate of the last `span_ns` before `now_ns`, and about how many of
+    /// their bytes since; nothing if none arrived. Found by halving, since arrival times ascend but for a clock
+    /// that is set back.
+    ///
+    /// # Errors
+    /// The ledger is damaged or unreadable.
+    pub fn arrived_within(
+        &self,
+        now_ns: i64,
+        span_ns: i64,
+    ) -> Result<Option<(i64, u64)>, LedgerError> {
+        let size = self.size();
+        let arrived = |leaf| {
+            let batch = self.batches(LeafIndex(leaf)).next().transpose()?;
+            Ok::<_, LedgerError>(batch.map(|batch| batch.header.arrived_unix_ns))
+        };
+        let (mut low, mut high) = (0, size);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match arrived(middle)? {
+                Some(at) if at < now_ns.saturating_sub(span_ns) => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        let Some(first) = (if low < size { arrived(low)? } else { None }) else { return Ok(None) };
+        let bytes: u64 = self.generations()?.iter().map(|info| info.end - info.start).sum();
+        let share = u128::from(bytes) * u128::from(size - low) / u128::from(size);
+        Ok(Some((first, share as u64)))
+    }
+
+    /// Returns a leaf's hash from its tile, and nothing else; `None` if that is missing, wrong, or not signed yet.
+    pub(super) fn signed_leaf_hash(&self, leaf: LeafIndex) -> Option<Hash> {
+        self.seen().tiles.as_ref()?.leaf(leaf.0)
+    }
+
+    /// Returns a leaf's hash: from its tile, or from the leaf itself if the tile is missing or wrong.
     ///
     /// # Errors
     /// The leaf is beyond the end; the ledger is damaged or unreadable.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::Stream;
 use super::disk::Disk;
 use super::error::{At, LedgerError};
-use super::frame::emptied_frame;
+use super::frame::{Batched, SEALED_FRAME, emptied_frame};
 use super::reader::LedgerReader;
 use super::segment::{SegmentFile, list_segments, segment_path, stream_folder};
 use crate::source::LeafIndex;
@@ -105,7 +105,7 @@ impl LedgerReader {
             anything |= !frame.table.emptied;
             let content = file.content(&frame).map_err(|fault| file.fault(frame.offset, fault))?;
             let mut hashes = Vec::new();
-            let mut batched = super::frame::Batched::new(content);
+            let mut batched = Batched::new(content);
             for header in &frame.table.headers {
                 let leaves = batched.next(header).leaves(header);
                 for (leaf, hash) in (header.first_leaf.0..).zip(&leaves) {
@@ -122,6 +122,7 @@ impl LedgerReader {
         if !anything {
             return Ok(false);
         }
+        emptied.extend(SEALED_FRAME);
         let disk = Disk::default();
         disk.replace(&path, &emptied, true)?;
         disk.sync_folder(&stream_folder(&ledger, Stream::Lines))?;

@@ -2,12 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::Stream;
 use super::batch::Sources;
 use super::error::{At, LedgerError};
-use super::frame::{Content, FrameDecoder, FrameFault, FrameTable, read_table};
+use super::frame::{Content, FrameDecoder, FrameFault, FrameTable, SEALED_FRAME, read_table};
 
 /// Small, since reading tables alone should not read the lines between them too.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -36,6 +37,16 @@ pub(super) fn list_segments(ledger: &Path, stream: Stream) -> Result<Vec<u64>, L
     }
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// Tells whether a segment is sealed: nothing is appended to it any more.
+pub(super) fn is_sealed(path: &Path) -> Result<bool, LedgerError> {
+    let file = File::open(path).at("open", path)?;
+    let length = file.metadata().at("read", path)?.len();
+    let Some(at) = length.checked_sub(SEALED_FRAME.len() as u64) else { return Ok(false) };
+    let mut end = [0; SEALED_FRAME.len()];
+    file.read_exact_at(&mut end, at).at("read", path)?;
+    Ok(end == SEALED_FRAME)
 }
 
 /// One segment, read from frame to frame.
@@ -72,6 +83,22 @@ impl SegmentFile {
             sources: Sources::default(),
             decoder: FrameDecoder::default(),
         })
+    }
+
+    /// Returns what tells this file from one that has taken its name.
+    pub(super) fn inode(&self) -> io::Result<u64> {
+        Ok(self.file.get_ref().metadata()?.ino())
+    }
+
+    /// Returns how long the file was when it was opened.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Goes to a frame.
+    pub(super) fn seek(&mut self, offset: u64) -> io::Result<()> {
+        self.offset = self.file.seek(SeekFrom::Start(offset))?;
+        Ok(())
     }
 
     /// Returns where the next frame begins, or the fault at which reading ended.

@@ -9,7 +9,7 @@ use super::disk::{Disk, DiskFile};
 use super::error::{At, LedgerError};
 use super::folder::Folder;
 use super::recover::End;
-use super::segment::{SegmentFile, list_segments, segment_path, stream_folder};
+use super::segment::{SegmentFile, is_sealed, list_segments, segment_path, stream_folder};
 
 /// A segment is over after an hour if it has this many bytes, and after a day whatever it has: only then can
 /// it be sealed, and only what is sealed makes an audit file safe to remove.
@@ -48,6 +48,9 @@ impl StreamWriter {
     /// written once more.
     pub(super) fn go_on(&mut self, folder: &Folder, end: &End) -> Result<(), LedgerError> {
         let path = segment_path(&folder.ledger, self.stream, end.first_leaf);
+        if is_sealed(&path)? {
+            return Ok(());
+        }
         let mut file = SegmentFile::open(path.clone(), 0).at("open", &path)?;
         let first = file.frame().map_err(|fault| file.fault(0, fault))?;
         let Some(first) = first else { return Ok(()) };
@@ -81,6 +84,11 @@ impl StreamWriter {
     pub(super) fn finish(&mut self) {
         debug_assert!(!self.unsynced && !self.new, "a segment is flushed before it is finished");
         (self.open, self.durable) = (None, None);
+    }
+
+    /// Returns the first leaf of the segment at hand; `u64::MAX` if there is none.
+    pub(super) fn open_segment(&self) -> u64 {
+        self.open.as_ref().map_or(u64::MAX, |open| open.first_leaf)
     }
 
     pub(super) fn write(

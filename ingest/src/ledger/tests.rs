@@ -14,6 +14,7 @@ mod proofs;
 mod reading;
 mod refusing_disk;
 mod retention;
+mod sealing;
 mod tamper_matrix;
 mod tampering;
 mod writing;

@@ -26,8 +26,8 @@ impl Walk {
     pub(super) fn from_start(ledger: &Path, segments: [Vec<u64>; 2]) -> Walk {
         let [lines, own] = segments;
         let cursors = [
-            Cursor::new(ledger, Stream::Lines, lines, 0),
-            Cursor::new(ledger, Stream::Own, own, 0),
+            Cursor::in_file(ledger, Stream::Lines, lines, None),
+            Cursor::in_file(ledger, Stream::Own, own, None),
         ];
         Walk { cursors, next: 0 }
     }
@@ -77,8 +77,6 @@ pub(super) struct Cursor {
     pub(super) stream: Stream,
     /// Segments not opened yet.
     pub(super) segments: VecDeque<u64>,
-    /// Where to begin in the first of them.
-    start: u64,
     pub(super) file: Option<SegmentFile>,
     frame: Option<OpenFrame>,
     /// What ended the reading, if not the end of the stream.
@@ -94,18 +92,18 @@ struct OpenFrame {
 }
 
 impl Cursor {
-    pub(super) fn new(
+    /// Begins in a file that stands at a frame, and goes on with these segments.
+    pub(super) fn in_file(
         ledger: &Path,
         stream: Stream,
         segments: impl Into<VecDeque<u64>>,
-        start: u64,
+        file: Option<SegmentFile>,
     ) -> Cursor {
         Cursor {
             ledger: ledger.to_owned(),
             stream,
             segments: segments.into(),
-            start,
-            file: None,
+            file,
             frame: None,
             fault: None,
         }
@@ -120,7 +118,7 @@ impl Cursor {
             let Some(file) = &mut self.file else {
                 let Some(first) = self.segments.pop_front() else { break };
                 let path = segment_path(&self.ledger, self.stream, first);
-                let opened = SegmentFile::open(path.clone(), std::mem::take(&mut self.start));
+                let opened = SegmentFile::open(path.clone(), 0);
                 self.file = Some(opened.at("open", &path)?);
                 continue;
             };

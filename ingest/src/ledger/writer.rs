@@ -25,6 +25,7 @@ use super::mend::mend;
 use super::note::{Checkpoint, NoteSigner, VerifierKey, origin_after};
 use super::reader::LedgerReader;
 use super::recover::recover;
+use super::seal::{OpenSegments, Sealer};
 use super::stream_writer::StreamWriter;
 use super::tiles::{Edge, TileFiles, edges_of};
 use super::tree::{Tree, leaf_hash};
@@ -52,6 +53,8 @@ pub struct Ledger {
     frame: Vec<u8>,
     checkpoint: Option<Checkpoint>,
     durable: Arc<AtomicU64>,
+    /// What the sealer keeps its hands off.
+    open_segments: OpenSegments,
     unflushed_bytes: u64,
     written_bytes: u64,
     stopped: bool,
@@ -98,6 +101,7 @@ impl Ledger {
             frame: Vec::new(),
             checkpoint: None,
             durable: Arc::new(AtomicU64::new(0)),
+            open_segments: Arc::new(Stream::ALL.map(|_| AtomicU64::new(u64::MAX))),
             unflushed_bytes: 0,
             written_bytes: 0,
             stopped: true,
@@ -140,6 +144,7 @@ impl Ledger {
                 writer.go_on(&self.folder, end)?;
             }
         }
+        self.tell_sealer();
         // The checkpoint's own may be lost: they are not all fsynced.
         self.tiles.write_edges(&recovered.tree, &mut Vec::new())?;
         self.tree = recovered.tree;
@@ -217,6 +222,8 @@ impl Ledger {
         encoded.at("compress for", &self.folder.ledger)?;
         let (first_leaf, arrived) = (header.first_leaf.0, header.arrived_unix_ns);
         writer.write(&self.folder.ledger, first_leaf, arrived, &self.frame)?;
+        // Before any of it can be signed.
+        self.tell_sealer();
         self.unflushed_bytes += self.frame.len() as u64;
         self.written_bytes += self.frame.len() as u64;
         Ok(())
@@ -227,7 +234,23 @@ impl Ledger {
     fn finish_segments(&mut self) -> Result<(), LedgerError> {
         self.flush()?;
         self.streams.iter_mut().for_each(StreamWriter::finish);
+        self.tell_sealer();
         Ok(())
+    }
+
+    /// Returns who seals segments of this ledger, on a thread of its own if that is wanted.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be read.
+    pub fn sealer(&self) -> Result<Sealer, LedgerError> {
+        let (disk, ledger) = (self.folder.disk.clone(), &self.folder.ledger);
+        Ok(Sealer::new(disk, ledger, self.reader()?, Arc::clone(&self.open_segments)))
+    }
+
+    fn tell_sealer(&self) {
+        for (open, writer) in self.open_segments.iter().zip(&self.streams) {
+            open.store(writer.open_segment(), Ordering::Release);
+        }
     }
 
     /// Leaves segments that are over by this time, should nothing be appended that would do so.

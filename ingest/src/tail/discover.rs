@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::TailError;
 use super::content::first_leaf;
 use super::file::{FileKey, FollowedFile, Stamp};
-use super::follow::{FILES_MAX, Flow, FollowedSource, Out, Tail, emit};
+use super::follow::{FILES_MAX, Flow, FollowOptions, FollowedSource, Out, Tail, emit};
 use super::item::{Notice, TailItem};
 use super::siblings::{order_siblings, rotated_from, rotated_siblings};
 use super::unreadable::explain;
@@ -58,7 +58,7 @@ impl Pattern {
     }
 
     /// Returns the paths that exist, and what cannot be looked at.
-    fn expand(&self) -> Vec<(PathBuf, io::Result<fs::Metadata>)> {
+    pub(super) fn expand(&self) -> Vec<(PathBuf, io::Result<fs::Metadata>)> {
         let look = |path: PathBuf| {
             let metadata = fs::metadata(&path);
             (path, metadata)
@@ -81,6 +81,14 @@ impl Pattern {
         };
         let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         found.into_iter().filter(|(_, metadata)| !metadata.as_ref().is_err_and(gone)).collect()
+    }
+}
+
+impl FollowOptions {
+    /// Returns the folders in which files are followed; a text that is no pattern has none.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let patterns = self.sources.iter().filter_map(|source| Pattern::new(source).ok());
+        patterns.map(|pattern| pattern.folder()).collect()
     }
 }
 
@@ -109,11 +117,6 @@ impl Tail {
         self.finished.retain(|key, _| names.contains(key));
         self.open_new(&seen, now);
         ControlFlow::Continue(seen)
-    }
-
-    /// Returns the folders in which files are followed.
-    pub fn followed_folders(&self) -> Vec<PathBuf> {
-        self.patterns.iter().map(Pattern::folder).collect()
     }
 
     /// Returns the folders in which something may happen.

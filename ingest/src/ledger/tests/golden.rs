@@ -67,6 +67,7 @@ fn write(data: &Path) -> Checkpoint {
     };
     ledger.append(&rest).unwrap();
     let checkpoint = ledger.checkpoint().unwrap();
+    drop(ledger);
     reading::seal(data);
     checkpoint
 }

@@ -90,9 +90,10 @@ fn lives(seed: u64) {
         written.truncate(ledger.size() as usize);
         confirmations.push((faults.steps(), ledger.size()));
         for _ in 0..random.below(40) {
-            match random.below(8) {
+            match random.below(9) {
                 0 => drop(ledger.checkpoint().unwrap()),
                 1 | 2 => drop(ledger.flush().unwrap()),
+                3 => drop(ledger.sealer().unwrap().seal_next().unwrap()),
                 _ => append_random(&mut ledger, &mut random, &mut written),
             }
             confirmations.push((faults.steps(), ledger.durable()));

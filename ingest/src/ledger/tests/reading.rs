@@ -1,7 +1,6 @@
 //! Reading by number, in order, by source and by generation.
 
 use super::*;
-use crate::ledger::frame::sealed_frame;
 
 /// Three sources, both streams, small segments; with checkpoints between.
 fn mixed() -> (Data, Vec<(u64, Vec<u8>)>) {
@@ -233,26 +232,13 @@ fn a_reader_beside_the_writer_sees_whole_batches() {
     writing.join().unwrap();
 }
 
-/// Replaces the first segment of the lines by one sealed frame with the same batches.
+/// Seals everything there is.
 pub(super) fn seal(data: &Path) {
-    let path = &segments(data, Stream::Lines)[0];
-    let mut file = segment::SegmentFile::open(path.clone(), 0).unwrap();
-    let (mut headers, mut content) = (Vec::new(), Vec::new());
-    while let Some(frame) = file.frame().unwrap() {
-        let frame::Content::Lines(lines) = file.content(&frame).unwrap() else {
-            panic!("lines that were removed");
-        };
-        content.extend(lines);
-        headers.extend(frame.table.headers);
-    }
-    // And something that a later version may put there.
-    let mut sealed = sealed_frame(&headers, &content);
-    sealed.extend(0x184D_2A5E_u32.to_le_bytes());
-    sealed.extend(3_u32.to_le_bytes());
-    sealed.extend(b"ext");
-    let unfinished = path.with_extension("tmp");
-    fs::write(&unfinished, sealed).unwrap();
-    fs::rename(unfinished, path).unwrap();
+    let cluster = LedgerReader::open(data).unwrap().cluster().to_owned();
+    let mut ledger = Ledger::open(data, &cluster).unwrap();
+    ledger.finish_old_segments(i64::MAX).unwrap();
+    let sealer = ledger.sealer().unwrap();
+    while sealer.seal_next().unwrap().is_some() {}
 }
 
 #[test]

@@ -282,7 +282,7 @@ fn sealed_or_not_a_flipped_bit_anywhere_in_a_frame_is_told() {
     for at in (0..whole.len()).step_by(3) {
         flip(&segment, at as u64);
         let seen = verified(&honest.data, None, &[]);
-        // What stands in skippable frames of others is no part of the ledger.
+        // What stands in skippable frames of others, as the mark of a sealed segment, is no part of the ledger.
         let told = !seen.intact && seen.first_wrong_leaf.is_some();
         assert!(
             told || notes(&honest.data.reader(), 0) == honest_notes,
