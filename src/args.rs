@@ -40,6 +40,10 @@ pub(crate) enum Command {
     Cat(CatArgs),
     /// Throw the index away and make it anew from the ledger
     Rebuild(DataArgs),
+    /// Tell which lines are older than what is kept, or remove them
+    Retention(RetentionArgs),
+    /// Set or release a legal hold: while one stands, retention removes nothing
+    Hold(HoldArgs),
     /// Tell what a data folder holds
     Status(StatusArgs),
     /// Check a configuration file
@@ -303,6 +307,46 @@ pub(crate) struct NewOriginArgs {
     /// Why, for whoever reads the ledger later
     #[arg(long)]
     pub(crate) why: String,
+}
+
+/// `retention`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RetentionArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// How long lines are kept after they arrived, as 400d
+    #[arg(long, value_parser = crate::config::parse_duration)]
+    pub(crate) keep: std::time::Duration,
+    /// Remove them; without this, only tell what would go
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+/// `hold`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HoldArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: HoldCommand,
+}
+
+/// What to do with legal holds.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HoldCommand {
+    /// Set one
+    Set {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Why, for whoever reads the ledger later
+        reason: String,
+    },
+    /// Release the one with this reason, or all
+    Release {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The reason with which it was set
+        reason: Option<String>,
+    },
 }
 
 /// `cat`.

@@ -21,6 +21,8 @@ mod server;
 pub(crate) use self::alert::{AlertConfig, Target};
 use self::alert::{FileAlert, FileVerify};
 use self::checkpoint::{CheckpointConfig, FileCheckpoint, FileWitness};
+use self::duration::TypedDuration;
+pub(crate) use self::duration::parse_duration;
 pub(crate) use self::server::ServerConfig;
 use self::server::{FileCluster, FileServer};
 
@@ -49,6 +51,8 @@ struct File {
     #[serde(default)]
     alert: Vec<FileAlert>,
     #[serde(default)]
+    retention: FileRetention,
+    #[serde(default)]
     verify: FileVerify,
     #[serde(default)]
     checkpoint: FileCheckpoint,
@@ -61,6 +65,12 @@ struct File {
 struct FileReserve {
     bytes: Option<u64>,
     percent: Option<u8>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRetention {
+    keep: Option<TypedDuration>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,6 +116,8 @@ pub(crate) struct Beside {
     pub(crate) alerts: Vec<AlertConfig>,
     /// How often the ledger is verified.
     pub(crate) verify_every: Option<Duration>,
+    /// How long lines are kept; none: for ever.
+    pub(crate) keep: Option<Duration>,
     /// The followed files that one name tells, by source.
     pub(crate) files: Vec<(String, PathBuf)>,
 }
@@ -174,9 +186,13 @@ impl Config {
         let servers = server::servers(file.server, &cluster, &ids)?;
         let checkpoint = CheckpointConfig::mean(file.checkpoint, file.witness)?;
         let alerts = alert::alerts(file.alert)?;
+        let keep = file.retention.keep.map(|TypedDuration(keep)| keep);
+        if keep.is_some_and(|keep| keep < Duration::from_secs(86_400)) {
+            return Err("[retention] keep: at least 1d; 400d is usual".to_owned());
+        }
         let files = sources.iter().filter_map(one_file);
         let files = files.collect();
-        let beside = Beside { servers, alerts, verify_every: file.verify.every()?, files };
+        let beside = Beside { servers, alerts, verify_every: file.verify.every()?, keep, files };
         let tail = FollowOptions::new(sources);
         let usual = Reserve::default();
         let reserve = Reserve {
@@ -245,6 +261,8 @@ const KEYS: &[&str] = &[
     "ca_file",
     "heartbeat",
     "counters",
+    "retention",
+    "keep",
     "reserve",
     "bytes",
     "percent",

@@ -16,6 +16,7 @@ mod metrics;
 mod output;
 mod outside;
 mod progress;
+mod retaining;
 mod watch;
 
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Key(key) => commands::key::run(key),
         Command::Cat(cat) => commands::cat::run(cat),
         Command::Rebuild(rebuild) => commands::rebuild::run(rebuild),
+        Command::Retention(retention) => commands::retention::run(retention),
+        Command::Hold(hold) => commands::hold::run(hold),
         Command::Status(status) => commands::status::run(status),
         Command::CheckConfig(check) => commands::check_config::run(check),
         Command::Demo(demo) => commands::demo::run(demo),

@@ -28,6 +28,7 @@ mod odd_lines;
 mod outside;
 mod peers;
 mod proofs;
+mod retention;
 mod same_events;
 mod secrets;
 mod serving;

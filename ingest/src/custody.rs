@@ -36,7 +36,10 @@ pub fn open_new_origin(data: &Path, why: &str) -> Result<Handover, LedgerError> 
 }
 
 /// Appends a line of our own and signs it.
-fn append(ledger: &mut Ledger, fact: Fact) -> Result<(), LedgerError> {
+///
+/// # Errors
+/// A write failed.
+pub fn append(ledger: &mut Ledger, fact: Fact) -> Result<(), LedgerError> {
     let own = ledger.generations().find(|info| &*info.source == OWN_SOURCE);
     let (generation, offset) = own.map_or((None, 0), |info| (Some(info.generation), info.end));
     let mut lines = Lines::default();

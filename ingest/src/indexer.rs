@@ -12,11 +12,13 @@ use thiserror::Error;
 
 use crate::coverage::{self, Coverage, Record};
 use crate::decode::{self, Peeked};
+use crate::event::Issued;
 use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine};
 use crate::ledger::{LedgerError, LedgerReader, ReadBatch, Stream};
 use crate::normalise::{self, Parts, Rules};
 use crate::own::{Fact, OWN_SOURCE, OwnLine, TICKED};
-use crate::pairing::{Clocks, HalfEvent, Issue, Pairing, PendingRequest, WAITING_MAX};
+use crate::pairing::{self, Clocks, HalfEvent, Issue, Pairing, PendingRequest, WAITING_MAX};
+use crate::retention::Retention;
 use crate::source::{LeafIndex, SourceId, SourceIdError};
 
 /// Events between two commits of a long run: smaller commits cost more merging than they save.
@@ -60,6 +62,10 @@ pub struct Indexer {
     recent: Recent,
     rules: &'static Rules,
     origin: String,
+    /// What own lines say of retention.
+    retention: Retention,
+    /// The leaf below which everything was dropped.
+    dropped_to: u64,
     /// The next leaf to read.
     next: u64,
     uncommitted: u64,
@@ -80,10 +86,12 @@ impl Indexer {
         let origin = ledger.origin().to_owned();
         let index = IndexWriter::open(index_dir, rules.version(), &origin)?;
         let mut sources = Sources::default();
+        let retention = stored_retention(index.payload());
         let (next, pairing, coverage) = restore(&index, index_dir, &ledger, &mut sources)?;
         let mut indexer = Indexer::new(ledger, index, rules, origin);
         (indexer.next, indexer.pairing) = (next, pairing);
         (indexer.coverage, indexer.sources) = (coverage, sources);
+        (indexer.retention, indexer.dropped_to) = retention;
         Ok(indexer)
     }
 
@@ -116,6 +124,8 @@ impl Indexer {
             recent: Recent::default(),
             rules,
             origin,
+            retention: Retention::default(),
+            dropped_to: 0,
             next: 0,
             uncommitted: 0,
             issues: Vec::new(),
@@ -158,14 +168,16 @@ impl Indexer {
     /// # Errors
     /// The ledger cannot be read or the index not written.
     pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64) -> bool) -> Result<(), IndexerError> {
+        self.drop_removed()?;
         for batch in self.ledger.clone().batches(LeafIndex(self.next)) {
             let batch = batch?;
-            let end = batch.header.first_leaf.0 + 1 + batch.lines.len() as u64;
+            let end = batch.header.end();
             match batch.header.stream {
                 Stream::Lines => self.lines(batch)?,
                 Stream::Own => self.own(&batch)?,
             }
             self.next = end;
+            self.drop_removed()?;
             if self.uncommitted >= EVENTS_PER_COMMIT {
                 self.commit()?;
             }
@@ -189,6 +201,8 @@ impl Indexer {
             sources: self.sources.names.iter().map(ToString::to_string).collect(),
             clocks: self.pairing.clocks(),
             coverage: self.coverage.clone(),
+            retention: self.retention.clone(),
+            dropped_to: self.dropped_to,
         };
         self.index.commit(CommitPayload {
             covered: self.next,
@@ -198,6 +212,49 @@ impl Indexer {
         })?;
         self.uncommitted = 0;
         Ok(())
+    }
+
+    /// Drops what retention removed, as soon as its tombstone was read: events all of whose lines are gone. Of an
+    /// event whose response is left, that line makes an event of its own, as it does in an index made anew.
+    fn drop_removed(&mut self) -> Result<(), IndexerError> {
+        let least = LeafIndex(self.retention.least_leaf);
+        if self.dropped_to >= least.0 {
+            return Ok(());
+        }
+        self.commit()?;
+        let snapshot = self.index.snapshot()?;
+        let mut alone = snapshot.answered_across(least)?;
+        let given_up: HashSet<(String, String)> = snapshot
+            .unanswered(usize::MAX)?
+            .into_iter()
+            .filter(|line| line.leaf < least)
+            .map(|line| (line.source, line.request_id))
+            .collect();
+        let late = snapshot.late(usize::MAX)?.into_iter().filter(|line| line.leaf >= least);
+        for line in late {
+            if given_up.contains(&(line.source.clone(), line.request_id.clone())) {
+                self.index.remove_response(line.leaf)?;
+                alone.push(line);
+            }
+        }
+        self.index.remove_below(least)?;
+        self.pairing.forget_below(least);
+        let mut issues = Vec::new();
+        for OpenLine { source, request_id, leaf, .. } in alone {
+            let source = self.sources.number(&source, leaf)?;
+            self.pairing.response_is_alone(&HalfEvent { source, leaf, request_id });
+            issues.push(Issue {
+                source,
+                request: None,
+                response: Some(leaf),
+                state: pairing::State::ResponseOnly,
+                issued: Issued(leaf, 0),
+                replaces: false,
+            });
+        }
+        self.write(&mut issues)?;
+        self.dropped_to = least.0;
+        self.commit()
     }
 
     /// Waits for merges and closes the index; what was not committed is read again next time.
@@ -221,6 +278,9 @@ impl Indexer {
 
     fn lines(&mut self, batch: ReadBatch) -> Result<(), IndexerError> {
         let source = self.sources.number(&batch.header.source, batch.header.first_leaf)?;
+        if batch.removed {
+            return Ok(());
+        }
         let batch = Arc::new(batch);
         self.recent.push(Arc::clone(&batch));
         let mut issues = std::mem::take(&mut self.issues);
@@ -267,6 +327,7 @@ impl Indexer {
         for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter())
         {
             let Some(own) = OwnLine::parse(line) else { continue };
+            self.retention.take(&own);
             let sources = &mut self.sources;
             self.coverage.own(&own, &mut |name| sources.number(name, leaf))?;
             self.write_coverage(leaf)?;
@@ -303,21 +364,30 @@ impl Indexer {
     /// Normalises and adds what pairing issued, and leaves `issues` empty.
     fn write(&mut self, issues: &mut Vec<Issue>) -> Result<(), IndexerError> {
         for issue in issues.drain(..) {
-            let request = issue
-                .request
-                .map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
-                .transpose()?;
-            let response = issue
-                .response
-                .map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
-                .transpose()?;
+            let mut state = issue.state;
+            let [request, response] = [issue.request, issue.response].map(|leaf| {
+                leaf.map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
+            });
+            let request = match request.transpose() {
+                // Its tombstone has yet to be read, and will drop what else it finds.
+                Err(LedgerError::Removed { .. }) if issue.response.is_none() => continue,
+                Err(LedgerError::Removed { .. }) => {
+                    state = pairing::State::ResponseOnly;
+                    None
+                }
+                request => request?,
+            };
+            let response = match response.transpose() {
+                Err(LedgerError::Removed { .. }) => continue,
+                response => response?,
+            };
             let normalised = normalise::event(
                 &Parts {
                     source: &self.sources.names[issue.source as usize],
                     origin: &self.origin,
                     request: request.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
                     response: response.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
-                    state: issue.state,
+                    state,
                     issued: issue.issued,
                 },
                 self.rules,
@@ -329,7 +399,7 @@ impl Indexer {
                 .collect();
             let token_name =
                 normalised.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
-            self.index.add(&normalised.event, issue.state, &learned, token_name, issue.replaces)?;
+            self.index.add(&normalised.event, state, &learned, token_name, issue.replaces)?;
             self.uncommitted += 1;
         }
         Ok(())
@@ -342,6 +412,21 @@ struct State {
     sources: Vec<String>,
     clocks: Clocks,
     coverage: Coverage,
+    #[serde(default)]
+    retention: Retention,
+    #[serde(default)]
+    dropped_to: u64,
+}
+
+/// Returns what a commit knows of retention, and below which leaf it has dropped everything.
+fn stored_retention(payload: &CommitPayload) -> (Retention, u64) {
+    serde_json::from_value::<State>(payload.state.clone())
+        .map_or_else(|_| Default::default(), |state| (state.retention, state.dropped_to))
+}
+
+/// Returns what a commit knows of retention.
+pub(crate) fn retention_of(payload: &CommitPayload) -> Retention {
+    stored_retention(payload).0
 }
 
 /// What a commit says of coverage that may still grow, for readers.
@@ -390,7 +475,7 @@ fn restore(
     let mut pending = Vec::new();
     for open in snapshot.pending()? {
         // Who read it stands in the batch header only.
-        let reader = ledger.line(open.leaf)?.reader;
+        let reader = ledger.reader_of(open.leaf)?;
         let source = sources.number(&open.source, open.leaf)?;
         pending.push(PendingRequest {
             source,

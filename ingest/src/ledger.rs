@@ -46,6 +46,7 @@ mod proof_text;
 mod prove;
 mod reader;
 mod recover;
+mod retain;
 mod seal;
 mod segment;
 mod stream_writer;
@@ -64,7 +65,7 @@ pub(crate) use disk::Disk;
 pub(crate) use faults::Faults;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
-pub use batches::Batches;
+pub use batches::{Batches, OwnBatches};
 pub use cosignature::WitnessKey;
 pub use error::{Holder, LedgerError};
 pub use folder::Lock;
@@ -73,10 +74,11 @@ pub use keys::{Handover, KeyChain, KnownKey};
 pub use line_hashes::LineHashes;
 pub use note::{Checkpoint, VerifierKey, key_fingerprint};
 pub use proof_text::{ConsistencyProof, InclusionProof};
-pub use reader::{LedgerReader, cat};
+pub use reader::{LedgerReader, SourceBytes, cat};
+pub use retain::SegmentInfo;
 pub use seal::{Sealed, Sealer};
 pub use tree::{Hash, leaf_hash};
-pub use verify::{Outside, Standing, Verification, VerifyOptions, verify};
+pub use verify::{Outside, Removed, Standing, Verification, VerifyOptions, verify};
 pub use writer::{Ledger, SEGMENT_BYTES};
 
 /// The source of keytrail's own lines.
@@ -161,11 +163,13 @@ pub struct StoredLine {
     pub bytes: Vec<u8>,
 }
 
-/// A batch that was read: line i is leaf `header.first_leaf + 1 + i`.
+/// A batch that was read: line i is leaf `header.first_leaf + 1 + i`, unless the lines were removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadBatch {
     /// Where the lines came from.
     pub header: BatchHeader,
-    /// The lines.
+    /// Retention removed the lines: the header tells how many there were.
+    pub removed: bool,
+    /// The lines; none if they were removed.
     pub lines: Lines,
 }

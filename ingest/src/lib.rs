@@ -9,6 +9,7 @@ pub mod known;
 pub mod ledger;
 pub mod own;
 pub mod record;
+pub mod retention;
 pub mod room;
 pub mod safe;
 pub mod tail;

@@ -162,9 +162,45 @@ pub enum Fact {
         /// The handover: a note that the new key has signed, and the old one if it was there.
         handover: String,
     },
+    /// A tombstone: segments lose their lines, since they are older than what is kept.
+    Retained {
+        /// The least leaf that is answered from.
+        least_leaf: u64,
+        /// When the last of the removed lines had arrived.
+        until: Timestamp,
+        /// How long lines are kept, in seconds: `34560000s`.
+        keep: String,
+        /// The segments.
+        removed: Vec<RemovedSegment>,
+    },
+    /// Nothing may be removed from here on.
+    HoldSet {
+        /// Why, in the words of whoever set it.
+        reason: String,
+    },
+    /// A hold is over.
+    HoldReleased {
+        /// The reason with which it was set.
+        reason: String,
+    },
     /// A type that this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+/// A segment whose lines are removed; headers and leaf hashes stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedSegment {
+    /// Its file within `ledger/`.
+    pub file: String,
+    /// Its first leaf.
+    pub first_leaf: u64,
+    /// The leaf after its last batch.
+    pub end: u64,
+    /// How many leaves it has, headers included.
+    pub leaves: u64,
+    /// Bytes of its lines.
+    pub bytes: u64,
 }
 
 /// A heartbeat that the server has answered.

@@ -221,6 +221,30 @@ impl Pairing {
         self.documented_to = end;
     }
 
+    /// Forgets every line below a leaf: retention removed it.
+    pub fn forget_below(&mut self, least: LeafIndex) {
+        for state in self.sources.values_mut() {
+            for leaf in state.pending.leaves_below(least) {
+                if let Some((_, pending)) = state.pending.remove_leaf(leaf) {
+                    state.lane(pending.reader).done(pending.time, leaf);
+                }
+            }
+            for leaf in state.closed.leaves_below(least) {
+                state.closed.remove_leaf(leaf);
+            }
+            for leaf in state.response_only.leaves_below(least) {
+                state.response_only.remove_leaf(leaf);
+            }
+        }
+    }
+
+    /// Takes a response whose request line was removed for one whose request was not seen.
+    pub fn response_is_alone(&mut self, half: &HalfEvent) {
+        let state = self.sources.entry(half.source).or_default();
+        state.response_only.insert(RequestKey::of(&half.request_id), half.leaf, ());
+        state.response_only.forget_over(WAITING_MAX);
+    }
+
     /// Returns how many requests wait.
     pub fn pending(&self) -> usize {
         self.sources.values().map(|source| source.pending.len()).sum()

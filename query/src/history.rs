@@ -12,6 +12,7 @@ use ingest::event::{AuditEvent, Reason, Uid};
 use ingest::index::Snapshot;
 use ingest::index::document::{HALF, value};
 use ingest::index::schema::Fields;
+use ingest::retention::Retention;
 use tantivy::Searcher;
 use tantivy::query::{BooleanQuery, Occur};
 use tantivy::schema::Field;
@@ -59,6 +60,11 @@ impl View {
     /// Returns up to which leaf answers hold: those below it are covered.
     pub fn leaf(&self) -> u64 {
         self.snapshot.payload.covered
+    }
+
+    /// Returns what own lines say of retention: from where answers begin.
+    pub fn retention(&self) -> Retention {
+        Retention::of(&self.snapshot.payload)
     }
 
     /// Returns the texts that lines show for a hash; more than one only if lines contradict each other.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ingest::ledger::{VerifierKey, key_fingerprint};
+use ingest::retention::Hold;
 use serde::Serialize;
 
 use crate::coverage::Coverage;
@@ -35,6 +36,12 @@ pub struct Status {
     pub undecodable: u64,
     /// Times at which bytes are known to be missing.
     pub gaps: u64,
+    /// The least leaf that is answered from: lines of servers below it were removed by retention.
+    pub least_leaf: u64,
+    /// When the last line that was removed had arrived.
+    pub retained_until: Option<String>,
+    /// Legal holds that stand.
+    pub holds: Vec<Hold>,
     /// The rules that made the events.
     pub rules: String,
     /// How complete the trail is, from its first entry to its newest.
@@ -65,6 +72,7 @@ pub struct SourceStatus {
 pub fn status(data: &Path, trail: &Trail) -> Result<Status, QueryError> {
     let view = trail.view();
     let totals = view.totals()?;
+    let retention = view.retention();
     let mut sources: BTreeMap<String, (SourceStatus, i64)> = BTreeMap::new();
     for info in trail.ledger().generations()? {
         if &*info.source == ingest::own::OWN_SOURCE {
@@ -98,6 +106,9 @@ pub fn status(data: &Path, trail: &Trail) -> Result<Status, QueryError> {
         pending: totals.pending,
         undecodable: totals.undecodable,
         gaps: totals.gaps,
+        least_leaf: retention.least_leaf,
+        retained_until: retention.until.map(|until| until.to_string()),
+        holds: retention.holds,
         coverage: view.coverage(None, None, jiff::Timestamp::now())?,
         rules: view.snapshot().payload.rules.clone(),
         sources: sources.into_values().map(|(of_source, _)| of_source).collect(),

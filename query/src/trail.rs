@@ -163,3 +163,6 @@ impl View {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,10 @@ pub(crate) fn run(args: CatArgs) -> Result<(), Failure> {
         )));
     }
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
-    ledger::cat(&reader, &args.source, &mut out)?;
+    let bytes = ledger::cat(&reader, &args.source, &mut out)?;
     out.flush()?;
+    if bytes.removed > 0 {
+        eprintln!("{} bytes of this source were removed by retention", bytes.removed);
+    }
     Ok(())
 }

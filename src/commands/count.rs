@@ -29,6 +29,6 @@ pub(crate) fn run(args: CountArgs) -> Result<(), Failure> {
     for note in &counts.notes {
         eprintln!("{note}");
     }
-    tell_coverage(counts.total, None, &counts.left_out, counts.leaf);
+    tell_coverage(counts.total, None, &counts.left_out, &view);
     Ok(())
 }

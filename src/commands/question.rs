@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use query::filter::Filter;
+use query::history::View;
 use query::period::Period;
 use query::question::{LeftOut, Question};
 
@@ -40,7 +41,7 @@ pub(crate) fn period(
 }
 
 /// Says on standard error what an answer covers and what it left out.
-pub(crate) fn tell_coverage(matched: u64, shown: Option<u64>, left_out: &LeftOut, leaf: u64) {
+pub(crate) fn tell_coverage(matched: u64, shown: Option<u64>, left_out: &LeftOut, view: &View) {
     let shown = match shown {
         Some(shown) if shown < matched => format!(", the newest {shown} shown (--limit)"),
         _ => String::new(),
@@ -56,5 +57,8 @@ pub(crate) fn tell_coverage(matched: u64, shown: Option<u64>, left_out: &LeftOut
     } else {
         format!("left out: {} (--all adds them)", left.join(", "))
     };
-    eprintln!("{matched} events match, exact{shown}; {left}; answered at leaf {leaf}");
+    eprintln!("{matched} events match, exact{shown}; {left}; answered at leaf {}", view.leaf());
+    if let Some(horizon) = view.retention().sentence() {
+        eprintln!("{horizon}");
+    }
 }

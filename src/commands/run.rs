@@ -15,6 +15,7 @@ use crate::args::RunArgs;
 use crate::config::{Beside, Config, LISTEN, check_listen};
 use crate::failure::Failure;
 use crate::heartbeat::Heartbeats;
+use crate::retaining::Retaining;
 use crate::watch::{Watch, Watching};
 
 /// Runs the command until a signal or a failure ends it.
@@ -146,6 +147,10 @@ async fn serve_until(
             .as_ref()
             .map(|following| (following.own_lines(), following.caught_up())),
     })?;
+    let retaining = following
+        .as_ref()
+        .map(|following| Retaining::start(data, beside.keep, following.own_lines()))
+        .transpose()?;
     let (ended, mut failed) = tokio::sync::mpsc::channel(1);
     let watcher = std::thread::spawn(move || watch(following, &ended));
     let served = tokio::select! {
@@ -165,6 +170,9 @@ async fn serve_until(
     }
     // It may be looking; that takes a moment, in which nobody else has to wait.
     tokio::task::block_in_place(|| watch_trail.stop());
+    if let Some(retaining) = retaining {
+        tokio::task::block_in_place(|| retaining.stop());
+    }
     // Closing the receiver tells the watcher to stop the line.
     failed.close();
     drop(failed);

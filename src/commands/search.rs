@@ -19,14 +19,15 @@ pub(crate) fn run(args: SearchArgs) -> Result<(), Failure> {
     let trail = Trail::open(&args.data.existing()?)?;
     let mut out = stdout();
     let mut shown = 0;
-    let (matched, left_out, leaf) = match args.format {
+    let view = trail.view();
+    let (matched, left_out) = match args.format {
         Format::Json => {
             let page = full::events(&trail, &question, args.limit, None, &mut |event| {
                 shown += 1;
                 serde_json::to_writer(&mut out, &event)?;
                 Ok::<(), anyhow::Error>(out.write_all(b"\n")?)
             })?;
-            (page.matched, page.left_out, page.leaf)
+            (page.matched, page.left_out)
         }
         Format::Table | Format::Csv | Format::Arrow => {
             let names: Vec<&str> = match args.format {
@@ -35,15 +36,15 @@ pub(crate) fn run(args: SearchArgs) -> Result<(), Failure> {
             };
             let (columns, cells) = listing::pick(&names);
             let mut writer = TableWriter::new(form(args.format), &columns, &mut out)?;
-            let page = each_row(&trail.view(), &question, args.limit, None, &mut |row| {
+            let page = each_row(&view, &question, args.limit, None, &mut |row| {
                 shown += 1;
                 Ok::<(), anyhow::Error>(writer.row(&cells(&row))?)
             })?;
             writer.finish()?;
-            (page.matched, page.left_out, page.leaf)
+            (page.matched, page.left_out)
         }
     };
     out.flush()?;
-    tell_coverage(matched, Some(shown), &left_out, leaf);
+    tell_coverage(matched, Some(shown), &left_out, &view);
     Ok(())
 }

@@ -83,6 +83,16 @@ fn write_text(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "pending      {}", status.pending)?;
     writeln!(out, "undecodable  {}", status.undecodable)?;
     writeln!(out, "gaps         {}", status.gaps)?;
+    if let Some(until) = &status.retained_until {
+        writeln!(
+            out,
+            "removed      what arrived up to {until}; answers begin at leaf {}",
+            status.least_leaf
+        )?;
+    }
+    for hold in &status.holds {
+        writeln!(out, "legal hold   since {}: {}", hold.since, hold.reason)?;
+    }
     write_coverage(&status.coverage, out)?;
     for source in &status.sources {
         let last = source.last_arrival.as_deref().unwrap_or("-");

@@ -12,6 +12,7 @@ use ingest::ledger::{
     VerifyOptions, WitnessKey, key_fingerprint, verify,
 };
 use ingest::normalise::Rules;
+use ingest::retention;
 use query::count::count;
 use query::filter::CountField;
 use query::question::Question;
@@ -42,11 +43,16 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
         against.extend(read_checkpoint(&data.join("ledger/cosigned")).ok());
         cosigned = witnesses.iter().map(|key| cosignature(key, &against)).collect();
     }
+    let removed =
+        LedgerReader::open(&data).and_then(|ledger| Ok(retention::told(&ledger)?.removed));
+    // What cannot be read vouches for nothing; the verification names it.
+    let removed = removed.unwrap_or_default();
     let bar = count_bar("verifying");
-    let verification = verify(&data, &VerifyOptions { key, against }, &mut |done, all| {
-        bar.set_length(all);
-        bar.set_position(done);
-    })?;
+    let verification =
+        verify(&data, &VerifyOptions { key, against, removed }, &mut |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        })?;
     bar.finish_and_clear();
     let mut text = describe(&verification);
     let mut failed = !verification.intact
@@ -138,7 +144,16 @@ fn describe(verification: &Verification) -> String {
             }
         }
     }
-    line("population", "recomputed: every leaf was read and hashed".into());
+    line(
+        "population",
+        match verification.removed_lines {
+            0 => "recomputed: every leaf was read and hashed".into(),
+            lines => format!(
+                "recomputed from leaf {} on; before it {lines} lines are asserted by {} tombstone(s): removed by retention, their hashes are left",
+                verification.recomputed_from, verification.tombstones
+            ),
+        },
+    );
     line(
         "leaves",
         format!(

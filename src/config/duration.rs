@@ -19,6 +19,11 @@ impl<'de> Deserialize<'de> for TypedDuration {
     }
 }
 
+/// Reads a length of time from the command line.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    parse(text).ok_or_else(|| "write a whole number and ms, s, m, h or d, as 400d".to_owned())
+}
+
 fn parse(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

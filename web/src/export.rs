@@ -103,7 +103,12 @@ async fn export(
 ) -> Result<Response, PageError> {
     let question = asked.question().map_err(|problem| PageError::Question(problem.to_string()))?;
     let coverage = question.clone();
-    let page = app.ask(move |trail| Ok(search_in(&trail.view(), &coverage, 1, None)?)).await?;
+    let (page, horizon) = app
+        .ask(move |trail| {
+            let view = trail.view();
+            Ok((search_in(&view, &coverage, 1, None)?, view.retention().least_leaf))
+        })
+        .await?;
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     let runtime = Handle::current();
     app.export(move |trail| {
@@ -123,6 +128,7 @@ async fn export(
         ("keytrail-matched", page.matched.to_string()),
         ("keytrail-left-out", left_out.collect::<Vec<_>>().join(" ")),
         ("keytrail-leaf", page.leaf.to_string()),
+        ("keytrail-least-leaf", horizon.to_string()),
     ] {
         let value = HeaderValue::from_str(&value).expect("numbers and words of ours");
         response.headers_mut().insert(HeaderName::from_static(name), value);

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Bound;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tantivy::columnar::StrColumn;
 use tantivy::directory::MmapDirectory;
-use tantivy::query::{EnableScoring, Query, TermQuery};
+use tantivy::query::{EnableScoring, Query, RangeQuery, TermQuery};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, SegmentReader, TantivyError, Term};
 
@@ -149,6 +150,47 @@ impl Snapshot {
     /// The index cannot be read.
     pub fn late(&self, keep: usize) -> Result<Vec<OpenLine>, IndexError> {
         self.open_lines(State::Late, "leaf_response", keep)
+    }
+
+    /// Returns the responses at or after a leaf whose request stands before it.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn answered_across(&self, least: LeafIndex) -> Result<Vec<OpenLine>, IndexError> {
+        let across = |segment: &SegmentReader, document: u32| -> tantivy::Result<bool> {
+            let columns = segment.fast_fields();
+            let leaf = |name| {
+                tantivy::Result::Ok(
+                    columns.column_opt::<u64>(name)?.and_then(|of| of.first(document)),
+                )
+            };
+            let (request, response): (Option<u64>, Option<u64>) =
+                (leaf("leaf_request")?, leaf("leaf_response")?);
+            Ok(request.is_some_and(|leaf| leaf < least.0)
+                && response.is_some_and(|leaf| leaf >= least.0))
+        };
+        let below = Term::from_field_u64(self.fields.leaf_request, least.0);
+        let query = RangeQuery::new(Bound::Unbounded, Bound::Excluded(below));
+        let mut all = Vec::new();
+        let mut read = || -> tantivy::Result<()> {
+            let weight = query.weight(EnableScoring::disabled_from_searcher(&self.searcher))?;
+            for segment in self.searcher.segment_readers() {
+                let mut documents = Vec::new();
+                weight
+                    .for_each_no_score(segment, &mut |found| documents.extend_from_slice(found))?;
+                let mut found = Vec::new();
+                for document in documents {
+                    if !segment.is_deleted(document) && across(segment, document)? {
+                        found.push(document);
+                    }
+                }
+                all.extend(lines(segment, &found, "leaf_response")?);
+            }
+            Ok(())
+        };
+        read().map_err(|source| engine(&self.dir, source))?;
+        all.sort_by_key(|line: &OpenLine| line.leaf);
+        Ok(all)
     }
 
     fn open_lines(

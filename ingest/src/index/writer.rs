@@ -6,14 +6,17 @@
 //! answers nothing right; it goes at once.
 
 use std::fs;
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 
 use tantivy::directory::MmapDirectory;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::{Index, TantivyError};
+use tantivy::query::{BooleanQuery, RangeQuery, TermQuery};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{Index, TantivyError, Term};
 use tracing::{info, warn};
 
-use super::document::{COVERAGE, GAP, HALF, UNDECODABLE, document, remark, uid_term, value};
+use super::document::{COVERAGE, EVENT, GAP, HALF, UNDECODABLE, document, remark, uid_term, value};
 use super::schema::Fields;
 use super::{CommitPayload, IndexError};
 use crate::coverage::Record;
@@ -179,6 +182,39 @@ impl IndexWriter {
         self.add_remark(COVERAGE, source, leaf, &text)
     }
 
+    /// Removes every document that names a leaf below this one.
+    ///
+    /// # Errors
+    /// As [`IndexWriter::add`].
+    pub fn remove_below(&mut self, least: LeafIndex) -> Result<(), IndexError> {
+        for field in [self.fields.leaf_request, self.fields.leaf_response] {
+            let removed = self.writer.delete_query(Box::new(leaves(field, ..least.0)));
+            removed.map_err(|source| self.engine(source))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the event whose only line is this response.
+    ///
+    /// # Errors
+    /// As [`IndexWriter::add`].
+    pub fn remove_response(&mut self, leaf: LeafIndex) -> Result<(), IndexError> {
+        let query = leaves(self.fields.leaf_response, leaf.0..leaf.0 + 1);
+        let event = Term::from_field_text(self.fields.doc, EVENT);
+        let event = TermQuery::new(event, IndexRecordOption::Basic);
+        let both = BooleanQuery::intersection(vec![Box::new(query), Box::new(event)]);
+        self.writer.delete_query(Box::new(both)).map_err(|source| self.engine(source))?;
+        Ok(())
+    }
+
+    /// Opens what was committed last, wherever it grows.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn snapshot(&self) -> Result<std::sync::Arc<super::Snapshot>, IndexError> {
+        Ok(super::EventIndex::open(&place(&self.dir, self.beside))?.snapshot())
+    }
+
     fn add_remark(
         &mut self,
         doc: &'static str,
@@ -232,6 +268,12 @@ impl IndexWriter {
     fn engine(&self, source: TantivyError) -> IndexError {
         IndexError::Engine { dir: place(&self.dir, self.beside), source }
     }
+}
+
+/// The documents whose leaf in this field is in a range.
+fn leaves(field: Field, range: impl RangeBounds<u64>) -> RangeQuery {
+    let term = |leaf: &u64| Term::from_field_u64(field, *leaf);
+    RangeQuery::new(range.start_bound().map(term), range.end_bound().map(term))
 }
 
 enum Found {

@@ -3,27 +3,63 @@
 use std::sync::Arc;
 
 use super::batch::BatchHeader;
+use super::frame::Content;
+use super::tree::Hash;
+use crate::source::LeafIndex;
 
-/// A frame's batches and their lines back to back.
+/// A frame's batches and what is there of their lines, back to back.
 pub(super) struct ReadFrame {
     pub(super) headers: Vec<BatchHeader>,
-    pub(super) content: Vec<u8>,
+    pub(super) content: Content,
 }
 
 impl ReadFrame {
-    /// Returns the batch that holds a leaf, and where its lines begin.
-    pub(super) fn find(&self, leaf: u64) -> Option<(&BatchHeader, usize)> {
+    /// Returns the batch that holds a leaf, and what the leaf is.
+    pub(super) fn find(&self, leaf: u64) -> Option<(&BatchHeader, ReadLeaf<'_>)> {
         let at =
             self.headers.partition_point(|header| header.first_leaf.0 <= leaf).checked_sub(1)?;
         let header = &self.headers[at];
-        let start: u64 = self.headers[..at].iter().map(BatchHeader::bytes).sum();
-        (leaf < header.end()).then_some((header, start as usize))
+        if leaf >= header.end() {
+            return None;
+        }
+        let Some(range) = header.line_range(LeafIndex(leaf)) else {
+            return Some((header, ReadLeaf::Header));
+        };
+        let before = &self.headers[..at];
+        Some((
+            header,
+            match &self.content {
+                Content::Lines(lines) => {
+                    let start = before.iter().map(BatchHeader::bytes).sum::<u64>() as usize;
+                    ReadLeaf::Line { bytes: &lines[start..][range.clone()], within: range.start }
+                }
+                Content::Hashes(hashes) => {
+                    let start: usize = before.iter().map(|header| header.lengths.len()).sum();
+                    let line = (leaf - header.first_leaf.0 - 1) as usize;
+                    ReadLeaf::Removed(hashes[start + line])
+                }
+            },
+        ))
     }
 
     fn bytes(&self) -> usize {
         let lengths: usize = self.headers.iter().map(|header| 160 + 4 * header.lengths.len()).sum();
-        self.content.len() + lengths
+        let content = match &self.content {
+            Content::Lines(lines) => lines.len(),
+            Content::Hashes(hashes) => 32 * hashes.len(),
+        };
+        content + lengths
     }
+}
+
+/// What a leaf is.
+pub(super) enum ReadLeaf<'a> {
+    /// The header of its batch.
+    Header,
+    /// A line, and where it begins within the batch's bytes.
+    Line { bytes: &'a [u8], within: usize },
+    /// A line that retention removed: its hash is left.
+    Removed(Hash),
 }
 
 /// Keeps frames up to a number of bytes, and drops the one that was not used longest.
@@ -65,7 +101,7 @@ impl FrameCache {
 mod tests {
     use super::*;
     use crate::ledger::Stream;
-    use crate::source::{Generation, LeafIndex, Reader};
+    use crate::source::{Generation, Reader};
 
     fn frame(first_leaf: u64) -> Arc<ReadFrame> {
         let header = BatchHeader {
@@ -82,7 +118,7 @@ mod tests {
             root_before: [0; 32],
             lengths: vec![900],
         };
-        Arc::new(ReadFrame { headers: vec![header], content: vec![0; 900] })
+        Arc::new(ReadFrame { headers: vec![header], content: Content::Lines(vec![0; 900]) })
     }
 
     #[test]

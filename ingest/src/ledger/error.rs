@@ -85,6 +85,14 @@ pub enum LedgerError {
         /// How many leaves can be read.
         size: u64,
     },
+    /// Retention removed the line.
+    #[error(
+        "leaf {leaf} was removed by retention; its hash is left, so what is proven of it still holds"
+    )]
+    Removed {
+        /// What was asked for.
+        leaf: LeafIndex,
+    },
     /// The leaf is a batch header.
     #[error("leaf {leaf} is no line but the header of a batch")]
     NotALine {

@@ -11,6 +11,9 @@
 //! first and tells length and CRC of what follows: a torn write is known without decompressing anything.
 //! Skippable frames with another magic (there are sixteen) hold nothing of the ledger and are passed over.
 //!
+//! A frame whose lines were removed by retention keeps its headers and, in place of the lines, their leaf
+//! hashes: in a skippable frame, so that a zstd program gives nothing for it.
+//!
 //! A frame of a batch just appended has one header. A sealed one, made of many small ones, has many;
 //! their leaves need not be consecutive, since batches of the other stream may stand between.
 
@@ -21,11 +24,16 @@ use thiserror::Error;
 
 use super::batch::{BATCH_BYTES_MAX, BatchHeader, Sources};
 use super::error::LedgerError;
+use super::tree::{Hash, leaf_hash};
 
 /// The magic of our skippable frames, of the sixteen that zstd leaves to its users.
 pub(super) const TABLE_MAGIC: u32 = 0x184D_2A5B;
 const SKIPPABLE: std::ops::RangeInclusive<u32> = 0x184D_2A50..=0x184D_2A5F;
 const VERSION: u8 = 1;
+/// Of a table whose lines were removed.
+const VERSION_EMPTIED: u8 = 2;
+/// The magic of the skippable frame with the leaf hashes of removed lines.
+const HASHES_MAGIC: u32 = 0x184D_2A5D;
 /// Bytes of a table before its headers.
 const FIXED_BYTES: usize = 28;
 /// No table is longer: 4 Mi lines with lengths of 4 bytes, and room for names.
@@ -44,13 +52,79 @@ pub(super) struct FrameTable {
     pub(super) headers: Vec<BatchHeader>,
     /// Bytes of the skippable frame as a whole.
     pub(super) table_bytes: u64,
-    /// Bytes of the zstd frame after it.
+    /// The lines were removed: what follows are their leaf hashes.
+    pub(super) emptied: bool,
+    /// Bytes of the frame after it.
     pub(super) data_bytes: u32,
     data_crc: u32,
     /// Bytes of the lines, decompressed.
     pub(super) content_bytes: u32,
     /// How many leaves right before these were not known to be durable when the frame was written.
     not_durable: u16,
+}
+
+/// What stands after a table, for its batches back to back.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// The lines.
+    Lines(Vec<u8>),
+    /// The leaf hash of each line: the lines were removed.
+    Hashes(Vec<Hash>),
+}
+
+impl Content {
+    /// Returns the leaf hashes of one batch, whose content this is: its header's, then its lines'.
+    pub(super) fn leaves(&self, header: &BatchHeader) -> Vec<Hash> {
+        let mut leaves = vec![header.leaf_hash()];
+        match self {
+            Content::Lines(lines) => {
+                let mut rest = &lines[..];
+                leaves.extend(header.lengths.iter().map(|&length| {
+                    let (line, after) = rest.split_at(length as usize);
+                    rest = after;
+                    leaf_hash(line)
+                }));
+            }
+            Content::Hashes(hashes) => leaves.extend(hashes),
+        }
+        leaves
+    }
+}
+
+/// A frame's content, given out batch by batch.
+pub(super) struct Batched {
+    content: Content,
+    /// How many bytes, or hashes, were given out.
+    at: usize,
+}
+
+impl Batched {
+    pub(super) fn new(content: Content) -> Batched {
+        Batched { content, at: 0 }
+    }
+
+    /// Returns what is the next batch's, whose header this is.
+    pub(super) fn next(&mut self, header: &BatchHeader) -> Content {
+        let start = self.pass(header);
+        // Most frames hold one batch: its content is moved, not copied.
+        match &mut self.content {
+            Content::Lines(all) if start == 0 && self.at == all.len() => {
+                Content::Lines(std::mem::take(all))
+            }
+            Content::Lines(all) => Content::Lines(all[start..self.at].to_vec()),
+            Content::Hashes(all) => Content::Hashes(all[start..self.at].to_vec()),
+        }
+    }
+
+    /// Leaves out what is the next batch's, and returns where it began.
+    pub(super) fn pass(&mut self, header: &BatchHeader) -> usize {
+        let start = self.at;
+        self.at += match &self.content {
+            Content::Lines(_) => header.bytes() as usize,
+            Content::Hashes(_) => header.lengths.len(),
+        };
+        start
+    }
 }
 
 /// The most leaves that can stand before a frame without being durable.
@@ -160,6 +234,7 @@ impl FrameEncoder {
             self.headers = self.zstd.compress(&self.headers)?;
         }
         let parts = Parts {
+            version: VERSION,
             count: headers.len(),
             headers: &self.headers,
             coding: u8::from(self.packs_headers),
@@ -175,6 +250,7 @@ impl FrameEncoder {
 
 /// What a frame is laid out from.
 struct Parts<'a> {
+    version: u8,
     count: usize,
     headers: &'a [u8],
     /// 1 means that `headers` are a zstd frame of `headers_bytes`.
@@ -191,7 +267,7 @@ impl Parts<'_> {
         frame.extend(TABLE_MAGIC.to_le_bytes());
         frame.extend(u32_of(FIXED_BYTES + self.headers.len()).to_le_bytes());
         frame.extend([0; 4]);
-        frame.extend([VERSION, self.coding]);
+        frame.extend([self.version, self.coding]);
         frame.extend(self.not_durable.to_le_bytes());
         for number in [
             u32_of(self.count),
@@ -207,6 +283,36 @@ impl Parts<'_> {
         frame[8..12].copy_from_slice(&crc.to_le_bytes());
         frame.extend(self.data);
     }
+}
+
+/// Returns the frame of batches whose lines are removed: `hashes` are those of all their lines.
+pub(super) fn emptied_frame(headers: &[BatchHeader], hashes: &[Hash]) -> io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    for header in headers {
+        let start = plain.len();
+        plain.extend([0; 4]);
+        header.encode(&mut plain);
+        let length = u32_of(plain.len() - start - 4);
+        plain[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    }
+    let packed = zstd::bulk::compress(&plain, LEVEL)?;
+    let mut data = HASHES_MAGIC.to_le_bytes().to_vec();
+    data.extend(u32_of(hashes.len() * 32).to_le_bytes());
+    data.extend(hashes.as_flattened());
+    let bytes: u64 = headers.iter().map(BatchHeader::bytes).sum();
+    let parts = Parts {
+        version: VERSION_EMPTIED,
+        count: headers.len(),
+        headers: &packed,
+        coding: 1,
+        headers_bytes: plain.len(),
+        not_durable: 0,
+        data: &data,
+        content_bytes: bytes as usize,
+    };
+    let mut frame = Vec::new();
+    parts.write(&mut frame);
+    Ok(frame)
 }
 
 impl FrameTable {
@@ -272,12 +378,15 @@ fn decode_table(payload: &[u8], sources: &mut Sources) -> Result<FrameTable, Str
     if crc32fast::hash(&payload[4..]) != number(0) {
         return Err("a table whose checksum is wrong".into());
     }
-    if payload[4] != VERSION {
-        return Err(format!(
-            "a table of version {}, which this keytrail does not know",
-            payload[4]
-        ));
-    }
+    let emptied = match payload[4] {
+        VERSION => false,
+        VERSION_EMPTIED => true,
+        other => {
+            return Err(format!(
+                "a table of version {other}, which a newer keytrail may have written; use that one"
+            ));
+        }
+    };
     let (count, headers_bytes, data_bytes, data_crc, content_bytes) =
         (number(8), number(12), number(16), number(20), number(24));
     if headers_bytes > TABLE_BYTES_MAX || content_bytes as usize > BATCH_BYTES_MAX {
@@ -318,7 +427,15 @@ fn decode_table(payload: &[u8], sources: &mut Sources) -> Result<FrameTable, Str
     }
     let table_bytes = payload.len() as u64 + 8;
     let not_durable = u16::from_le_bytes([payload[6], payload[7]]);
-    Ok(FrameTable { headers, table_bytes, data_bytes, data_crc, content_bytes, not_durable })
+    Ok(FrameTable {
+        headers,
+        table_bytes,
+        emptied,
+        data_bytes,
+        data_crc,
+        content_bytes,
+        not_durable,
+    })
 }
 
 fn read_u32(file: &mut impl Read) -> io::Result<u32> {
@@ -340,7 +457,7 @@ impl FrameDecoder {
         &mut self,
         file: &mut impl Read,
         table: &FrameTable,
-    ) -> Result<Vec<u8>, FrameFault> {
+    ) -> Result<Content, FrameFault> {
         self.data.resize(table.data_bytes as usize, 0);
         file.read_exact(&mut self.data)?;
         self.checked(table)
@@ -351,12 +468,12 @@ impl FrameDecoder {
         &mut self,
         data: Vec<u8>,
         table: &FrameTable,
-    ) -> Result<Vec<u8>, FrameFault> {
+    ) -> Result<Content, FrameFault> {
         self.data = data;
         self.checked(table)
     }
 
-    fn checked(&mut self, table: &FrameTable) -> Result<Vec<u8>, FrameFault> {
+    fn checked(&mut self, table: &FrameTable) -> Result<Content, FrameFault> {
         if crc32fast::hash(&self.data) != table.data_crc {
             return Err(bad("lines whose checksum is wrong"));
         }
@@ -365,14 +482,24 @@ impl FrameDecoder {
 
     /// Returns the content of a frame whose checksum is wrong, as far as it makes sense: which of its lines
     /// changed is then told by their hashes.
-    pub(super) fn salvage(&mut self, table: &FrameTable) -> Option<Vec<u8>> {
+    pub(super) fn salvage(&mut self, table: &FrameTable) -> Option<Content> {
         self.unpack(table).ok()
     }
 
-    fn unpack(&mut self, table: &FrameTable) -> Result<Vec<u8>, String> {
+    fn unpack(&mut self, table: &FrameTable) -> Result<Content, String> {
+        if table.emptied {
+            let lines: usize = table.headers.iter().map(|header| header.lengths.len()).sum();
+            let hashes = self.data.get(8..).unwrap_or_default();
+            let length = u32::try_from(hashes.len()).unwrap_or_default().to_le_bytes();
+            let begins = self.data.starts_with(&HASHES_MAGIC.to_le_bytes());
+            if !begins || self.data[4..8] != length || hashes.len() != lines * 32 {
+                return Err("hashes of another number than their table says".into());
+            }
+            return Ok(Content::Hashes(hashes.as_chunks::<32>().0.to_vec()));
+        }
         let mut content = Vec::with_capacity(table.content_bytes as usize);
         match self.zstd.decompress_to_buffer(&self.data, &mut content) {
-            Ok(bytes) if bytes == table.content_bytes as usize => Ok(content),
+            Ok(bytes) if bytes == table.content_bytes as usize => Ok(Content::Lines(content)),
             Ok(_) => Err("lines of another length than their table says".into()),
             Err(error) => Err(format!("lines that do not decompress: {error}")),
         }

@@ -15,8 +15,7 @@ use std::thread::{Scope, available_parallelism};
 use super::Stream;
 use super::batch::BatchHeader;
 use super::error::{At, LedgerError};
-use super::frame::{FrameDecoder, FrameFault, FrameTable};
-use super::recover::leaves;
+use super::frame::{Batched, FrameDecoder, FrameFault, FrameTable};
 use super::segment::{SegmentFile, segment_path, stream_folder};
 use super::tree::Hash;
 
@@ -39,6 +38,7 @@ struct Job {
 /// A frame's headers, and the leaves of each batch, if its lines could be had.
 struct HashedFrame {
     headers: VecDeque<BatchHeader>,
+    emptied: bool,
     leaves: Option<VecDeque<Vec<Hash>>>,
     fault: Option<FrameFault>,
 }
@@ -49,6 +49,8 @@ pub(super) struct HashedBatch {
     pub(super) path: Arc<Path>,
     pub(super) offset: u64,
     pub(super) header: BatchHeader,
+    /// The lines were removed: their hashes are those that were kept.
+    pub(super) emptied: bool,
     /// The hashes of header and lines; `None` if the lines could not be had.
     pub(super) leaves: Option<Vec<Hash>>,
     /// What is wrong with the frame, if anything: its lines may be there all the same.
@@ -86,15 +88,12 @@ fn hash(decoder: &mut FrameDecoder, table: FrameTable, data: Vec<u8>) -> HashedF
         Err(fault) => (decoder.salvage(&table), Some(fault)),
     };
     let hashed = content.map(|content| {
-        let mut rest = &content[..];
-        let batch = |header: &BatchHeader| {
-            let (lines, after) = rest.split_at(header.bytes() as usize);
-            rest = after;
-            leaves(header, lines).collect()
-        };
+        let mut batched = Batched::new(content);
+        let batch = |header: &BatchHeader| batched.next(header).leaves(header);
         table.headers.iter().map(batch).collect()
     });
-    HashedFrame { headers: table.headers.into(), leaves: hashed, fault }
+    let emptied = table.emptied;
+    HashedFrame { headers: table.headers.into(), emptied, leaves: hashed, fault }
 }
 
 /// The batches of one stream in the order of their leaves, hashed.
@@ -175,6 +174,7 @@ impl HashedStream {
         }
         let (place, frame) = self.ready.front_mut().expect("it was just filled");
         let (path, offset) = (place.path.clone(), place.offset);
+        let emptied = frame.emptied;
         let header = frame.headers.pop_front().expect("a frame that is done was taken away");
         let leaves = frame.leaves.as_mut().and_then(VecDeque::pop_front);
         // Told with the frame's last batch, so that each leaf of it is looked at before.
@@ -183,7 +183,7 @@ impl HashedStream {
         if frame.headers.is_empty() {
             self.ready.pop_front();
         }
-        HashedBatch { path, offset, header, leaves, fault }
+        HashedBatch { path, offset, header, emptied, leaves, fault }
     }
 
     /// Reads some frames and hands them to the workers; false at the end or at a fault.

@@ -5,7 +5,6 @@ use std::path::Path;
 use super::Stream;
 use super::error::LedgerError;
 use super::places::Places;
-use super::recover::leaves;
 use super::tiles::TileFiles;
 use super::tree::{FullTile, TILE_WIDTH, complete_root};
 use super::walk::Walk;
@@ -27,10 +26,12 @@ pub(super) fn mend(ledger: &Path, tiles: &TileFiles, size: u64) -> Result<(), Le
         while walk.next < end {
             let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
             let (path, offset) = (cursor.path(), cursor.offset());
-            let (header, lines) = cursor.take().map_err(|fault| fault.at(path, offset))?;
+            let (header, content) = cursor.take().map_err(|fault| fault.at(path, offset))?;
             let missing = TILE_WIDTH - hashes.len();
             hashes.extend(
-                leaves(&header, &lines)
+                content
+                    .leaves(&header)
+                    .into_iter()
                     .skip(first.saturating_sub(walk.next) as usize)
                     .take(missing),
             );

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::batches::Batches;
-use super::cache::{FrameCache, ReadFrame};
+use super::batches::{Batches, OwnBatches};
+use super::cache::{FrameCache, ReadFrame, ReadLeaf};
 use super::error::{At, LedgerError};
 use super::folder::Folder;
+use super::frame::Content;
 use super::generations::{GenerationInfo, Generations};
 use super::hashes::CheckedTiles;
 use super::line_hashes::LineHashes;
@@ -18,7 +19,7 @@ use super::tiles::TileFiles;
 use super::tree::{Hash, TILE_HEIGHT, leaf_hash};
 use super::walk::{Cursor, Walk};
 use super::{StoredLine, Stream};
-use crate::source::{Generation, LeafIndex};
+use crate::source::{Generation, LeafIndex, Reader};
 
 /// Decompressed frames that a reader keeps.
 const CACHE_BYTES: usize = 64 << 20;
@@ -126,17 +127,31 @@ impl LedgerReader {
     /// The leaf is beyond the end or a header; the ledger is damaged or unreadable.
     pub fn line(&self, leaf: LeafIndex) -> Result<StoredLine, LedgerError> {
         let frame = self.frame(leaf)?;
-        let (header, start) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
-        let range = header.line_range(leaf).ok_or(LedgerError::NotALine { leaf })?;
+        let (header, found) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
+        let (bytes, within) = match found {
+            ReadLeaf::Line { bytes, within } => (bytes.to_vec(), within),
+            ReadLeaf::Header => return Err(LedgerError::NotALine { leaf }),
+            ReadLeaf::Removed(_) => return Err(LedgerError::Removed { leaf }),
+        };
         Ok(StoredLine {
             leaf,
             source: header.source.clone(),
             generation: header.generation,
-            offset: header.offset + range.start as u64,
+            offset: header.offset + within as u64,
             reader: header.reader,
             arrived_unix_ns: header.arrived_unix_ns,
-            bytes: frame.content[start..][range].to_vec(),
+            bytes,
         })
+    }
+
+    /// Returns who brought the batch of a leaf, also if its lines were removed.
+    ///
+    /// # Errors
+    /// The leaf is beyond the end; the ledger is damaged or unreadable.
+    pub fn reader_of(&self, leaf: LeafIndex) -> Result<Reader, LedgerError> {
+        let frame = self.frame(leaf)?;
+        let (header, _) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
+        Ok(header.reader)
     }
 
     /// Returns the root of a full tile of leaf hashes, as the tile above has it; `None` if that is missing or wrong.
@@ -198,24 +213,36 @@ impl LedgerReader {
     /// # Errors
     /// The leaf is beyond the end; the ledger is damaged or unreadable.
     pub fn leaf_hash(&self, leaf: LeafIndex) -> Result<Hash, LedgerError> {
-        if let Some(hash) = self.seen().tiles.as_ref().and_then(|tiles| tiles.leaf(leaf.0)) {
+        if let Some(hash) = self.tile_hash(leaf.0) {
             return Ok(hash);
         }
-        Ok(leaf_hash(&self.leaf_data(leaf)?))
+        let frame = self.frame(leaf)?;
+        let (header, found) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
+        Ok(match found {
+            ReadLeaf::Header => header.leaf_hash(),
+            ReadLeaf::Line { bytes, .. } => leaf_hash(bytes),
+            ReadLeaf::Removed(hash) => hash,
+        })
+    }
+
+    /// Returns a leaf's hash from its tile, if the tile is there and right.
+    pub(super) fn tile_hash(&self, leaf: u64) -> Option<Hash> {
+        self.seen().tiles.as_ref().and_then(|tiles| tiles.leaf(leaf))
     }
 
     /// Returns a leaf's data: a line's bytes, or an encoded batch header.
     pub(super) fn leaf_data(&self, leaf: LeafIndex) -> Result<Vec<u8>, LedgerError> {
         let frame = self.frame(leaf)?;
-        let (header, start) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
-        Ok(match header.line_range(leaf) {
-            Some(range) => frame.content[start..][range].to_vec(),
-            None => {
+        let (header, found) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
+        match found {
+            ReadLeaf::Line { bytes, .. } => Ok(bytes.to_vec()),
+            ReadLeaf::Removed(_) => Err(LedgerError::Removed { leaf }),
+            ReadLeaf::Header => {
                 let mut encoded = Vec::new();
                 header.encode(&mut encoded);
-                encoded
+                Ok(encoded)
             }
-        })
+        }
     }
 
     /// Returns the batches from the one that holds this leaf on, in the order of their leaves, up to what can
@@ -223,6 +250,15 @@ impl LedgerReader {
     pub fn batches(&self, from: LeafIndex) -> Batches {
         let size = self.size();
         Batches::new(self.walk(from.0, size), size)
+    }
+
+    /// Returns the batches of keytrail's own lines from the one that holds this leaf, or the next, on.
+    ///
+    /// # Errors
+    /// The ledger is unreadable; so may each item tell.
+    pub fn own_batches(&self, from: LeafIndex) -> Result<OwnBatches, LedgerError> {
+        let size = self.size();
+        Ok(OwnBatches::new(self.cursor(Stream::Own, from.0, size)?, from.0, size))
     }
 
     /// Returns what is known of each generation, in the order of their first leaves.
@@ -334,7 +370,16 @@ impl Seen {
     }
 }
 
-/// Writes all bytes of one source, in the order of the ledger, and returns how many there were.
+/// How many bytes of a source there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceBytes {
+    /// Written.
+    pub written: u64,
+    /// Not written, since retention removed them.
+    pub removed: u64,
+}
+
+/// Writes the bytes of one source that are there, in the order of the ledger, and returns how many there were.
 ///
 /// # Errors
 /// The ledger is damaged or unreadable; `out` cannot be written.
@@ -342,20 +387,27 @@ pub fn cat(
     reader: &LedgerReader,
     source: &str,
     out: &mut dyn std::io::Write,
-) -> Result<u64, LedgerError> {
+) -> Result<SourceBytes, LedgerError> {
     let size = reader.size();
     let mut walk = reader.walk(0, size)?;
-    let mut written = 0;
+    let mut bytes = SourceBytes::default();
     while walk.next < size {
         let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
         let of_source = cursor.peek()?.is_some_and(|header| &*header.source == source);
-        if of_source {
-            let (path, offset) = (cursor.path(), cursor.offset());
-            let lines = cursor.content().map_err(|fault| fault.at(path, offset))?;
-            out.write_all(lines).at("write lines of", Path::new(source))?;
-            written += lines.len() as u64;
+        if !of_source {
+            walk.next = cursor.pass().end();
+            continue;
         }
-        walk.next = cursor.pass().end();
+        let (path, offset) = (cursor.path(), cursor.offset());
+        let (header, content) = cursor.take().map_err(|fault| fault.at(path, offset))?;
+        match content {
+            Content::Lines(lines) => {
+                out.write_all(&lines).at("write lines of", Path::new(source))?;
+                bytes.written += lines.len() as u64;
+            }
+            Content::Hashes(_) => bytes.removed += header.bytes(),
+        }
+        walk.next = header.end();
     }
-    Ok(written)
+    Ok(bytes)
 }

@@ -25,7 +25,7 @@ use super::generations::Generations;
 use super::note::Checkpoint;
 use super::segment::{list_segments, segment_path, stream_folder};
 use super::tiles::TileFiles;
-use super::tree::{Hash, TILE_WIDTH, Tree, leaf_hash};
+use super::tree::{Hash, TILE_WIDTH, Tree};
 use super::walk::{Cursor, Walk};
 
 /// A ledger as found on disk, with nothing after its end.
@@ -141,7 +141,7 @@ impl<'a> Pass<'a> {
                 )));
             }
             let header = if edges.is_none() || end > edge_from {
-                let (header, lines) = match cursor.take() {
+                let (header, content) = match cursor.take() {
                     Ok(batch) => batch,
                     Err(fault) if next < signed => return Err(fault.at(path, offset)),
                     Err(fault) => {
@@ -151,14 +151,17 @@ impl<'a> Pass<'a> {
                 };
                 if edges.is_some() {
                     edge.extend(
-                        leaves(&header, &lines).skip(edge_from.saturating_sub(next) as usize),
+                        content
+                            .leaves(&header)
+                            .into_iter()
+                            .skip(edge_from.saturating_sub(next) as usize),
                     );
                 } else if header.root_before != self.tree.root() {
                     return Err(corrupt(
                         "a leaf before this batch is not the one that was written".into(),
                     ));
                 } else {
-                    leaves(&header, &lines).for_each(|leaf| self.tree.push(leaf));
+                    content.leaves(&header).into_iter().for_each(|leaf| self.tree.push(leaf));
                     for tile in self.tree.take_full() {
                         self.tiles.write_full(&tile)?;
                     }
@@ -197,16 +200,6 @@ impl<'a> Pass<'a> {
         }
         Ok(Recovered { tree, generations, ends })
     }
-}
-
-/// Returns the hashes of a batch: its header's, then its lines'.
-pub(super) fn leaves(header: &BatchHeader, lines: &[u8]) -> impl Iterator<Item = Hash> {
-    let mut rest = lines;
-    std::iter::once(header.leaf_hash()).chain(header.lengths.iter().map(move |&length| {
-        let (line, after) = rest.split_at(length as usize);
-        rest = after;
-        leaf_hash(line)
-    }))
 }
 
 /// Cuts one stream where the ledger ends, and returns the segment to go on with.

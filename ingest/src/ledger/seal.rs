@@ -20,9 +20,8 @@ use super::Stream;
 use super::batch::BatchHeader;
 use super::disk::{Disk, DiskFile};
 use super::error::{At, LedgerError};
-use super::frame::{FrameEncoder, FrameFault, SEALED_FRAME};
+use super::frame::{Batched, Content, FrameEncoder, FrameFault, SEALED_FRAME};
 use super::reader::LedgerReader;
-use super::recover::leaves;
 use super::segment::{Frame, SegmentFile, is_sealed, list_segments, segment_path, stream_folder};
 use super::tiles::TileFiles;
 use super::tree::{FullTile, Hash, TILE_WIDTH, complete_root};
@@ -110,6 +109,12 @@ impl Sealer {
             } else {
                 let content =
                     segment.content(&frame).map_err(|fault| segment.fault(frame.offset, fault))?;
+                // What retention emptied is sealed as it is.
+                let Content::Lines(content) = content else {
+                    return Err(LedgerError::Refused(
+                        "lines that were removed are not sealed".into(),
+                    ));
+                };
                 writer.add(frame.table.headers, &content)?;
             }
         }
@@ -158,10 +163,9 @@ impl Sealer {
         let mut firsts = old_firsts.into_iter();
         while let Some(frame) = next(&mut file)? {
             let content = file.content(&frame).map_err(|fault| file.fault(frame.offset, fault))?;
-            let mut rest = &content[..];
+            let mut batched = Batched::new(content);
             for header in &frame.table.headers {
-                let (lines, after) = rest.split_at(header.bytes() as usize);
-                rest = after;
+                let leaves = batched.next(header).leaves(header);
                 let differs = |leaf| LedgerError::Corrupt {
                     path: old.to_owned(),
                     offset: 0,
@@ -170,7 +174,7 @@ impl Sealer {
                 if firsts.next() != Some(header.first_leaf) {
                     return Err(differs(header.first_leaf.0));
                 }
-                for (leaf, hash) in (header.first_leaf.0..).zip(leaves(header, lines)) {
+                for (leaf, hash) in (header.first_leaf.0..).zip(leaves) {
                     // From its tile, which makes the signed root; not from the lines.
                     if self.signed_leaf_hash(leaf)? != Some(hash) {
                         return Err(differs(leaf));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Stream;
 use super::batch::Sources;
 use super::error::{At, LedgerError};
-use super::frame::{FrameDecoder, FrameFault, FrameTable, SEALED_FRAME, read_table};
+use super::frame::{Content, FrameDecoder, FrameFault, FrameTable, SEALED_FRAME, read_table};
 
 /// Small, since reading tables alone should not read the lines between them too.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -117,7 +117,7 @@ impl SegmentFile {
     }
 
     /// Reads the lines of the frame whose table was read last.
-    pub(super) fn content(&mut self, frame: &Frame) -> Result<Vec<u8>, FrameFault> {
+    pub(super) fn content(&mut self, frame: &Frame) -> Result<Content, FrameFault> {
         let content = self.decoder.content(&mut self.file, &frame.table)?;
         self.offset = frame.end();
         Ok(content)

@@ -13,6 +13,7 @@ mod power;
 mod proofs;
 mod reading;
 mod refusing_disk;
+mod retention;
 mod sealing;
 mod tamper_matrix;
 mod tampering;
@@ -110,7 +111,7 @@ fn append(ledger: &mut Ledger, generation: Option<Generation>, text: &str) -> Ap
 fn notes(reader: &LedgerReader, from: u64) -> String {
     let mut notes = String::new();
     for batch in reader.batches(LeafIndex(from)) {
-        let ReadBatch { header, lines } = batch.unwrap();
+        let ReadBatch { header, lines, .. } = batch.unwrap();
         let text = String::from_utf8_lossy(&lines.bytes).replace('\n', "$");
         notes += &format!(
             "{} {} {}@{} {text}\n",

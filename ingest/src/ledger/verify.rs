@@ -3,10 +3,12 @@
 //! What stands in the folder can be made anew by whoever holds its signing key. So whoever verifies may bring
 //! what the folder cannot change: the key that was known before, and checkpoints that were kept elsewhere.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::thread;
 
 use super::Stream;
+use super::batch::BatchHeader;
 use super::error::LedgerError;
 use super::folder::Folder;
 use super::hashes::CheckedTiles;
@@ -25,6 +27,19 @@ pub struct VerifyOptions {
     pub key: Option<KnownKey>,
     /// Checkpoints of this ledger that were kept outside.
     pub against: Vec<Checkpoint>,
+    /// What the ledger's tombstones say was removed.
+    pub removed: Vec<Removed>,
+}
+
+/// Lines that a tombstone says were removed: those of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The leaf of the tombstone.
+    pub tombstone: LeafIndex,
+    /// The segment's first leaf.
+    pub first_leaf: LeafIndex,
+    /// The leaf after its last batch.
+    pub end: u64,
 }
 
 /// What came of verifying a ledger.
@@ -35,9 +50,15 @@ pub struct Verification {
     /// Whether the key that was given, or one to which it handed over, signed the checkpoint; absent if none was
     /// given, for then nobody but the folder itself says whose key it is.
     pub signer_known: Option<bool>,
-    /// Leaves recomputed, batch headers included.
+    /// Leaves gone through, batch headers included.
     pub leaves: u64,
-    /// Lines among them.
+    /// Lines among them whose hash alone is there, as tombstones say: they are asserted, not recomputed.
+    pub removed_lines: u64,
+    /// The tombstones that say so.
+    pub tombstones: u64,
+    /// The leaf after the last such line.
+    pub recomputed_from: u64,
+    /// Lines recomputed.
     pub lines: u64,
     /// Bytes of these lines.
     pub bytes: u64,
@@ -113,6 +134,9 @@ pub fn verify(
         intact: false,
         signer_known: options.key.as_ref().map(|_| false),
         leaves: 0,
+        removed_lines: 0,
+        tombstones: 0,
+        recomputed_from: 0,
         lines: 0,
         bytes: 0,
         first_wrong_leaf: None,
@@ -151,7 +175,7 @@ pub fn verify(
         }
     }
     result.signer_known = options.key.as_ref().map(|key| key.vouches_for(&checkpoint, keys));
-    match recompute(&folder, &checkpoint, &mut result, progress) {
+    match recompute(&folder, &checkpoint, &options.removed, &mut result, progress) {
         Ok(()) => {}
         Err(error @ LedgerError::Corrupt { .. }) => {
             result.problem = Some(error.to_string());
@@ -194,6 +218,7 @@ fn stated(result: &Verification) -> Vec<Stated> {
 fn recompute(
     folder: &Folder,
     checkpoint: &Checkpoint,
+    removed: &[Removed],
     result: &mut Verification,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), LedgerError> {
@@ -207,6 +232,8 @@ fn recompute(
         tree: Tree::default(),
         stated: stated(result),
         first_unsure: None,
+        removed,
+        vouching: BTreeSet::new(),
         result,
     };
     pass.compare_stated(folder)?;
@@ -234,6 +261,10 @@ struct Pass<'a> {
     stated: Vec<Stated>,
     /// Where a tile cannot be believed, a wrong leaf under it is only known by its range.
     first_unsure: Option<LeafIndex>,
+    /// What tombstones say was removed.
+    removed: &'a [Removed],
+    /// The tombstones by which something is missing.
+    vouching: BTreeSet<LeafIndex>,
     result: &'a mut Verification,
 }
 
@@ -295,8 +326,34 @@ impl Pass<'_> {
             )));
         }
         self.result.leaves = batch.header.end();
+        if batch.emptied {
+            return self.removed(&batch.header, next).map_err(corrupt);
+        }
         self.result.lines += batch.header.lengths.len() as u64;
         self.result.bytes += batch.header.bytes();
+        Ok(())
+    }
+
+    /// Looks for the tombstone of a batch whose lines are gone.
+    fn removed(&mut self, header: &BatchHeader, leaf: u64) -> Result<(), String> {
+        let vouches = |removed: &&Removed| {
+            let tombstone = removed.tombstone.0;
+            removed.first_leaf.0 <= leaf
+                && header.end() <= removed.end
+                && tombstone >= removed.end
+                && tombstone < self.checkpoint.size
+        };
+        let Some(removed) = self.removed.iter().find(vouches) else {
+            self.result.first_wrong_leaf = Some(LeafIndex(leaf));
+            return Err(format!(
+                "the lines of leaves {leaf} to {} are gone, and no tombstone says that retention removed them",
+                header.end() - 1
+            ));
+        };
+        self.vouching.insert(removed.tombstone);
+        self.result.tombstones = self.vouching.len() as u64;
+        self.result.removed_lines += header.lengths.len() as u64;
+        self.result.recomputed_from = header.end();
         Ok(())
     }
 

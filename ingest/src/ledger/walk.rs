@@ -12,7 +12,7 @@ use super::Stream;
 use super::batch::BatchHeader;
 use super::cache::ReadFrame;
 use super::error::{At, LedgerError};
-use super::frame::FrameFault;
+use super::frame::{Batched, Content, FrameFault};
 use super::segment::{Frame, SegmentFile, segment_path};
 
 /// Both streams, and the leaf with which the next batch begins.
@@ -87,9 +87,8 @@ struct OpenFrame {
     frame: Frame,
     /// Which of its headers is next.
     next: usize,
-    content: Option<Vec<u8>>,
-    /// Where in the content the next header's lines begin.
-    content_at: usize,
+    /// What the frame has for the next header and those after it, once it was read.
+    content: Option<Batched>,
 }
 
 impl Cursor {
@@ -125,7 +124,7 @@ impl Cursor {
             };
             match file.frame() {
                 Ok(Some(frame)) => {
-                    self.frame = Some(OpenFrame { frame, next: 0, content: None, content_at: 0 });
+                    self.frame = Some(OpenFrame { frame, next: 0, content: None });
                 }
                 // The last file stays open: it tells where the stream ends.
                 Ok(None) if self.segments.is_empty() => break,
@@ -137,23 +136,13 @@ impl Cursor {
         Ok(self.frame.as_ref().map(|open| &open.frame.table.headers[open.next]))
     }
 
-    /// Reads the lines of the batch that [`Cursor::peek`] returned. After an error the cursor stays there.
-    pub(super) fn content(&mut self) -> Result<&[u8], FrameFault> {
-        let open = self.frame.as_mut().expect("peek returned a header");
-        let file = self.file.as_mut().expect("a frame stands in a file");
-        if open.content.is_none() {
-            open.content = Some(file.content(&open.frame)?);
-        }
-        let content = open.content.as_deref().expect("it was just read");
-        let bytes = open.frame.table.headers[open.next].bytes() as usize;
-        Ok(&content[open.content_at..open.content_at + bytes])
-    }
-
     /// Leaves the batch that [`Cursor::peek`] returned behind and returns its header.
     pub(super) fn pass(&mut self) -> BatchHeader {
         let open = self.frame.as_mut().expect("peek returned a header");
         let headers = &mut open.frame.table.headers;
-        open.content_at += headers[open.next].bytes() as usize;
+        if let Some(content) = &mut open.content {
+            content.pass(&headers[open.next]);
+        }
         open.next += 1;
         if open.next < headers.len() {
             return headers[open.next - 1].clone();
@@ -169,16 +158,32 @@ impl Cursor {
         header
     }
 
-    /// Like [`Cursor::pass`], with the batch's lines.
-    pub(super) fn take(&mut self) -> Result<(BatchHeader, Vec<u8>), FrameFault> {
-        let bytes = self.content()?.len();
-        let open = self.frame.as_mut().expect("its content was just read");
-        // Most frames hold one batch: its lines are moved, not copied.
-        let lines = match &mut open.content {
-            Some(content) if content.len() == bytes => std::mem::take(content),
-            _ => self.content()?.to_vec(),
+    /// Like [`Cursor::pass`], with the batch's content. After an error the cursor stays there.
+    pub(super) fn take(&mut self) -> Result<(BatchHeader, Content), FrameFault> {
+        let open = self.frame.as_mut().expect("peek returned a header");
+        let file = self.file.as_mut().expect("a frame stands in a file");
+        let mut content = match open.content.take() {
+            Some(content) => content,
+            None => {
+                let mut content = Batched::new(file.content(&open.frame)?);
+                for passed in &open.frame.table.headers[..open.next] {
+                    content.pass(passed);
+                }
+                content
+            }
         };
-        Ok((self.pass(), lines))
+        let headers = &mut open.frame.table.headers;
+        open.next += 1;
+        if open.next < headers.len() {
+            let header = headers[open.next - 1].clone();
+            let of_batch = content.next(&header);
+            open.content = Some(content);
+            return Ok((header, of_batch));
+        }
+        let header = headers.pop().expect("a table has a header");
+        self.frame = None;
+        let content = content.next(&header);
+        Ok((header, content))
     }
 
     /// Returns the frame that holds a leaf, from the frame at hand on; `None` if no frame here does.
@@ -186,17 +191,15 @@ impl Cursor {
         if self.peek()?.is_none() {
             return Ok(None);
         }
-        let (mut open, file) =
+        let (open, file) =
             self.frame.take().zip(self.file.as_mut()).expect("peek returned a header");
-        let headers = std::mem::take(&mut open.frame.table.headers);
-        let holds =
-            headers.iter().any(|header| (header.first_leaf.0..header.end()).contains(&leaf));
-        if !holds {
+        let headers = &open.frame.table.headers;
+        if !headers.iter().any(|header| (header.first_leaf.0..header.end()).contains(&leaf)) {
             return Ok(None);
         }
         let offset = open.frame.offset;
         let content = file.content(&open.frame).map_err(|fault| file.fault(offset, fault))?;
-        Ok(Some(ReadFrame { headers, content }))
+        Ok(Some(ReadFrame { headers: open.frame.table.headers, content }))
     }
 
     /// Tells whether batches of the frame at hand were passed already.

@@ -39,6 +39,10 @@ impl<T> Waiting<T> {
         self.by_leaf.range(leaf..).map(|(&leaf, _)| leaf)
     }
 
+    pub(super) fn leaves_below(&self, leaf: LeafIndex) -> Vec<LeafIndex> {
+        self.by_leaf.range(..leaf).map(|(&leaf, _)| leaf).collect()
+    }
+
     /// Returns the oldest line if there are more than `max`.
     pub(super) fn over(&self, max: usize) -> Option<LeafIndex> {
         if self.len() > max { self.first() } else { None }

@@ -100,6 +100,7 @@ pub fn access(
     let view = trail.view();
     let sets = view.sets();
     let coverage = view.coverage(period.from, period.to, now)?;
+    let horizon = view.retention().sentence();
     let scope = Scope {
         filter,
         period,
@@ -108,6 +109,7 @@ pub fn access(
         origin: trail.ledger().origin(),
         leaf: view.leaf(),
         coverage: &coverage,
+        horizon: horizon.as_deref(),
         now,
     };
     let report = report(view.searcher(), view.fields(), &scope, by)?;
@@ -208,7 +210,13 @@ fn heading(
         undecodable: scope::count(searcher, &*exact(fields.doc, "undecodable"))?,
         evidence: catalogue.evidence(entry),
         coverage: scope.coverage.clone(),
-        notes: std::iter::once(scope.coverage.sentence()).chain(NOTES.map(str::to_owned)).collect(),
+        notes: scope
+            .horizon
+            .map(str::to_owned)
+            .into_iter()
+            .chain([scope.coverage.sentence()])
+            .chain(NOTES.map(str::to_owned))
+            .collect(),
     })
 }
 

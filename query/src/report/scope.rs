@@ -32,6 +32,8 @@ pub struct Scope<'a> {
     pub leaf: u64,
     /// How complete the trail is over the period.
     pub coverage: &'a Coverage,
+    /// From where the trail begins, if retention removed what was before.
+    pub horizon: Option<&'a str>,
     /// When the report is made.
     pub now: Timestamp,
 }

@@ -45,7 +45,7 @@ fn batches_start_anywhere() {
     for from in 0..=reader.size() {
         let mut read = Vec::new();
         for batch in reader.batches(LeafIndex(from)) {
-            let ReadBatch { header, lines } = batch.unwrap();
+            let ReadBatch { header, lines, .. } = batch.unwrap();
             assert!(header.end() > from, "batch {} for leaf {from}", header.first_leaf);
             read.extend((header.first_leaf.0 + 1..).zip(lines.iter().map(<[u8]>::to_vec)));
         }
@@ -118,7 +118,8 @@ fn cat_gives_one_sources_bytes() {
             .filter(|batch| &*batch.header.source == source)
             .flat_map(|batch| batch.lines.bytes)
             .collect();
-        assert_eq!((bytes, &out), (expected.len() as u64, &expected));
+        let written = expected.len() as u64;
+        assert_eq!((bytes, &out), (SourceBytes { written, removed: 0 }, &expected));
         assert_eq!(out.is_empty(), source == "prod/nobody/file");
     }
 }
@@ -219,7 +220,7 @@ fn a_reader_beside_the_writer_sees_whole_batches() {
         let over = writing.is_finished();
         let size = reader.refresh().unwrap();
         for batch in reader.batches(LeafIndex(seen)) {
-            let ReadBatch { header, lines } = batch.unwrap();
+            let ReadBatch { header, lines, .. } = batch.unwrap();
             let last = LeafIndex(header.end() - 1);
             assert_eq!(reader.leaf_hash(last).unwrap(), leaf_hash(lines.iter().last().unwrap()));
             assert_eq!(reader.line(last).unwrap().bytes, b"and more\n");

@@ -46,7 +46,7 @@ fn forge(batches: &[ReadBatch], key: Option<&[u8]>) -> Data {
     let mut ledger = data.open_small(600);
     // Where each generation of the honest ledger stands in this one.
     let mut generations: HashMap<Generation, (Generation, u64, &str)> = HashMap::new();
-    for ReadBatch { header, lines } in batches {
+    for ReadBatch { header, lines, .. } in batches {
         let known = generations
             .get(&header.generation)
             .filter(|(_, end, source)| *end == header.offset && **source == *header.source);
@@ -103,7 +103,8 @@ fn replaced(honest: &Honest, forged: &Data, parts: &[&str]) -> Data {
 }
 
 fn verified(data: &Data, key: Option<&KnownKey>, against: &[Checkpoint]) -> Verification {
-    let options = VerifyOptions { key: key.cloned(), against: against.to_vec() };
+    let options =
+        VerifyOptions { key: key.cloned(), against: against.to_vec(), removed: Vec::new() };
     verify(data.path(), &options, &mut |_, _| {}).unwrap()
 }
 

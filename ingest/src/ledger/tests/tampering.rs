@@ -23,7 +23,7 @@ pub(super) fn rewrite(data: &Data, change: impl FnOnce(&mut Vec<ReadBatch>)) {
     change(&mut batches);
     let mut segment = Vec::new();
     let mut frame = Vec::new();
-    for ReadBatch { header, lines } in batches {
+    for ReadBatch { header, lines, .. } in batches {
         FrameEncoder::new().unwrap().encode(&[header], &lines.bytes, 0, &mut frame).unwrap();
         segment.extend_from_slice(&frame);
     }

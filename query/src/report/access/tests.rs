@@ -42,6 +42,7 @@ fn made(
         sets: &NoSets,
         origin: "keytrail/prod",
         leaf: 42,
+        horizon: None,
         coverage: &coverage,
         now: now(),
     };

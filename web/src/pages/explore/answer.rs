@@ -73,7 +73,10 @@ pub(super) fn answer(
     };
     Ok(Answer {
         total: counted(page.matched, "event", "events"),
-        at: format!("answered at leaf {}", grouped(page.leaf)),
+        at: match view.retention().sentence() {
+            None => format!("answered at leaf {}", grouped(page.leaf)),
+            Some(horizon) => format!("answered at leaf {}; {horizon}", grouped(page.leaf)),
+        },
         csv: fixed.href("/explore.csv"),
         json: fixed.href("/explore.json"),
         left_out: left_out.collect(),

@@ -148,6 +148,13 @@ pub(super) fn ledger(
         ),
         fact("Gaps", Link::none(&grouped(totals.gaps)), "stretches known to be missing"),
     ];
+    if let Some(until) = view.retention().until {
+        facts.push(fact(
+            "Removed by retention",
+            Link::none(&format!("what arrived up to {until}")),
+            "batch headers and leaf hashes stay",
+        ));
+    }
     for (word, count) in &left_out.0 {
         facts.push(fact(
             "Left out of counts",

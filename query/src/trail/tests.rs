@@ -1,0 +1,196 @@
+//! A trail whose older part retention removed.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flate2::read::MultiGzDecoder;
+use ingest::indexer::Indexer;
+use ingest::ledger::{Ledger, LedgerReader, NewBatch, Stream, VerifyOptions, verify};
+use ingest::normalise::Rules;
+use ingest::pipeline::{self, index_dir};
+use ingest::retention::{apply, release_holds, remove, set_hold, told, tombstone};
+use ingest::source::{Lines, Reader, SourceId};
+use ingest::tail::Input;
+
+use super::Trail;
+use crate::full;
+use crate::question::Question;
+
+const DAY_NS: i64 = 86_400_000_000_000;
+const SOURCE: &str = "c/n/file";
+
+struct Kept {
+    folder: tempfile::TempDir,
+    file: PathBuf,
+}
+
+impl Kept {
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A real log in small segments, a batch a day, the last one now.
+    fn new() -> Kept {
+        let kept = tempfile::tempdir().expect("a folder");
+        let recorded = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../fixtures/openbao-2.7.2/ha/node-1.audit.jsonl.gz");
+        let mut log = Vec::new();
+        let packed = std::fs::File::open(recorded).expect("a fixture");
+        MultiGzDecoder::new(packed).read_to_end(&mut log).expect("gzip");
+        let file = kept.path().join("audit.log");
+        std::fs::write(&file, &log).expect("written");
+        let kept = Kept { folder: kept, file };
+        let mut ledger = Ledger::open_with(&kept.data(), "c", 2_000).expect("a ledger");
+        let lines: Vec<&[u8]> = log.split_inclusive(|&byte| byte == b'\n').collect();
+        // Odd, so that requests and their responses come into different batches.
+        let batches: Vec<_> = lines.chunks(7).collect();
+        let (mut generation, mut offset) = (None, 0);
+        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).expect("a time");
+        for (number, batch) in (1..).zip(&batches) {
+            let mut lines = Lines::default();
+            batch.iter().for_each(|line| lines.push(line));
+            let appended = ledger.append(&NewBatch {
+                stream: Stream::Lines,
+                source: SOURCE,
+                generation,
+                parent: None,
+                offset,
+                reader: Reader::Live,
+                arrived_unix_ns: now - (batches.len() as i64 - number) * DAY_NS,
+                continued: false,
+                unterminated: false,
+                lines: &lines,
+            });
+            generation = Some(appended.expect("appended").generation);
+            offset += lines.bytes.len() as u64;
+        }
+        ledger.checkpoint().expect("signed");
+        drop(ledger);
+        kept.index();
+        kept
+    }
+
+    fn ledger(&self) -> Ledger {
+        Ledger::open_with(&self.data(), "c", 2_000).expect("a ledger")
+    }
+
+    fn index(&self) {
+        let reader = LedgerReader::open(&self.data()).expect("a ledger");
+        let mut indexer =
+            Indexer::open(&index_dir(&self.data()), reader, Rules::builtin()).expect("an index");
+        indexer.catch_up(&mut |_| true).expect("indexed");
+        indexer.commit().expect("committed");
+        indexer.finish().expect("merged");
+    }
+
+    /// Every event as JSON, as `search --all --format json` gives it.
+    fn events(&self) -> String {
+        let trail = Trail::open(&self.data()).expect("a trail");
+        let question = Question { all: true, ..Question::everything() };
+        let mut text = String::new();
+        full::events(&trail, &question, 0, None, &mut |event| {
+            text += &serde_json::to_string(&event).expect("JSON");
+            text.push('\n');
+            Ok::<(), crate::error::QueryError>(())
+        })
+        .expect("every event can be read");
+        text
+    }
+
+    fn is_intact(&self) -> bool {
+        let removed = told(&LedgerReader::open(&self.data()).expect("a ledger")).expect("told");
+        let options = VerifyOptions { removed: removed.removed, ..VerifyOptions::default() };
+        verify(&self.data(), &options, &mut |_, _| {}).expect("verified").intact
+    }
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 86_400)
+}
+
+/// Rebuilding gives the same answers, wherever the boundary falls.
+#[test]
+fn an_index_made_anew_has_the_same_events() {
+    let kept = Kept::new();
+    let all = kept.events();
+    let whole = all.lines().count();
+    let mut least = 0;
+    let mut alone = 0;
+    for keep in (1..60).rev().step_by(4) {
+        let removed = apply(&mut kept.ledger(), days(keep)).expect("removed");
+        if removed.is_empty() {
+            continue;
+        }
+        kept.index();
+        let trail = Trail::open(&kept.data()).expect("a trail");
+        let retention = trail.view().retention();
+        assert!(retention.least_leaf > least);
+        least = retention.least_leaf;
+        assert!(retention.sentence().expect("a horizon").contains(&format!("leaf {least}")));
+        let before = kept.events();
+        for event in before.lines() {
+            let event: serde_json::Value = serde_json::from_str(event).expect("JSON");
+            let leaves = event["leaves"].as_array().expect("leaves");
+            assert!(leaves.iter().all(|leaf| leaf.as_u64() >= Some(least)), "{event}");
+        }
+        alone += before.lines().filter(|event| !all.contains(*event)).count();
+        pipeline::rebuild(&kept.data(), &|_| ()).expect("rebuilt");
+        assert_eq!(kept.events(), before, "keep {keep} days");
+        assert!(kept.is_intact());
+    }
+    assert!(least > 0 && kept.events().lines().count() < whole);
+    assert!(alone > 0, "no boundary fell between a request and its response");
+}
+
+/// A file is known again though its lines are gone.
+#[test]
+fn a_removed_file_is_not_imported_again() {
+    let kept = Kept::new();
+    assert!(!apply(&mut kept.ledger(), days(2)).expect("removed").is_empty());
+    let source: SourceId = SOURCE.parse().expect("a source");
+    let inputs = [Input::File(kept.file.clone())];
+    let imported =
+        pipeline::import(&kept.data(), &source, &inputs, false, &|_| ()).expect("imported");
+    assert_eq!(imported.recorded.lines, 0);
+}
+
+/// After the tombstone each step can be done again.
+#[test]
+fn what_a_crash_left_is_finished() {
+    let kept = Kept::new();
+    let reader = LedgerReader::open(&kept.data()).expect("a ledger");
+    let segments = ingest::retention::due(&reader, &Default::default(), days(3)).expect("due");
+    let fact = tombstone(&segments, days(3)).expect("something is due");
+    let ingest::own::Fact::Retained { removed, .. } = &fact else { panic!("{fact:?}") };
+    assert_eq!(removed.len(), segments.len());
+    ingest::custody::append(&mut kept.ledger(), fact).expect("appended");
+    kept.index();
+    let before = kept.events();
+    let reader = LedgerReader::open(&kept.data()).expect("a ledger");
+    let told = told(&reader).expect("told");
+    assert!(kept.is_intact(), "lines that a tombstone names may still be there");
+    assert!(reader.empty_segment(segments[0].first_leaf).expect("emptied"));
+    assert!(kept.is_intact());
+    assert_eq!(remove(&reader, &told).expect("removed"), segments.len() - 1);
+    assert_eq!(remove(&reader, &told).expect("removed"), 0);
+    assert!(kept.is_intact());
+    assert_eq!(kept.events(), before);
+}
+
+/// While a hold stands, nothing goes.
+#[test]
+fn a_legal_hold_keeps_everything() {
+    let kept = Kept::new();
+    set_hold(&mut kept.ledger(), "case 7").expect("set");
+    set_hold(&mut kept.ledger(), "case 8").expect("set");
+    assert!(apply(&mut kept.ledger(), days(1)).expect("asked").is_empty());
+    assert_eq!(release_holds(&mut kept.ledger(), Some("case 7")).expect("released"), ["case 7"]);
+    assert!(apply(&mut kept.ledger(), days(1)).expect("asked").is_empty());
+    kept.index();
+    let view = Trail::open(&kept.data()).expect("a trail").view();
+    assert_eq!(view.retention().holds.len(), 1);
+    assert_eq!(view.retention().holds[0].reason, "case 8");
+    assert_eq!(release_holds(&mut kept.ledger(), None).expect("released"), ["case 8"]);
+    assert!(!apply(&mut kept.ledger(), days(1)).expect("removed").is_empty());
+}

@@ -1,0 +1,98 @@
+//! Retention while files are followed: once at the start and then each day, one segment after the other.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ingest::ledger::{LedgerError, LedgerReader};
+use ingest::pipeline::OwnLines;
+use ingest::retention::{due, remove, told, tombstone};
+
+use crate::failure::Failure;
+
+const EVERY: Duration = Duration::from_secs(24 * 3600);
+/// A tombstone is signed about a second after it was handed over; how long to wait, and how often to look.
+const SIGNED_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The thread that does it.
+pub(crate) struct Retaining {
+    stop: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+struct Work {
+    data: PathBuf,
+    keep: Option<Duration>,
+    own: OwnLines,
+}
+
+impl Retaining {
+    /// Starts it. Without `keep` it only finishes what an earlier removal left.
+    pub(crate) fn start(
+        data: &Path,
+        keep: Option<Duration>,
+        own: OwnLines,
+    ) -> Result<Retaining, Failure> {
+        let (stop, stopped) = sync_channel(1);
+        let work = Work { data: data.to_owned(), keep, own };
+        let thread = std::thread::Builder::new().name("retention".to_owned()).spawn(move || {
+            loop {
+                let wait = |at_most| match stopped.recv_timeout(at_most) {
+                    Err(RecvTimeoutError::Timeout) => true,
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => false,
+                };
+                if let Err(error) = work.once(&wait) {
+                    tracing::error!("retention: {error}");
+                }
+                if !wait(EVERY) {
+                    return;
+                }
+            }
+        })?;
+        Ok(Retaining { stop, thread })
+    }
+
+    /// Ends it after the segment at hand.
+    pub(crate) fn stop(self) {
+        let _ = self.stop.try_send(());
+        let _ = self.thread.join();
+    }
+}
+
+impl Work {
+    /// `wait` waits so long and tells whether to go on.
+    fn once(&self, wait: &dyn Fn(Duration) -> bool) -> Result<(), LedgerError> {
+        let reader = LedgerReader::open(&self.data)?;
+        let mut told_now = told(&reader)?;
+        if let Some(hold) = told_now.now.holds.first() {
+            tracing::info!("retention removes nothing: legal hold since {}", hold.since);
+            return Ok(());
+        }
+        let segments = match self.keep {
+            Some(keep) => due(&reader, &told_now.now, keep)?,
+            None => Vec::new(),
+        };
+        if let Some(fact) = self.keep.and_then(|keep| tombstone(&segments, keep)) {
+            let least = segments.last().map_or(0, |segment| segment.end);
+            let deadline = Instant::now() + SIGNED_WITHIN;
+            let mut offered = false;
+            while told_now.now.least_leaf < least {
+                offered = offered || self.own.offer(fact.clone());
+                if Instant::now() > deadline || !wait(LOOK_EVERY) {
+                    // What the tombstone names, if it was taken, goes at the next start.
+                    return Ok(());
+                }
+                if reader.refresh()? > told_now.now.least_leaf {
+                    told_now = told(&reader)?;
+                }
+            }
+        }
+        let emptied = remove(&reader, &told_now)?;
+        if emptied > 0 {
+            tracing::info!("retention removed the lines of {emptied} segments");
+        }
+        Ok(())
+    }
+}
