@@ -128,7 +128,8 @@ fn every_flipped_bit_of_an_emptied_segment_is_found() {
     let emptied = emptied();
     let segment = emptied.data.segments(Stream::Lines)[1].clone();
     let whole = fs::read(&segment).unwrap();
-    for at in 0..whole.len() {
+    // The mark at the end says that nothing is appended any more; it holds nothing of the ledger.
+    for at in 0..whole.len() - frame::SEALED_FRAME.len() {
         flip(&segment, at as u64);
         let verification = emptied.verify(&emptied.removed);
         assert!(!verification.intact, "a flip at {at}");
