@@ -82,9 +82,8 @@ def main(data, source=None):
                 count, left = peaks.pop()
                 peak = (2 * count, hashlib.sha256(b"\1" + left + peak[1]).digest())
             peaks.append(peak)
-        leaf += len(ends)
+        leaf, removed = leaf + len(ends), removed + gone * (len(ends) - 1)
         heads[turn] = next(streams[turn], None)
-        removed += gone * (len(ends) - 1)
         if not gone and (fields["source"] == source or (source is None and turn == 0)):
             sys.stdout.buffer.write(lines)
     same = (str(leaf), computed := base64.b64encode(root(peaks)).decode()) == (size, signed)
@@ -93,7 +92,8 @@ def main(data, source=None):
     return 0 if same else 1
 
 
-try:
-    sys.exit(main(*sys.argv[1:3]))
-except (ValueError, struct.error) as error:
-    sys.exit(f"damaged: {error}")
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:3]))
+    except (ValueError, struct.error) as error:
+        sys.exit(f"damaged: {error}")

@@ -70,10 +70,13 @@ impl Work {
             tracing::info!("retention removes nothing: legal hold since {}", hold.since);
             return Ok(());
         }
-        let segments = match self.keep {
+        let mut segments = match self.keep {
             Some(keep) => due(&reader, &told_now.now, keep)?,
             None => Vec::new(),
         };
+        // The sealer runs beside us: what it has not sealed yet is its own.
+        let sealed = segments.iter().take_while(|segment| segment.sealed).count();
+        segments.truncate(sealed);
         if let Some(fact) = self.keep.and_then(|keep| tombstone(&segments, keep)) {
             let least = segments.last().map_or(0, |segment| segment.end);
             let deadline = Instant::now() + SIGNED_WITHIN;

@@ -168,6 +168,9 @@ pub fn apply(ledger: &mut Ledger, keep: Duration) -> Result<Vec<SegmentInfo>, Le
     if !before.now.holds.is_empty() {
         return Ok(Vec::new());
     }
+    // What a tombstone names is sealed: a sealer that runs later leaves it alone.
+    let sealer = ledger.sealer()?;
+    while sealer.seal_next()?.is_some() {}
     let segments = due(&reader, &before.now, keep)?;
     if let Some(tombstone) = tombstone(&segments, keep) {
         append(ledger, tombstone)?;

@@ -31,7 +31,7 @@ for data in sys.argv[2:]:
     if code:
         sys.exit(f"{data}: {verdict.getvalue()}")
     batches = []
-    for _, fields, lines in read_ledger.batches(Path(data) / "ledger" / "lines"):
+    for _, fields, lines, _ in read_ledger.batches(Path(data) / "ledger" / "lines"):
         start, pieces = 0, []
         for length in fields["lengths"]:
             pieces.append(text(lines[start : start + length]))
@@ -40,5 +40,5 @@ for data in sys.argv[2:]:
         batches.append(batch | {"lines": pieces})
     if text(captured.buffer.getvalue()) != "".join(piece for batch in batches for piece in batch["lines"]):
         sys.exit(f"{data}: not all batches are below the checkpoint")
-    own = [text(lines) for _, _, lines in read_ledger.batches(Path(data) / "ledger" / "own")]
+    own = [text(lines) for _, _, lines, _ in read_ledger.batches(Path(data) / "ledger" / "own")]
     print(json.dumps({"batches": batches, "own": "".join(own)}))

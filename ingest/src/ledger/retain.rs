@@ -14,7 +14,7 @@ use super::disk::Disk;
 use super::error::{At, LedgerError};
 use super::frame::{Batched, SEALED_FRAME, emptied_frame};
 use super::reader::LedgerReader;
-use super::segment::{SegmentFile, list_segments, segment_path, stream_folder};
+use super::segment::{SegmentFile, is_sealed, list_segments, segment_path, stream_folder};
 use crate::source::LeafIndex;
 
 /// A segment of `lines/` as a whole.
@@ -30,6 +30,8 @@ pub struct SegmentInfo {
     pub bytes: u64,
     /// When the last of its batches arrived, in nanoseconds since 1970.
     pub arrived_unix_ns: i64,
+    /// It is sealed already. While a sealer runs, no other may be emptied: the two would write it at once.
+    pub sealed: bool,
 }
 
 impl SegmentInfo {
@@ -51,7 +53,7 @@ impl LedgerReader {
         before_unix_ns: i64,
     ) -> Result<Vec<SegmentInfo>, LedgerError> {
         let mut old = Vec::new();
-        for first in sealed(&self.ledger_folder())?.into_iter().filter(|&first| first >= from.0) {
+        for first in over(&self.ledger_folder())?.into_iter().filter(|&first| first >= from.0) {
             match self.segment_before(first, before_unix_ns)? {
                 Some(info) => old.push(info),
                 None => break,
@@ -69,6 +71,7 @@ impl LedgerReader {
             leaves: 0,
             bytes: 0,
             arrived_unix_ns: i64::MIN,
+            sealed: is_sealed(&path)?,
         };
         while let Some(frame) = file.frame().map_err(|fault| file.fault(file.offset(), fault))? {
             file.skip_content(&frame).at("read", &path)?;
@@ -89,12 +92,12 @@ impl LedgerReader {
     /// new one. Tells whether there was anything to remove. The caller holds the writer's lock.
     ///
     /// # Errors
-    /// The segment is not sealed or damaged: then it stays as it is; the disk refuses.
+    /// The segment is still written to or damaged: then it stays as it is; the disk refuses.
     pub fn empty_segment(&self, first_leaf: LeafIndex) -> Result<bool, LedgerError> {
         let ledger = self.ledger_folder();
-        if !sealed(&ledger)?.contains(&first_leaf.0) {
+        if !over(&ledger)?.contains(&first_leaf.0) {
             return Err(LedgerError::Refused(format!(
-                "segment {first_leaf} of lines/ is not sealed, so its lines stay"
+                "segment {first_leaf} of lines/ is still written to, so its lines stay"
             )));
         }
         let path = segment_path(&ledger, Stream::Lines, first_leaf.0);
@@ -135,7 +138,7 @@ impl LedgerReader {
 }
 
 /// Returns the first leaves of the segments of `lines/` that nobody writes to any more, ascending.
-fn sealed(ledger: &Path) -> Result<Vec<u64>, LedgerError> {
+fn over(ledger: &Path) -> Result<Vec<u64>, LedgerError> {
     let mut segments = list_segments(ledger, Stream::Lines)?;
     segments.pop();
     Ok(segments)
