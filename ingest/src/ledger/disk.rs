@@ -7,7 +7,7 @@
 //!   sync_folder    names made, replaced and removed in it survive
 //! ```
 //!
-//! Not a trait: the program has one file system. In tests, [`faults::Faults`](super::faults::Faults) is asked
+//! Not a trait: the program has one file system. In tests, `faults::Faults` is asked
 //! before each step and told after it; in the program nothing stands behind this.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
