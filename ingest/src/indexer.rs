@@ -26,7 +26,7 @@ const EVENTS_PER_COMMIT: u64 = 100_000;
 
 /// Lines kept in memory so that a response finds its request without a read. Responses follow within
 /// a few hundred lines; what is further back is read from the ledger.
-const RECENT_BYTES: usize = 16 << 20;
+const RECENT_BYTES: usize = 8 << 20;
 
 /// Why indexing stopped.
 #[derive(Debug, Error)]

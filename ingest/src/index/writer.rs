@@ -26,7 +26,7 @@ use crate::source::{LeafIndex, SourceId};
 
 /// Documents in memory before they become a segment. Larger gains little (100 MB against 400 MB cost 8 %),
 /// and tailing has to stay below 256 MB in all.
-const MEMORY_BYTES: usize = 64 << 20;
+const MEMORY_BYTES: usize = 32 << 20;
 
 /// Segments of one size before they are merged. Levels are a factor of eight apart and begin at 1,000
 /// documents, so with a commit each second a document is rewritten about seven times on its way to ten

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::{MEBIBYTE, generated, release};
+use super::{generated, release};
 use crate::measure::{cpu_s, high_water_bytes};
 
-/// The most memory that following may take, in MiB, however much there is to catch up with.
-const MEMORY_MAX_MIB: f64 = 256.0;
+/// The most memory that following may take, in MB (10^6 bytes), however much there is to catch up with.
+const MEMORY_MAX_MB: f64 = 256.0;
 const CATCH_UP_MAX: Duration = Duration::from_secs(1800);
 /// How long an idle process is watched.
 const IDLE: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(20);
 /// Follows a generated log of so many lines until all is searchable, then watches the idle process.
 ///
 /// # Errors
-/// A step that fails; more memory than [`MEMORY_MAX_MIB`].
+/// A step that fails; more memory than [`MEMORY_MAX_MB`].
 pub(crate) fn tail(lines: u64) -> Result<()> {
     if lines == 0 {
         bail!("there must be at least one line");
@@ -73,14 +73,14 @@ fn measure(program: &Path, data: &Path, lines: u64, following: &mut Child) -> Re
     let before = cpu_s(pid).with_context(gone)?;
     thread::sleep(IDLE);
     let idle_s = cpu_s(pid).with_context(gone)? - before;
-    let memory_mib = high_water_bytes(pid).with_context(gone)? as f64 / MEBIBYTE;
-    if memory_mib > MEMORY_MAX_MIB {
-        bail!("{memory_mib:.0} MiB of memory at the most, over the bound of {MEMORY_MAX_MIB:.0}");
+    let memory_mb = high_water_bytes(pid).with_context(gone)? as f64 / 1e6;
+    if memory_mb > MEMORY_MAX_MB {
+        bail!("{memory_mb:.0} MB of memory at the most, over the bound of {MEMORY_MAX_MB:.0}");
     }
     Ok(format!(
         "{lines} lines to catch up with\n\n\
-         | clock s | CPU s | most memory MiB | CPU idle, % of one core |\n|---|---|---|---|\n\
-         | {elapsed_s:.0} | {catch_up_s:.1} | {memory_mib:.0} | {:.2} |\n",
+         | clock s | CPU s | most memory MB | CPU idle, % of one core |\n|---|---|---|---|\n\
+         | {elapsed_s:.0} | {catch_up_s:.1} | {memory_mb:.0} | {:.2} |\n",
         100.0 * idle_s / IDLE.as_secs_f64()
     ))
 }
