@@ -1,42 +1,10 @@
 //! A small volume that fills up: keytrail stops before the server is hurt, and goes on when there is room.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::util::{DEADLINE, Data, Server, pair, tools_required, until};
-
-/// A file system in memory; gone when the test ends.
-struct SmallVolume {
-    path: PathBuf,
-    _place: tempfile::TempDir,
-}
-
-impl SmallVolume {
-    /// Mounts one; none where this user may not.
-    fn mount(megabytes: u32) -> Option<SmallVolume> {
-        let place = tempfile::tempdir().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"]).arg(place.path());
-        if mount.output().is_ok_and(|output| output.status.success()) {
-            return Some(SmallVolume { path: place.path().to_owned(), _place: place });
-        }
-        eprintln!("nothing was checked here: mounting a small volume needs root");
-        None
-    }
-
-    fn free(&self) -> u64 {
-        let volume = rustix::fs::statvfs(&self.path).unwrap();
-        volume.f_bavail * volume.f_frsize
-    }
-}
-
-impl Drop for SmallVolume {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.path).output();
-    }
-}
+use crate::util::{DEADLINE, Data, Server, SmallVolume, pair, tools_required, until};
 
 const MEGABYTE: u64 = 1 << 20;
 
@@ -49,15 +17,6 @@ fn config(folder: &Path, log: &Path, reserve: u64) -> PathBuf {
     );
     fs::write(&path, text).unwrap();
     path
-}
-
-/// Takes room on a volume until so much is left.
-fn fill(volume: &SmallVolume, path: &Path, left: u64) {
-    let mut ballast = File::create(path).unwrap();
-    let block = vec![1; 64 << 10];
-    while volume.free() > left + block.len() as u64 {
-        ballast.write_all(&block).unwrap();
-    }
 }
 
 #[test]
@@ -82,8 +41,7 @@ fn the_reserve_is_the_servers_and_recording_goes_on_by_itself() {
         (data.status_of("events") == 50).then_some(())
     });
 
-    let ballast = volume.path.join("ballast");
-    fill(&volume, &ballast, 17 * MEGABYTE);
+    volume.fill_to(17 * MEGABYTE);
     let mut written = 50;
     until("recording stops for want of room", DEADLINE, || {
         write(written..written + 200);
@@ -101,7 +59,7 @@ fn the_reserve_is_the_servers_and_recording_goes_on_by_itself() {
     assert!(volume.free() < before);
     assert_eq!(data.status_of("leaves"), had, "nothing is recorded meanwhile");
 
-    fs::remove_file(&ballast).unwrap();
+    volume.make_room();
     until("all is recorded and found", DEADLINE, || {
         (data.status_of("events") == u64::from(written)).then_some(())
     });
@@ -123,11 +81,7 @@ fn a_volume_that_is_full_under_keytrail_is_waited_for() {
     let config = config(folder.path(), &log, 16 * MEGABYTE);
     let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
     until("the first request is found", DEADLINE, || (data.status_of("events") == 1).then_some(()));
-    let ballast = volume.path.join("ballast");
-    fill(&volume, &ballast, 0);
-    let mut rest = OpenOptions::new().append(true).open(&ballast).unwrap();
-    // To the last byte.
-    while rest.write_all(&[1; 512]).is_ok() {}
+    volume.fill_up();
     let mut audit = OpenOptions::new().append(true).open(&log).unwrap();
     for id in 0..2000 {
         audit
@@ -137,13 +91,29 @@ fn a_volume_that_is_full_under_keytrail_is_waited_for() {
     until("keytrail says that the disk is full", DEADLINE, || {
         server.said().contains("is full").then_some(())
     });
-    // An open file keeps its room.
-    drop(rest);
-    fs::remove_file(&ballast).unwrap();
+    volume.make_room();
     until("all is recorded and found", DEADLINE, || {
         (data.status_of("events") == 2001).then_some(())
     });
     assert_eq!(data.cat("c/n/file"), fs::read(&log).unwrap(), "each byte once");
     drop(server);
     data.run("verify", [] as [&str; 0]).expect(0);
+}
+
+#[test]
+fn a_start_on_a_full_volume_says_so_and_a_later_one_records_all() {
+    let Some(volume) = SmallVolume::mount(48) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    fs::write(&log, pair("first", "secret/data/a", -5)).unwrap();
+    let data = Data::at(&volume.path.join("data"));
+    let config = config(folder.path(), &log, 0);
+    volume.fill_up();
+    let arguments = ["--listen", "127.0.0.1:0", "-c", config.to_str().unwrap()];
+    let refused = data.run("run", arguments).expect(3);
+    assert!(refused.stderr.contains("No space left on device"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("make room there and start again"), "{}", refused.stderr);
+    volume.make_room();
+    let _server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    until("the request is found", DEADLINE, || (data.status_of("events") == 1).then_some(()));
 }

@@ -7,6 +7,7 @@ mod fixture;
 mod http;
 mod receiver;
 mod server;
+mod volume;
 mod wait;
 
 pub(crate) use command::{Data, Run, keytrail};
@@ -19,4 +20,5 @@ pub(crate) use fixture::{
 pub(crate) use http::{get, get_with_host, visible_text};
 pub(crate) use receiver::Receiver;
 pub(crate) use server::Server;
+pub(crate) use volume::SmallVolume;
 pub(crate) use wait::{DEADLINE, until};
