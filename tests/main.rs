@@ -17,6 +17,7 @@ mod cli;
 mod coverage;
 mod crash;
 mod crashed_server;
+mod devices;
 mod fresh_recording;
 mod full_disk;
 mod generated;

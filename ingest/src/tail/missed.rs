@@ -123,6 +123,7 @@ impl Tail {
                 (ours, since) = (missed.len(), Some(place));
                 continue;
             }
+            let looked_through = self.looked_through.contains(&(key, Stamp::of(&metadata)));
             let standing = match self.standing(path, &name.source) {
                 Ok(standing) => standing,
                 Err(error) => {
@@ -133,7 +134,7 @@ impl Tail {
             let known = !matches!(standing, Standing::Unknown);
             if let Standing::Complete(generation) = standing {
                 self.joints.found(&name.source, generation);
-            } else if !seen.lead_to(key) {
+            } else if !seen.lead_to(key) && !looked_through {
                 missed.push(path.clone());
             }
             if known {
