@@ -1,5 +1,6 @@
 //! What the tests share: the program run as a command and as a server, data folders, recordings.
 
+mod bao;
 mod command;
 mod entry;
 mod fake_server;
@@ -9,6 +10,7 @@ mod receiver;
 mod server;
 mod wait;
 
+pub(crate) use bao::{Bao, real_openbao_is_wanted};
 pub(crate) use command::{Data, Run, keytrail};
 pub(crate) use entry::{login_response, pair, request, response, with_error};
 pub(crate) use fake_server::FakeServer;
