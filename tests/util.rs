@@ -1,5 +1,6 @@
 //! What the tests share: the program run as a command and as a server, data folders, recordings.
 
+mod bao;
 mod command;
 mod entry;
 mod fake_server;
@@ -10,6 +11,7 @@ mod server;
 mod volume;
 mod wait;
 
+pub(crate) use bao::{Bao, real_openbao_is_wanted};
 pub(crate) use command::{Data, Run, keytrail};
 pub(crate) use entry::{login_response, pair, request, response, with_error};
 pub(crate) use fake_server::FakeServer;

@@ -98,6 +98,12 @@ impl Server {
             .any(|file| (file.dev(), file.ino()) == (wanted.dev(), wanted.ino()))
     }
 
+    /// Asks it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
     /// Asks it to end, as a service manager does, and waits until it has.
     pub(crate) fn terminate(mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
