@@ -1,6 +1,8 @@
 //! The ledger as the memory of the tail: which contents were read before.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::ledger::{GenerationInfo, LedgerError, LedgerReader, LineHashes};
@@ -16,23 +18,32 @@ use crate::tail::{KnownContent, LastRead, LeafHash};
 pub struct KnownFromLedger {
     ledger: LedgerReader,
     recorder: SyncSender<ToLedger>,
+    first_lines: RefCell<FirstLines>,
+}
+
+/// How contents begin. A ledger only grows, so only what was added has to be looked at.
+#[derive(Default)]
+struct FirstLines {
+    /// Generations below this number are in.
+    to: u64,
+    of: HashMap<Generation, LeafHash>,
+    by_hash: HashMap<(Arc<str>, LeafHash), Vec<Generation>>,
 }
 
 impl KnownFromLedger {
     /// Returns the memory of this ledger, whose recorder reads from `recorder`.
     pub fn new(ledger: LedgerReader, recorder: SyncSender<ToLedger>) -> KnownFromLedger {
-        KnownFromLedger { ledger, recorder }
+        KnownFromLedger { ledger, recorder, first_lines: RefCell::default() }
     }
 
-    /// Returns the generations, all that was sent to the recorder before included.
-    fn generations(&self) -> Result<HashMap<Generation, GenerationInfo>, LedgerError> {
+    /// Waits until all that was sent to the recorder before can be read.
+    fn refresh(&self) -> Result<(), LedgerError> {
         let (answer, answered) = sync_channel(1);
         // A recorder that is gone has flushed all that it will.
         if self.recorder.send(ToLedger::Barrier(answer)).is_ok() {
             let _ = answered.recv();
         }
-        self.ledger.refresh()?;
-        Ok(self.ledger.generations()?.into_iter().map(|info| (info.generation, info)).collect())
+        self.ledger.refresh().map(drop)
     }
 
     fn find(
@@ -40,32 +51,34 @@ impl KnownFromLedger {
         source: &str,
         first_line_hash: &LeafHash,
     ) -> Result<Vec<Generation>, LedgerError> {
-        let generations = self.generations()?;
-        let mut found = Vec::new();
-        for info in generations.values().filter(|info| &*info.source == source) {
-            let mut eldest = info;
-            while let Some(parent) = eldest.parent.and_then(|parent| generations.get(&parent)) {
-                eldest = parent;
-            }
-            if self.ledger.leaf_hash(eldest.first_line)? == *first_line_hash {
-                found.push(info.generation);
-            }
+        self.refresh()?;
+        let FirstLines { to, of, by_hash } = &mut *self.first_lines.borrow_mut();
+        for info in self.ledger.generations_from(*to)? {
+            let parent = info.parent.and_then(|parent| of.get(&parent).copied());
+            let first = match parent {
+                Some(first) => first,
+                None => self.ledger.leaf_hash(info.first_line)?,
+            };
+            of.insert(info.generation, first);
+            by_hash.entry((info.source, first)).or_default().push(info.generation);
+            *to = info.generation.0 + 1;
         }
-        found.sort_unstable();
-        Ok(found)
+        Ok(by_hash.get(&(Arc::from(source), *first_line_hash)).cloned().unwrap_or_default())
     }
 
     fn last_leaf(&self, generation: Generation) -> Result<Option<(u64, LeafHash)>, LedgerError> {
-        match self.generations()?.get(&generation) {
+        self.refresh()?;
+        match self.ledger.generation(generation)? {
             Some(info) => Ok(Some((info.end, self.ledger.leaf_hash(info.last_line)?))),
             None => Ok(None),
         }
     }
 
     fn followed_last(&self, source: &str) -> Result<Option<LastRead>, LedgerError> {
-        let generations = self.generations()?;
+        self.refresh()?;
+        let generations = self.ledger.generations()?;
         let ours = |info: &&GenerationInfo| &*info.source == source && info.reader == Reader::Live;
-        let followed = || generations.values().filter(ours);
+        let followed = || generations.iter().filter(ours);
         let Some(began) = followed().max_by_key(|info| info.generation.0) else { return Ok(None) };
         let Some(grew) = followed().max_by_key(|info| info.last_line.0) else { return Ok(None) };
         let mut contents = vec![began.generation, grew.generation];
@@ -74,7 +87,7 @@ impl KnownFromLedger {
     }
 
     fn leaves(&self, generation: Generation) -> Result<LineHashes, LedgerError> {
-        self.generations()?;
+        self.refresh()?;
         self.ledger.line_hashes(generation)
     }
 

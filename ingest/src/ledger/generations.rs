@@ -97,6 +97,10 @@ impl Generations {
         self.0.get(&generation.0)
     }
 
+    pub(super) fn from(&self, number: u64) -> impl Iterator<Item = &GenerationInfo> {
+        self.0.range(number..).map(|(_, info)| info)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &GenerationInfo> {
         self.0.values()
     }

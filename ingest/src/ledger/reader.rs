@@ -269,6 +269,25 @@ impl LedgerReader {
         Ok(self.known_generations()?.generations.iter().cloned().collect())
     }
 
+    /// Returns one generation; none for an unknown one.
+    ///
+    /// # Errors
+    /// As [`LedgerReader::generations`].
+    pub fn generation(
+        &self,
+        generation: Generation,
+    ) -> Result<Option<GenerationInfo>, LedgerError> {
+        Ok(self.known_generations()?.generations.get(generation).cloned())
+    }
+
+    /// Returns the generations whose number is this or a larger one, in their order.
+    ///
+    /// # Errors
+    /// As [`LedgerReader::generations`].
+    pub fn generations_from(&self, number: u64) -> Result<Vec<GenerationInfo>, LedgerError> {
+        Ok(self.known_generations()?.generations.from(number).cloned().collect())
+    }
+
     /// Returns the end offset and hash of each line of a generation, from its file's first line on: the
     /// lines that it shares with its parent come from there. Nothing for an unknown generation.
     ///

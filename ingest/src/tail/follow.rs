@@ -28,7 +28,7 @@ use super::discover::Pattern;
 use super::file::{FileKey, FollowedFile, Stamp};
 use super::identity::{End, KnownContent, LeafHash};
 use super::item::{Notice, TailItem};
-use super::missed::History;
+use super::missed::{Complete, History};
 use super::names::Names;
 use super::siblings::rotated_from;
 use super::troubles::Troubles;
@@ -96,6 +96,8 @@ pub struct Tail {
     pub(super) joints: Joints,
     /// Rotated files from before, by the path of the file that they were.
     pub(super) history: HashMap<PathBuf, History>,
+    /// Rotated files that are known to their end, by the same path.
+    pub(super) complete: HashMap<PathBuf, Complete>,
     /// Files that wait for room to be opened.
     pub(super) unopened: usize,
     pub(super) troubles: Troubles,
@@ -161,6 +163,7 @@ impl Tail {
             departed: VecDeque::new(),
             joints: Joints::default(),
             history: HashMap::new(),
+            complete: HashMap::new(),
             unopened: 0,
             troubles: Troubles::default(),
             behind: true,

@@ -24,6 +24,8 @@ const LAST_LEAF_MAX: u64 = 1 << 17;
 
 /// What happens to a folder within this time may bear one time: the system's times are coarse.
 const COARSE_TIME: Duration = Duration::from_secs(1);
+/// When to look again within that time.
+const COARSE_AGAIN: Duration = Duration::from_millis(250);
 /// When to look again at a sibling that cannot be read: its right to be read is no change of the folder.
 const UNREADABLE_AGAIN: Duration = Duration::from_secs(2);
 
@@ -33,6 +35,9 @@ pub(super) struct History {
     source: Arc<SourceId>,
     files: HashMap<FileKey, Stamp>,
 }
+
+/// Rotated files all of which is known, and of what content: not to be read again as long as they do not change.
+pub(super) type Complete = HashMap<FileKey, (Stamp, Generation)>;
 
 /// Rotated files that may hold something new.
 #[derive(Default)]
@@ -109,6 +114,7 @@ impl Tail {
         }
         // A folder that cannot be listed cannot be looked through.
         let siblings = rotated_siblings(&name.path).unwrap_or_default();
+        let mut complete = HashMap::new();
         let (mut missed, mut ours, mut recent, mut since) = (Vec::new(), 0, 0, None);
         let mut unreadable = false;
         self.note_history(name, &siblings);
@@ -124,15 +130,18 @@ impl Tail {
                 continue;
             }
             let looked_through = self.looked_through.contains(&(key, Stamp::of(&metadata)));
-            let standing = match self.standing(path, &name.source) {
-                Ok(standing) => standing,
-                Err(error) => {
+            let stamp = Stamp::of(&metadata);
+            let before = self.complete.get(&name.path).and_then(|before| before.get(&key));
+            let standing = match before.filter(|(before, _)| *before == stamp) {
+                Some(&(_, generation)) => Standing::Complete(generation),
+                None => self.standing(path, &name.source).unwrap_or_else(|error| {
                     unreadable |= error.kind() != io::ErrorKind::NotFound;
                     Standing::Unknown
-                }
+                }),
             };
             let known = !matches!(standing, Standing::Unknown);
             if let Standing::Complete(generation) = standing {
+                complete.insert(key, (stamp, generation));
                 self.joints.found(&name.source, generation);
             } else if !seen.lead_to(key) && !looked_through {
                 missed.push(path.clone());
@@ -146,6 +155,7 @@ impl Tail {
         if let Some(hole) = since.and_then(|since| hole(&siblings[since..])) {
             self.joints.hole(&name.source, hole);
         }
+        self.complete.insert(name.path.clone(), complete);
         missed.truncate(ours.max(recent));
         missed.reverse();
         Missed { paths: missed, unreadable }
@@ -207,7 +217,7 @@ impl Listing {
             before.filter(|before| before.modified == modified).map_or(now, |before| before.since);
         // By the clock that does not jump: a folder on another machine, or a clock that was set, has times of its own.
         let again = match now.saturating_duration_since(since) <= COARSE_TIME {
-            true => Some(now),
+            true => Some(now + COARSE_AGAIN),
             false => unreadable.then_some(now + UNREADABLE_AGAIN),
         };
         Listing { modified, since, again }
