@@ -25,6 +25,7 @@ mod hmac_vectors;
 mod ledger_reading;
 mod live;
 mod main_recording;
+mod many_files;
 mod monitoring;
 mod odd_lines;
 mod outside;

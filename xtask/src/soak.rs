@@ -40,8 +40,7 @@ pub(crate) fn run(only: Option<Part>, rounds: Option<u64>) -> Result<()> {
                 }
                 Part::Crash => {
                     let kills = rounds.unwrap_or(1_000).to_string();
-                    let lines = ("KEYTRAIL_LINES", "200000");
-                    long_test("crash::", &[("KEYTRAIL_KILLS", &kills), lines])?;
+                    long_test("crash::", &[("KEYTRAIL_KILLS", &kills)])?;
                 }
             }
         }

@@ -14,6 +14,7 @@ use super::identity::LeafHash;
 use super::item::FileId;
 use super::lines::LeafStream;
 use super::missed::Listing;
+use super::names::Names;
 use super::siblings::rotated_from;
 use crate::source::{Generation, Position, SourceId};
 
@@ -80,6 +81,8 @@ pub(super) struct FollowedFile {
     pub(super) waits_for_ledger: bool,
     /// It was opened under a name that is not a rotation's: its rotation was seen.
     pub(super) lived: bool,
+    /// What it looked like when it had given all that it held, while nothing stood in its place.
+    pub(super) rest: Option<Stamp>,
     /// When its rotated siblings were looked at.
     pub(super) listing: Option<Listing>,
     /// Its first bytes, when it was compared last.
@@ -126,6 +129,7 @@ impl FollowedFile {
             compared: None,
             waits_for_ledger: false,
             lived: rotated_from(path).is_none(),
+            rest: None,
             listing: None,
             head: Vec::new(),
             known_to: 0,
@@ -222,6 +226,31 @@ impl FollowedFile {
         Ok(())
     }
 
+    /// Tells whether its name still leads to it and nothing has changed since it had given all that it held: then a
+    /// look at it costs nothing more than the look at its name.
+    pub(super) fn is_still(&self, seen: &Names) -> bool {
+        self.rest.is_some_and(|rest| {
+            rest == self.stamp
+                && seen
+                    .named(&self.path)
+                    .is_some_and(|(key, stamp)| key == self.key && stamp == rest)
+        })
+    }
+
+    /// Tells whether all that stood in it at the last look has been read, the start of a line included.
+    pub(super) fn reached_end(&mut self) -> bool {
+        match &mut self.state {
+            State::Waiting => self.compared == Some(self.stamp),
+            State::Shadow { held_by, .. } => held_by.is_none() && self.compared == Some(self.stamp),
+            State::Reading { stream, .. } => match stream.input() {
+                Content::Growing(input) => {
+                    !input.was_written_anew() && stream.read_to() == self.stamp.size
+                }
+                Content::Compressed(_) => false,
+            },
+        }
+    }
+
     /// Tells whether all that stands in it has been given, so that it can be closed until it changes.
     pub(super) fn gave_all(&self) -> bool {
         !self.waits()
@@ -284,6 +313,7 @@ impl FollowedFile {
     /// Forgets what the content is known to be.
     pub(super) fn forget(&mut self) {
         self.state = State::Waiting;
+        self.rest = None;
         self.compared = None;
         self.waits_for_ledger = false;
         self.head.clear();

@@ -28,7 +28,7 @@ use super::discover::Pattern;
 use super::file::{FileKey, FollowedFile, Stamp};
 use super::identity::{End, KnownContent, LeafHash};
 use super::item::{Notice, TailItem};
-use super::missed::{Complete, History};
+use super::missed::{History, Settled};
 use super::names::Names;
 use super::siblings::rotated_from;
 use super::troubles::Troubles;
@@ -96,8 +96,8 @@ pub struct Tail {
     pub(super) joints: Joints,
     /// Rotated files from before, by the path of the file that they were.
     pub(super) history: HashMap<PathBuf, History>,
-    /// Rotated files that are known to their end, by the same path.
-    pub(super) complete: HashMap<PathBuf, Complete>,
+    /// Rotated files that need not be looked into again, by the same path.
+    pub(super) settled: HashMap<PathBuf, Settled>,
     /// Files that wait for room to be opened.
     pub(super) unopened: usize,
     pub(super) troubles: Troubles,
@@ -163,7 +163,7 @@ impl Tail {
             departed: VecDeque::new(),
             joints: Joints::default(),
             history: HashMap::new(),
-            complete: HashMap::new(),
+            settled: HashMap::new(),
             unopened: 0,
             troubles: Troubles::default(),
             behind: true,
@@ -216,6 +216,13 @@ impl Tail {
 
     /// Takes one file as far as it goes now.
     fn advance(&mut self, index: usize, seen: &Names, now: Instant, out: Out<'_>) -> Flow<Step> {
+        let file = &self.files[index];
+        if file.is_still(seen)
+            && !is_rotated(&file.path, seen)
+            && !self.joints.is_open(&file.source)
+        {
+            return ControlFlow::Continue(Step::Done);
+        }
         let changed = match self.files[index]
             .look(now)
             .and_then(|changed| self.files[index].ended_at(changed))
@@ -255,6 +262,9 @@ impl Tail {
         if compressed || self.is_over(index, now) {
             return self.finish(index, present, end, now, out);
         }
+        let file = &mut self.files[index];
+        file.rest =
+            (present && file.replaced.is_none() && file.reached_end()).then_some(file.stamp);
         ControlFlow::Continue(Step::Done)
     }
 

@@ -17,8 +17,6 @@ use super::names::{Names, Seen};
 use super::siblings::{hole, rotated_from, rotated_siblings};
 use crate::source::{Generation, SourceId};
 
-/// Siblings that are looked at, from the youngest on.
-const SIBLINGS_MAX: usize = 64;
 /// The last leaf of a complete file is looked for in its last bytes.
 const LAST_LEAF_MAX: u64 = 1 << 17;
 
@@ -36,8 +34,8 @@ pub(super) struct History {
     files: HashMap<FileKey, Stamp>,
 }
 
-/// Rotated files all of which is known, and of what content: not to be read again as long as they do not change.
-pub(super) type Complete = HashMap<FileKey, (Stamp, Generation)>;
+/// Rotated files that give nothing as long as they do not change: what they were taken for at the last look.
+pub(super) type Settled = HashMap<FileKey, (Stamp, Standing)>;
 
 /// Rotated files that may hold something new.
 #[derive(Default)]
@@ -60,7 +58,8 @@ pub(super) struct Listing {
 }
 
 /// What is known of a rotated file, as far as a look at its ends tells.
-enum Standing {
+#[derive(Clone, Copy)]
+pub(super) enum Standing {
     /// Nothing starts like it.
     Unknown,
     /// Something starts like it, and it has another length or end.
@@ -93,9 +92,12 @@ impl Tail {
                 let before = self.files[index].listing;
                 self.files[index].listing = Some(Listing::after(before, modified, unreadable, now));
                 for path in paths {
-                    if self.files.len() < FILES_MAX
-                        && let Some(file) = self.open(&path, &name.source, now)
-                    {
+                    if self.files.len() >= FILES_MAX {
+                        // The rest has its turn when some of them have been read.
+                        self.files[index].listing = None;
+                        break;
+                    }
+                    if let Some(file) = self.open(&path, &name.source, now) {
                         self.files.insert(index, file);
                         index += 1;
                     }
@@ -114,48 +116,59 @@ impl Tail {
         }
         // A folder that cannot be listed cannot be looked through.
         let siblings = rotated_siblings(&name.path).unwrap_or_default();
-        let mut complete = HashMap::new();
+        let mut settled = HashMap::new();
         let (mut missed, mut ours, mut recent, mut since) = (Vec::new(), 0, 0, None);
         let mut unreadable = false;
         self.note_history(name, &siblings);
         let old = self.history.get(&name.path).map(|history| &history.files);
-        let is_new = |key: FileKey, metadata: &fs::Metadata| {
-            old.and_then(|old| old.get(&key)).is_none_or(|&stamp| stamp != Stamp::of(metadata))
-        };
-        for (place, path) in siblings.iter().enumerate().rev().take(SIBLINGS_MAX) {
+        for (place, path) in siblings.iter().enumerate().rev() {
             let Ok(metadata) = fs::metadata(path) else { continue };
             let key = FileKey::of(&metadata);
             if self.is_open(key) {
                 (ours, since) = (missed.len(), Some(place));
                 continue;
             }
-            let looked_through = self.looked_through.contains(&(key, Stamp::of(&metadata)));
             let stamp = Stamp::of(&metadata);
-            let before = self.complete.get(&name.path).and_then(|before| before.get(&key));
+            let before = self.settled.get(&name.path).and_then(|before| before.get(&key));
             let standing = match before.filter(|(before, _)| *before == stamp) {
-                Some(&(_, generation)) => Standing::Complete(generation),
-                None => self.standing(path, &name.source).unwrap_or_else(|error| {
-                    unreadable |= error.kind() != io::ErrorKind::NotFound;
-                    Standing::Unknown
-                }),
+                Some(&(_, standing)) => Ok(standing),
+                None => self.standing(path, &name.source),
             };
-            let known = !matches!(standing, Standing::Unknown);
-            if let Standing::Complete(generation) = standing {
-                complete.insert(key, (stamp, generation));
-                self.joints.found(&name.source, generation);
-            } else if !seen.lead_to(key) && !looked_through {
-                missed.push(path.clone());
-            }
-            if known {
-                (ours, since) = (missed.len(), Some(place));
-            } else if is_new(key, &metadata) {
-                recent = missed.len();
+            let old = old.is_some_and(|old| old.get(&key) == Some(&stamp));
+            let gives = !seen.lead_to(key) && !self.looked_through.contains(&(key, stamp));
+            match standing {
+                Ok(standing @ Standing::Complete(generation)) => {
+                    settled.insert(key, (stamp, standing));
+                    self.joints.found(&name.source, generation);
+                    (ours, since) = (missed.len(), Some(place));
+                }
+                Ok(Standing::Begun) => {
+                    missed.extend(gives.then(|| path.clone()));
+                    (ours, since) = (missed.len(), Some(place));
+                }
+                Ok(standing @ Standing::Unknown) if old => {
+                    settled.insert(key, (stamp, standing));
+                    missed.extend(gives.then(|| path.clone()));
+                }
+                Ok(Standing::Unknown) => {
+                    missed.extend(gives.then(|| path.clone()));
+                    recent = missed.len();
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => {
+                    unreadable = true;
+                    // Opening it tells what is the matter.
+                    if !old {
+                        missed.push(path.clone());
+                        recent = missed.len();
+                    }
+                }
             }
         }
         if let Some(hole) = since.and_then(|since| hole(&siblings[since..])) {
             self.joints.hole(&name.source, hole);
         }
-        self.complete.insert(name.path.clone(), complete);
+        self.settled.insert(name.path.clone(), settled);
         missed.truncate(ours.max(recent));
         missed.reverse();
         Missed { paths: missed, unreadable }
@@ -182,6 +195,7 @@ impl Tail {
             .values_mut()
             .filter(|history| history.source == *source)
             .for_each(|history| history.files.clear());
+        self.settled.clear();
         self.files
             .iter_mut()
             .filter(|file| file.source == *source)

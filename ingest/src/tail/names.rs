@@ -49,6 +49,11 @@ impl Names {
         self.by_key.get(&key).into_iter().flatten().map(|&index| &*self.list[index].path)
     }
 
+    /// Returns the file to which a path leads, and what it looks like.
+    pub(super) fn named(&self, path: &Path) -> Option<(FileKey, Stamp)> {
+        self.by_path.get(path).map(|&index| (self.list[index].key, self.list[index].stamp))
+    }
+
     /// Returns the file to which a path leads.
     pub(super) fn at(&self, path: &Path) -> Option<FileKey> {
         self.by_path.get(path).map(|&index| self.list[index].key)

@@ -31,6 +31,10 @@ struct Flags {
 
 /// Rounds are at least this far apart, so that a busy server's writes are read in batches.
 const PACE: Duration = Duration::from_millis(10);
+/// Where a look at all names takes long, one in so many moments is spent on it while nothing is told.
+const ROUNDS_SHARE: u32 = 50;
+/// But a look comes at least so often.
+const POLL_MAX: Duration = Duration::from_secs(1);
 /// How long to wait for room in a full channel before looking whether to stop.
 const ROOM_WAIT: Duration = Duration::from_millis(5);
 
@@ -93,14 +97,16 @@ impl Tail {
         let mut folders = Folders::new(stop);
         let mut send = |item: TailItem| send(out, stop, M::from(item));
         while !stop.is_stopped() {
+            let began = Instant::now();
             folders.watch(self.folders());
             let round = self.poll_once(&mut send);
             if round.stopped {
                 return;
             }
             if !round.more {
+                let poll = self.options.poll.max((began.elapsed() * ROUNDS_SHARE).min(POLL_MAX));
                 stop.wait_for_stop(PACE);
-                stop.wait_for_wake(self.options.poll.saturating_sub(PACE));
+                stop.wait_for_wake(poll.saturating_sub(PACE));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Rotation by rename, by copy and by deletion, with and without a glob over the siblings.
 
-use super::bench::check;
+use super::bench::{Bench, check};
 
 #[test]
 fn the_old_file_is_read_until_it_is_replaced_and_quiet() {
@@ -633,4 +633,22 @@ poll
     caught up
 ",
     );
+}
+
+#[test]
+fn a_hundred_rotations_while_nobody_looks_lose_nothing() {
+    let mut bench = Bench::new(&["audit.log"]);
+    bench.play("append audit.log line-100;");
+    bench.poll();
+    bench.play("rename audit.log audit.log.100");
+    for number in (0..100).rev() {
+        let name = if number == 0 { "audit.log".to_owned() } else { format!("audit.log.{number}") };
+        bench.play(&format!("append {name} line-{number};"));
+    }
+    bench.play("restart");
+    bench.play("wait");
+    bench.poll();
+    let wanted: Vec<Vec<u8>> =
+        (0..=100).rev().map(|number| format!("line-{number}\n").into_bytes()).collect();
+    assert_eq!(bench.model.leaves(), wanted, "the oldest first");
 }
