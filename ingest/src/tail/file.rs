@@ -18,6 +18,9 @@ use super::names::Names;
 use super::siblings::rotated_from;
 use crate::source::{Generation, Position, SourceId};
 
+/// Bytes of a compressed file that is read twice rather than waited for.
+const WHOLE_MAX: u64 = 8 << 20;
+
 /// A file as the system knows it, while it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FileKey {
@@ -81,6 +84,8 @@ pub(super) struct FollowedFile {
     pub(super) waits_for_ledger: bool,
     /// It was opened under a name that is not a rotation's: its rotation was seen.
     pub(super) lived: bool,
+    /// Whether it could be uncompressed to its end, and what it looked like then.
+    whole: Option<(Stamp, bool)>,
     /// What it looked like when it had given all that it held, while nothing stood in its place.
     pub(super) rest: Option<Stamp>,
     /// When its rotated siblings were looked at.
@@ -129,6 +134,7 @@ impl FollowedFile {
             compared: None,
             waits_for_ledger: false,
             lived: rotated_from(path).is_none(),
+            whole: None,
             rest: None,
             listing: None,
             head: Vec::new(),
@@ -274,6 +280,22 @@ impl FollowedFile {
         let mut head = Vec::with_capacity(MAGIC_BYTES);
         ReadAt::new(&self.handle).take(MAGIC_BYTES as u64).read_to_end(&mut head)?;
         Ok(Compression::of(&head) != Compression::None)
+    }
+
+    /// Tells whether a small compressed file can be uncompressed to its end, check sum included. It is tried once for
+    /// each state of the file; to try a large one would take longer than to wait until it is quiet.
+    pub(super) fn is_whole(&mut self) -> bool {
+        if let Some((stamp, whole)) = self.whole
+            && stamp == self.stamp
+        {
+            return whole;
+        }
+        let whole = self.stamp.size <= WHOLE_MAX
+            && Uncompressed::new(ReadAt::new(&self.handle))
+                .and_then(|mut content| io::copy(&mut content, &mut io::sink()))
+                .is_ok();
+        self.whole = Some((self.stamp, whole));
+        whole
     }
 
     /// Returns the file's leaves from its first byte on.

@@ -241,8 +241,11 @@ impl Tail {
             Ok(compressed) => compressed,
             Err(error) => return self.trouble(index, &error),
         };
-        // Whoever compresses a file is not done before it is quiet.
-        if compressed && !self.files[index].is_quiet(now, self.options.quiet) {
+        // Whoever compresses a file is not done before it is quiet, unless its end says so.
+        if compressed
+            && !self.files[index].is_quiet(now, self.options.quiet)
+            && !self.files[index].is_whole()
+        {
             return ControlFlow::Continue(Step::Blocks);
         }
         let end = if compressed { End::Closed } else { End::Open };
@@ -282,7 +285,10 @@ impl Tail {
                 return ControlFlow::Continue(true);
             }
             None => (
-                taken(&file.path) || after.iter().any(|younger| younger.source == file.source),
+                taken(&file.path)
+                    || after.iter().any(|younger| younger.source == file.source)
+                    // Nothing comes back under a rotated file's name.
+                    || rotated_from(&file.path).is_some(),
                 None,
             ),
         };

@@ -300,12 +300,12 @@ poll
 poll
 rename whole audit.log.2.gz
 poll
-wait
-poll
     2 opened audit.log.2.gz known 0 to 4
     2 4 c;
     2 finished
     caught up
+wait
+poll
 ",
     );
 }

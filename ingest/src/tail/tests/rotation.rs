@@ -118,12 +118,12 @@ remove audit.log.1
 wait
 poll
     3 deleted audit.log.1 at 9
-wait
-poll
-    3 finished
     4 opened audit.log.1.gz known 0 to 9
     4 finished
     caught up
+wait
+poll
+    3 finished
 ",
     );
 }
@@ -238,11 +238,8 @@ restart
 wait
 poll
     2 opened audit.log.3 known 0 to 2
-wait
-poll
     continuity proven, audit.log: after the start
     2 2 b;
-    2 finished
     3 opened audit.log.2.gz new
     3 0 c;
     3 finished
@@ -251,6 +248,10 @@ poll
     5 opened audit.log new
     5 0 e;
     caught up
+wait
+poll
+    2 finished
+    4 finished
 ",
     );
 }
