@@ -14,7 +14,7 @@ use crate::coverage::{self, Coverage, Record};
 use crate::decode::{self, Peeked};
 use crate::event::Issued;
 use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine};
-use crate::ledger::{LedgerError, LedgerReader, ReadBatch, Stream};
+use crate::ledger::{BatchHeader, LedgerError, LedgerReader, ReadBatch, Stream};
 use crate::normalise::{self, Parts, Rules};
 use crate::own::{Fact, OWN_SOURCE, OwnLine, TICKED};
 use crate::pairing::{self, Clocks, HalfEvent, Issue, Pairing, PendingRequest, WAITING_MAX};
@@ -68,13 +68,15 @@ pub struct Indexer {
     dropped_to: u64,
     /// The next leaf to read.
     next: u64,
+    /// The last batch that was read.
+    tip: Option<Tip>,
     uncommitted: u64,
     issues: Vec<Issue>,
 }
 
 impl Indexer {
     /// Opens the index in `index_dir` to go on where its last commit stopped; an index made by other
-    /// rules, or by another ledger, is begun anew.
+    /// rules, by another ledger, or by a later state of this one, is begun anew.
     ///
     /// # Errors
     /// The index or the ledger cannot be opened.
@@ -84,7 +86,12 @@ impl Indexer {
         rules: &'static Rules,
     ) -> Result<Indexer, IndexerError> {
         let origin = ledger.origin().to_owned();
-        let index = IndexWriter::open(index_dir, rules.version(), &origin)?;
+        let mut index = IndexWriter::open(index_dir, rules.version(), &origin)?;
+        if let Some(why) = foreign(index.payload(), &ledger)? {
+            tracing::warn!(dir = %index_dir.display(), "{why}; was an older copy put in the ledger's place? Building the index anew");
+            index = index.replace()?;
+        }
+        let tip = stored(index.payload()).and_then(|state| state.tip);
         let mut sources = Sources::default();
         let retention = stored_retention(index.payload());
         let (next, pairing, coverage) = restore(&index, index_dir, &ledger, &mut sources)?;
@@ -92,6 +99,7 @@ impl Indexer {
         (indexer.next, indexer.pairing) = (next, pairing);
         (indexer.coverage, indexer.sources) = (coverage, sources);
         (indexer.retention, indexer.dropped_to) = retention;
+        indexer.tip = tip;
         Ok(indexer)
     }
 
@@ -127,6 +135,7 @@ impl Indexer {
             retention: Retention::default(),
             dropped_to: 0,
             next: 0,
+            tip: None,
             uncommitted: 0,
             issues: Vec::new(),
         }
@@ -172,6 +181,7 @@ impl Indexer {
         for batch in self.ledger.clone().batches(LeafIndex(self.next)) {
             let batch = batch?;
             let end = batch.header.end();
+            self.tip = Some(Tip::of(&batch.header));
             match batch.header.stream {
                 Stream::Lines => self.lines(batch)?,
                 Stream::Own => self.own(&batch)?,
@@ -203,6 +213,7 @@ impl Indexer {
             coverage: self.coverage.clone(),
             retention: self.retention.clone(),
             dropped_to: self.dropped_to,
+            tip: self.tip.clone(),
         };
         self.index.commit(CommitPayload {
             covered: self.next,
@@ -416,12 +427,49 @@ struct State {
     retention: Retention,
     #[serde(default)]
     dropped_to: u64,
+    #[serde(default)]
+    tip: Option<Tip>,
+}
+
+/// The header of the last batch that an index covers: with it all that came before.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Tip {
+    leaf: u64,
+    /// SHA-256 as hex digits.
+    hash: String,
+}
+
+impl Tip {
+    fn of(header: &BatchHeader) -> Tip {
+        Tip { leaf: header.first_leaf.0, hash: hex(&header.leaf_hash()) }
+    }
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn stored(payload: &CommitPayload) -> Option<State> {
+    serde_json::from_value(payload.state.clone()).ok()
+}
+
+/// Returns why an index is not of this ledger as it is now; `None` if it is.
+fn foreign(payload: &CommitPayload, ledger: &LedgerReader) -> Result<Option<String>, LedgerError> {
+    let (covered, size) = (payload.covered, ledger.size());
+    if covered > size {
+        return Ok(Some(format!("the index covers {covered} leaves, and the ledger has {size}")));
+    }
+    let Some(Tip { leaf, hash }) = stored(payload).and_then(|state| state.tip) else {
+        return Ok(None);
+    };
+    let same = leaf < size && hex(&ledger.leaf_hash(LeafIndex(leaf))?) == hash;
+    Ok((!same)
+        .then(|| format!("leaf {leaf} of the ledger is another one than the index was made from")))
 }
 
 /// Returns what a commit knows of retention, and below which leaf it has dropped everything.
 fn stored_retention(payload: &CommitPayload) -> (Retention, u64) {
-    serde_json::from_value::<State>(payload.state.clone())
-        .map_or_else(|_| Default::default(), |state| (state.retention, state.dropped_to))
+    stored(payload).map_or_else(Default::default, |state| (state.retention, state.dropped_to))
 }
 
 /// Returns what a commit knows of retention.

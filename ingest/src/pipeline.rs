@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::indexer::{Indexer, IndexerError};
 use crate::known::KnownFromLedger;
-use crate::ledger::{Ledger, LedgerError, LedgerReader, Lock};
+use crate::ledger::{Ledger, LedgerError, LedgerReader, Lock, Syncs};
 use crate::normalise::Rules;
 use crate::own::{Fact, OwnLine};
 use crate::record::{
@@ -272,6 +272,8 @@ pub enum Progress {
     Reading(u64),
     /// Leaves indexed, of so many.
     Indexing(u64, u64),
+    /// Bytes of segments sealed, of so many.
+    Sealing(u64, u64),
 }
 
 /// What an import did.
@@ -346,6 +348,9 @@ pub fn import(
     let recorded = recorded?;
     indexed.map_err(|_| PipelineError::Thread("indexer"))??.finish()?;
     read?;
+    sealing::seal_all(&ledger.sealer()?, &|done, all| progress(Progress::Sealing(done, all)))?;
+    let Syncs { count, time } = ledger.syncs();
+    tracing::debug!("{count} fsyncs took {} ms", time.as_millis());
     Ok(Imported { recorded, leaves })
 }
 
