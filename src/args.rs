@@ -127,7 +127,7 @@ pub(crate) struct QuestionArgs {
     /// Zone of dates without one
     #[arg(long, default_value = "UTC")]
     pub(crate) tz: String,
-    /// Also what counts leave out: handed-on, late and system events
+    /// Also what counts leave out: copies of other devices, handed-on, late and system events
     #[arg(long)]
     pub(crate) all: bool,
 }

@@ -17,6 +17,7 @@ mod browser;
 mod cli;
 mod coverage;
 mod crash;
+mod devices;
 mod fresh_recording;
 mod full_disk;
 mod generated;

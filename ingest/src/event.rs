@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::source::{LeafIndex, SourceId};
 
@@ -29,7 +30,8 @@ impl Serialize for Time {
 }
 
 /// Identifies an event over re-ingests and in every sink: 128 bits of SHA-256 over cluster, node,
-/// request id and lateness, or over the raw line where there is no request id. Shown as 32 hex digits.
+/// request id and lateness, or over the raw line where there is no request id; of a copy, see
+/// [`Uid::of_copy`]. Shown as 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uid(pub [u8; 16]);
 
@@ -185,6 +187,10 @@ words! {
         Privileged = "privileged",
         /// The response came after its request had been closed as unanswered. Left out of counts.
         Late = "late",
+        /// Another audit device of the node recorded the same request, and that event counts. Left out of counts.
+        Copy = "copy",
+        /// The node has several audit devices, and those that go before this one lack the request.
+        OnlyOn = "only_on",
         /// The request line is not in the ledger.
         NoRequest = "no_request",
         /// A field had a type that no known server writes, and was passed over.
@@ -331,10 +337,59 @@ pub struct AuditEvent {
     pub rules: String,
 }
 
+/// How an event stands to those that other audit devices of its node made of the same request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It counts: it is of the node's first device, or of the only one.
+    First,
+    /// It counts: the devices that go before lack the request.
+    OnlyOn,
+    /// Another device's event counts.
+    Copy,
+}
+
+impl Standing {
+    /// Reads it off the words of `is:`.
+    pub fn of_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Standing {
+        let said = |word: &str| match word.parse() {
+            Ok(Flag::Copy) => Some(Standing::Copy),
+            Ok(Flag::OnlyOn) => Some(Standing::OnlyOn),
+            _ => None,
+        };
+        words.into_iter().find_map(said).unwrap_or(Standing::First)
+    }
+}
+
+impl Uid {
+    /// Returns the uid of the copy that another device has of this event: the event that counts keeps its own,
+    /// whichever device it is of.
+    pub fn of_copy(self, device: &str) -> Uid {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        hash.update(device);
+        let hash: [u8; 32] = hash.finalize().into();
+        let (first, _) = hash.split_at(16);
+        Uid(first.try_into().expect("half of 32 bytes"))
+    }
+}
+
 impl AuditEvent {
+    /// Says how this event, fresh from its lines, stands to those of other devices.
+    pub fn stand(&mut self, standing: Standing) {
+        match standing {
+            Standing::First => {}
+            Standing::OnlyOn => self.flags.push(Flag::OnlyOn),
+            Standing::Copy => {
+                self.flags.push(Flag::Copy);
+                self.uid = self.uid.of_copy(&self.device);
+            }
+        }
+    }
+
     /// Tells whether counts leave this event out unless asked, and under which word.
     pub fn left_out(&self) -> Option<&'static str> {
         match self.reason {
+            _ if self.flags.contains(&Flag::Copy) => Some(Flag::Copy.as_str()),
             _ if self.flags.contains(&Flag::Late) => Some(Flag::Late.as_str()),
             Reason::Forwarded | Reason::System => Some(self.reason.as_str()),
             Reason::Policy

@@ -16,11 +16,13 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub mod document;
+mod find;
 mod payload;
 mod reader;
 pub mod schema;
 mod writer;
 
+pub use find::Indexed;
 pub use payload::CommitPayload;
 pub use reader::{EventIndex, OpenLine, Snapshot};
 pub use writer::IndexWriter;

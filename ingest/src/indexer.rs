@@ -4,7 +4,7 @@
 //! on after a stop is in the index: the pairing's clocks in the commit's payload, the pending requests
 //! as documents. So index and state are committed together, or neither.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,14 +12,22 @@ use thiserror::Error;
 
 use crate::coverage::{self, Coverage, Record};
 use crate::decode::{self, Peeked};
-use crate::event::Issued;
-use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine};
-use crate::ledger::{BatchHeader, LedgerError, LedgerReader, ReadBatch, Stream};
-use crate::normalise::{self, Parts, Rules};
-use crate::own::{Fact, OWN_SOURCE, OwnLine, TICKED};
+use crate::event::{Issued, Standing, Uid};
+use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine, Snapshot};
+use crate::ledger::{LedgerError, LedgerReader, ReadBatch, Stream};
+use crate::normalise::{self, Normalised, PROBE, Parts, Rules};
+use crate::own::{Fact, OwnLine, TICKED};
 use crate::pairing::{self, Clocks, HalfEvent, Issue, Pairing, PendingRequest, WAITING_MAX};
 use crate::retention::Retention;
 use crate::source::{LeafIndex, SourceId, SourceIdError};
+
+mod devices;
+mod sources;
+mod tip;
+
+use self::devices::{Devices, is_better};
+use self::sources::Sources;
+use self::tip::Tip;
 
 /// Events between two commits of a long run: smaller commits cost more merging than they save.
 const EVENTS_PER_COMMIT: u64 = 100_000;
@@ -59,6 +67,7 @@ pub struct Indexer {
     pairing: Pairing,
     coverage: Coverage,
     sources: Sources,
+    devices: Devices,
     recent: Recent,
     rules: &'static Rules,
     origin: String,
@@ -87,14 +96,14 @@ impl Indexer {
     ) -> Result<Indexer, IndexerError> {
         let origin = ledger.origin().to_owned();
         let mut index = IndexWriter::open(index_dir, rules.version(), &origin)?;
-        if let Some(why) = foreign(index.payload(), &ledger)? {
+        let mut tip = stored(index.payload()).and_then(|state| state.tip);
+        if let Some(why) = tip::foreign(index.payload().covered, tip.as_ref(), &ledger)? {
             tracing::warn!(dir = %index_dir.display(), "{why}; was an older copy put in the ledger's place? Building the index anew");
             index = index.replace()?;
+            tip = None;
         }
-        let tip = stored(index.payload()).and_then(|state| state.tip);
-        let mut sources = Sources::default();
         let retention = stored_retention(index.payload());
-        let (next, pairing, coverage) = restore(&index, index_dir, &ledger, &mut sources)?;
+        let (next, pairing, coverage, sources) = restore(&index, index_dir, &ledger)?;
         let mut indexer = Indexer::new(ledger, index, rules, origin);
         (indexer.next, indexer.pairing) = (next, pairing);
         (indexer.coverage, indexer.sources) = (coverage, sources);
@@ -129,6 +138,7 @@ impl Indexer {
             pairing: Pairing::new(),
             coverage: Coverage::default(),
             sources: Sources::default(),
+            devices: Devices::default(),
             recent: Recent::default(),
             rules,
             origin,
@@ -152,6 +162,7 @@ impl Indexer {
     /// The file system refuses.
     pub fn publish(mut self) -> Result<Indexer, IndexerError> {
         self.index = self.index.swap()?;
+        self.devices.moved();
         Ok(self)
     }
 
@@ -183,7 +194,15 @@ impl Indexer {
             let end = batch.header.end();
             self.tip = Some(Tip::of(&batch.header));
             match batch.header.stream {
-                Stream::Lines => self.lines(batch)?,
+                Stream::Lines => {
+                    let source =
+                        self.sources.number(&batch.header.source, batch.header.first_leaf)?;
+                    if self.sources.gives(source) {
+                        // What the node's other devices have is to be found when this one's lines come.
+                        self.commit()?;
+                    }
+                    self.lines(source, batch)?
+                }
                 Stream::Own => self.own(&batch)?,
             }
             self.next = end;
@@ -209,6 +228,7 @@ impl Indexer {
         self.issues = issues;
         let state = State {
             sources: self.sources.names.iter().map(ToString::to_string).collect(),
+            giving: self.sources.giving().to_vec(),
             clocks: self.pairing.clocks(),
             coverage: self.coverage.clone(),
             retention: self.retention.clone(),
@@ -221,6 +241,7 @@ impl Indexer {
             origin: self.origin.clone(),
             state: serde_json::to_value(state).expect("clocks are plain data"),
         })?;
+        self.devices.committed();
         self.uncommitted = 0;
         Ok(())
     }
@@ -248,6 +269,7 @@ impl Indexer {
                 alone.push(line);
             }
         }
+        let gone = self.goes_below(&snapshot, least)?;
         self.index.remove_below(least)?;
         self.pairing.forget_below(least);
         let mut issues = Vec::new();
@@ -264,8 +286,49 @@ impl Indexer {
             });
         }
         self.write(&mut issues)?;
+        self.count_copies_of(&gone, least)?;
         self.dropped_to = least.0;
         self.commit()
+    }
+
+    /// Returns the events that count, have a line below this leaf, and may have copies on other devices.
+    fn goes_below(
+        &mut self,
+        snapshot: &Snapshot,
+        least: LeafIndex,
+    ) -> Result<Vec<(Uid, u32)>, IndexerError> {
+        let mut gone = Vec::new();
+        for &source in self.sources.giving() {
+            if self.sources.devices(source).len() > 1 {
+                let name = self.sources.names[source as usize].to_string();
+                for uid in snapshot.counting_below(least, &name)? {
+                    self.devices.goes(uid);
+                    gone.push((uid, source));
+                }
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Lets copies count whose original has gone.
+    fn count_copies_of(
+        &mut self,
+        gone: &[(Uid, u32)],
+        least: LeafIndex,
+    ) -> Result<(), IndexerError> {
+        let mut issues = Vec::new();
+        for &(uid, source) in gone {
+            for &device in self.sources.devices(source).iter().filter(|&&other| other != source) {
+                let copy = uid.of_copy(&self.sources.names[device as usize].device);
+                let copy = self.devices.find(&self.index, copy)?;
+                let is_left = |leaf: Option<LeafIndex>| leaf.is_none_or(|leaf| leaf >= least);
+                issues.extend(
+                    copy.filter(|copy| is_left(copy.request) && is_left(copy.response))
+                        .map(|copy| copy.issue(device, true)),
+                );
+            }
+        }
+        self.write(&mut issues)
     }
 
     /// Waits for merges and closes the index; what was not committed is read again next time.
@@ -287,8 +350,7 @@ impl Indexer {
         (0..self.sources.names.len()).filter(due).map(tick).collect()
     }
 
-    fn lines(&mut self, batch: ReadBatch) -> Result<(), IndexerError> {
-        let source = self.sources.number(&batch.header.source, batch.header.first_leaf)?;
+    fn lines(&mut self, source: u32, batch: ReadBatch) -> Result<(), IndexerError> {
         if batch.removed {
             return Ok(());
         }
@@ -375,45 +437,98 @@ impl Indexer {
     /// Normalises and adds what pairing issued, and leaves `issues` empty.
     fn write(&mut self, issues: &mut Vec<Issue>) -> Result<(), IndexerError> {
         for issue in issues.drain(..) {
-            let mut state = issue.state;
-            let [request, response] = [issue.request, issue.response].map(|leaf| {
-                leaf.map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
-            });
-            let request = match request.transpose() {
-                // Its tombstone has yet to be read, and will drop what else it finds.
-                Err(LedgerError::Removed { .. }) if issue.response.is_none() => continue,
-                Err(LedgerError::Removed { .. }) => {
-                    state = pairing::State::ResponseOnly;
-                    None
-                }
-                request => request?,
-            };
-            let response = match response.transpose() {
-                Err(LedgerError::Removed { .. }) => continue,
-                response => response?,
-            };
-            let normalised = normalise::event(
-                &Parts {
-                    source: &self.sources.names[issue.source as usize],
-                    origin: &self.origin,
-                    request: request.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
-                    response: response.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
-                    state,
-                    issued: issue.issued,
-                },
-                self.rules,
-            );
-            let learned: Vec<_> = normalised
-                .learned
-                .into_iter()
-                .map(|learned| (learned.hash, learned.text))
-                .collect();
-            let token_name =
-                normalised.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
-            self.index.add(&normalised.event, state, &learned, token_name, issue.replaces)?;
-            self.uncommitted += 1;
+            let Some((made, state)) = self.made(&issue)? else { continue };
+            if self.sources.devices(issue.source).len() > 1 {
+                self.add_of_shared(&issue, made, state)?;
+            } else {
+                self.add(made, state, Standing::First, issue.replaces)?;
+            }
         }
         Ok(())
+    }
+
+    /// Adds an event of a node with several devices: the best of each request counts, others are its copies.
+    fn add_of_shared(
+        &mut self,
+        issue: &Issue,
+        made: Normalised,
+        state: pairing::State,
+    ) -> Result<(), IndexerError> {
+        // A device probes itself: no other one has that line.
+        let is_first = self.sources.rank(issue.source) == 0 || made.event.action == PROBE;
+        if state == pairing::State::Alone {
+            // Without a request id nothing links it to what the first device has of the same; that one counts.
+            let standing = if is_first { Standing::First } else { Standing::Copy };
+            return self.add(made, state, standing, issue.replaces);
+        }
+        let uid = made.event.uid;
+        let counting = self.devices.counting(&self.index, &made.event)?;
+        let own = self.sources.names[issue.source as usize].clone();
+        if issue.replaces {
+            self.index.remove(uid.of_copy(&own.device));
+        }
+        let standing = if is_first { Standing::First } else { Standing::OnlyOn };
+        let Some(counting) = counting.filter(|counting| counting.source != own.to_string()) else {
+            self.devices.counts(&made.event, state);
+            return self.add(made, state, standing, issue.replaces);
+        };
+        let its = self.sources.number(&counting.source, counting.issued.0)?;
+        if !is_better(&self.sources, issue, &counting, its) {
+            return self.add(made, state, Standing::Copy, false);
+        }
+        self.index.remove(uid);
+        if let Some((copy, state)) = self.made(&counting.issue(its, false))? {
+            self.add(copy, state, Standing::Copy, false)?;
+        }
+        self.devices.counts(&made.event, state);
+        self.add(made, state, standing, false)
+    }
+
+    fn add(
+        &mut self,
+        made: Normalised,
+        state: pairing::State,
+        standing: Standing,
+        replaces: bool,
+    ) -> Result<(), IndexerError> {
+        let Normalised { mut event, learned, token_name } = made;
+        event.stand(standing);
+        let learned: Vec<_> =
+            learned.into_iter().map(|learned| (learned.hash, learned.text)).collect();
+        let token_name = token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
+        self.index.add(&event, state, &learned, token_name, replaces)?;
+        self.uncommitted += 1;
+        Ok(())
+    }
+
+    /// Makes an event of its lines; none if retention removed them.
+    fn made(&self, issue: &Issue) -> Result<Option<(Normalised, pairing::State)>, IndexerError> {
+        let mut state = issue.state;
+        let [request, response] = [issue.request, issue.response].map(|leaf| {
+            leaf.map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
+        });
+        let request = match request.transpose() {
+            // Its tombstone has yet to be read, and will drop what else it finds.
+            Err(LedgerError::Removed { .. }) if issue.response.is_none() => return Ok(None),
+            Err(LedgerError::Removed { .. }) => {
+                state = pairing::State::ResponseOnly;
+                None
+            }
+            request => request?,
+        };
+        let response = match response.transpose() {
+            Err(LedgerError::Removed { .. }) => return Ok(None),
+            response => response?,
+        };
+        let parts = Parts {
+            source: &self.sources.names[issue.source as usize],
+            origin: &self.origin,
+            request: request.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
+            response: response.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
+            state,
+            issued: issue.issued,
+        };
+        Ok(Some((normalise::event(&parts, self.rules), state)))
     }
 }
 
@@ -421,6 +536,7 @@ impl Indexer {
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {
     sources: Vec<String>,
+    giving: Vec<u32>,
     clocks: Clocks,
     coverage: Coverage,
     #[serde(default)]
@@ -431,40 +547,8 @@ struct State {
     tip: Option<Tip>,
 }
 
-/// The header of the last batch that an index covers: with it all that came before.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-struct Tip {
-    leaf: u64,
-    /// SHA-256 as hex digits.
-    hash: String,
-}
-
-impl Tip {
-    fn of(header: &BatchHeader) -> Tip {
-        Tip { leaf: header.first_leaf.0, hash: hex(&header.leaf_hash()) }
-    }
-}
-
-fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn stored(payload: &CommitPayload) -> Option<State> {
     serde_json::from_value(payload.state.clone()).ok()
-}
-
-/// Returns why an index is not of this ledger as it is now; `None` if it is.
-fn foreign(payload: &CommitPayload, ledger: &LedgerReader) -> Result<Option<String>, LedgerError> {
-    let (covered, size) = (payload.covered, ledger.size());
-    if covered > size {
-        return Ok(Some(format!("the index covers {covered} leaves, and the ledger has {size}")));
-    }
-    let Some(Tip { leaf, hash }) = stored(payload).and_then(|state| state.tip) else {
-        return Ok(None);
-    };
-    let same = leaf < size && hex(&ledger.leaf_hash(LeafIndex(leaf))?) == hash;
-    Ok((!same)
-        .then(|| format!("leaf {leaf} of the ledger is another one than the index was made from")))
 }
 
 /// Returns what a commit knows of retention, and below which leaf it has dropped everything.
@@ -509,16 +593,14 @@ fn restore(
     index: &IndexWriter,
     index_dir: &Path,
     ledger: &LedgerReader,
-    sources: &mut Sources,
-) -> Result<(u64, Pairing, Coverage), IndexerError> {
+) -> Result<(u64, Pairing, Coverage, Sources), IndexerError> {
     let payload = index.payload();
     let Ok(state) = serde_json::from_value::<State>(payload.state.clone()) else {
         // A new index: nothing is covered.
-        return Ok((0, Pairing::new(), Coverage::default()));
+        return Ok((0, Pairing::new(), Coverage::default(), Sources::default()));
     };
-    for name in &state.sources {
-        sources.number(name, LeafIndex(payload.covered))?;
-    }
+    let covered = LeafIndex(payload.covered);
+    let mut sources = Sources::restore(&state.sources, &state.giving, covered)?;
     let snapshot = EventIndex::open(index_dir)?.snapshot();
     let mut pending = Vec::new();
     for open in snapshot.pending()? {
@@ -553,28 +635,7 @@ fn restore(
         .map(half)
         .collect::<Result<Vec<_>, _>>()?;
     let pairing = Pairing::restore(&state.clocks, &pending, &closed, &response_only);
-    Ok((payload.covered, pairing, state.coverage))
-}
-
-/// Sources by number, in the order in which the ledger first names them.
-#[derive(Default)]
-struct Sources {
-    names: Vec<SourceId>,
-    numbers: HashMap<String, u32>,
-}
-
-impl Sources {
-    fn number(&mut self, name: &str, leaf: LeafIndex) -> Result<u32, IndexerError> {
-        debug_assert_ne!(name, OWN_SOURCE, "our own lines have no requests");
-        if let Some(&number) = self.numbers.get(name) {
-            return Ok(number);
-        }
-        let source = name.parse().map_err(|error| IndexerError::Source { leaf, error })?;
-        let number = u32::try_from(self.names.len()).expect("far fewer sources than that");
-        self.names.push(source);
-        self.numbers.insert(name.to_owned(), number);
-        Ok(number)
-    }
+    Ok((payload.covered, pairing, state.coverage, sources))
 }
 
 /// The last few megabytes of lines.

@@ -33,6 +33,9 @@ use identity::{LIST_MAX, hash, text};
 use lines::Lines;
 use login::Login;
 
+/// The action of the line that an audit device writes when it is enabled, to try itself.
+pub const PROBE: &str = "audit.probe";
+
 /// What an event is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
@@ -176,7 +179,7 @@ fn uid(parts: &Parts<'_>, request_id: Option<&str>) -> Uid {
 fn action(lines: &Lines<'_>, login: Option<Login<'_>>, verdict: Verdict, rules: &Rules) -> Action {
     if verdict.1 == Reason::System {
         let is_probe = lines.path() == Some("sys/audit/test");
-        let word = if is_probe { "audit.probe" } else { "plugin.line" };
+        let word = if is_probe { PROBE } else { "plugin.line" };
         return Action { word: word.to_owned(), object: None, is_privileged: false };
     }
     if login.is_some() {

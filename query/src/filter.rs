@@ -155,7 +155,7 @@ impl Filter {
     }
 
     /// Tells whether the filter names, and does not exclude, what counts leave out under this word
-    /// (`forwarded`, `late`, `system`); counts then do not leave it out.
+    /// (`copy`, `forwarded`, `late`, `system`); counts then do not leave it out.
     pub fn asks_for(&self, word: &str) -> bool {
         self.node.names(&|key, value| match (key, value) {
             // An event without a twin is a forwarded one.

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use ingest::event::{AuditEvent, Uid};
+use ingest::event::{AuditEvent, Flag, Standing, Uid};
 use ingest::index::document::{hashes, state_of, uid_term};
 use ingest::ledger::StoredLine;
 use ingest::normalise::{self, Parts};
 use ingest::source::{LeafIndex, SourceId};
-use tantivy::query::TermQuery;
+use tantivy::query::{BooleanQuery, Occur, TermQuery};
 use tantivy::schema::IndexRecordOption;
 
 use crate::error::QueryError;
 use crate::history::View;
 use crate::page::{Page, PageToken};
-use crate::question::Question;
+use crate::question::{Question, exact};
 use crate::row::{EventRow, Rows};
 use crate::scan::{Address, Scan, Uids};
 use crate::search::walk;
@@ -34,6 +34,9 @@ pub struct FullEvent {
     pub twin: Option<Uid>,
     /// A forwarded event of which no other node has one.
     pub no_twin: bool,
+    /// What other audit devices of the node have of the same request, by device: of a copy the event that
+    /// counts, of that its copies.
+    pub same: Vec<(String, Uid)>,
 }
 
 /// Returns the event of this uid; `None` if there is none.
@@ -61,7 +64,8 @@ pub fn event_in(trail: &Trail, view: &View, uid: Uid) -> Result<Option<FullEvent
     }
     let twin = view.twin(uid)?;
     let no_twin = view.without_twin()?.contains(&uid);
-    Ok(Some(FullEvent { event, request, response, learned, twin, no_twin }))
+    let same = same(view, &event)?;
+    Ok(Some(FullEvent { event, request, response, learned, twin, no_twin, same }))
 }
 
 /// Gives the newest whole events one by one, at most `limit` (0: all), those after the page which `after`
@@ -89,6 +93,34 @@ pub fn events<E: From<QueryError>>(
         left_out: question.left_out(&view)?,
         leaf: view.leaf(),
     })
+}
+
+/// Finds the event that counts where this is a copy, and else its copies.
+fn same(view: &View, event: &AuditEvent) -> Result<Vec<(String, Uid)>, QueryError> {
+    let mut same = Vec::new();
+    // A copy's uid is made from the other one and cannot be turned back, but they share the request's id.
+    let Some(request) = &event.request_id else { return Ok(same) };
+    let query = BooleanQuery::new(vec![
+        (Occur::Must, exact(view.fields().request, request)),
+        (Occur::Must, exact(view.fields().node, &event.node)),
+    ]);
+    let is_copy = event.flags.contains(&Flag::Copy);
+    let mut rows = Rows::new(view);
+    for in_segment in Scan::new(view.searcher(), &query)?.segments() {
+        let mut found = Vec::new();
+        in_segment.each(|document| found.push(Address { segment: in_segment.number, document }))?;
+        for address in found {
+            let row = rows.row(address)?;
+            let other_is_copy = row.flags.iter().any(|flag| flag == Flag::Copy.as_str());
+            if let Some(device) = row.device.filter(|device| *device != event.device)
+                && is_copy != other_is_copy
+            {
+                same.push((device, row.uid));
+            }
+        }
+    }
+    same.sort();
+    Ok(same)
 }
 
 fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError> {
@@ -128,6 +160,7 @@ fn read_back(trail: &Trail, view: &View, row: &EventRow) -> Result<ReadBack, Que
         issued: row.issued,
     };
     let mut event = normalise::event(&parts, trail.rules()).event;
+    event.stand(Standing::of_words(row.flags.iter().map(String::as_str)));
     view.fill_in(&mut event)?;
     Ok((event, request, response))
 }

@@ -13,9 +13,10 @@ use ingest::index::Snapshot;
 use ingest::index::document::{HALF, value};
 use ingest::index::schema::Fields;
 use ingest::retention::Retention;
-use tantivy::Searcher;
+use tantivy::postings::TermInfo;
 use tantivy::query::{BooleanQuery, Occur};
-use tantivy::schema::Field;
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocSet, InvertedIndexReader, Searcher, SegmentReader, TERMINATED};
 
 use crate::error::QueryError;
 use crate::filter::{Glob, Sets};
@@ -180,7 +181,10 @@ impl View {
             let range = index.terms().range().ge(prefix.as_bytes()).lt(end.as_bytes());
             let mut terms = range.into_stream().map_err(tantivy::TantivyError::from)?;
             while terms.advance() {
-                halves.insert(String::from_utf8_lossy(&terms.key()[prefix.len()..]).into_owned());
+                if is_alive(segment, &index, terms.value())? {
+                    let half = &terms.key()[prefix.len()..];
+                    halves.insert(String::from_utf8_lossy(half).into_owned());
+                }
             }
         }
         Ok(halves)
@@ -196,6 +200,7 @@ impl View {
                 let term = String::from_utf8_lossy(terms.key());
                 if let Some((text, hash)) = term.rsplit_once(HALF)
                     && glob.matches(text)
+                    && is_alive(segment, &index, terms.value())?
                 {
                     hashes.insert(hash.to_owned());
                 }
@@ -203,6 +208,27 @@ impl View {
         }
         Ok(hashes)
     }
+}
+
+/// Tells whether a document that was not deleted has this term: a segment's dictionary keeps the terms of those
+/// that were, until it is merged.
+fn is_alive(
+    segment: &SegmentReader,
+    index: &InvertedIndexReader,
+    term: &TermInfo,
+) -> Result<bool, QueryError> {
+    if !segment.has_deletes() {
+        return Ok(true);
+    }
+    let postings = index.read_postings_from_terminfo(term, IndexRecordOption::Basic);
+    let mut postings = postings.map_err(tantivy::TantivyError::from)?;
+    while postings.doc() != TERMINATED {
+        if !segment.is_deleted(postings.doc()) {
+            return Ok(true);
+        }
+        postings.advance();
+    }
+    Ok(false)
 }
 
 /// A view's history as a filter asks for it. A filter's question cannot fail, reading the index can: what

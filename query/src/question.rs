@@ -25,12 +25,12 @@ pub struct Question {
     pub from: Option<i64>,
     /// Before this.
     pub to: Option<i64>,
-    /// Also what answers leave out unless asked: forwarded, late, system.
+    /// Also what answers leave out unless asked: copy, forwarded, late, system.
     pub all: bool,
 }
 
 /// How many events fit the question and are not in the answer, by the word under which they are left out:
-/// forwarded, late, system.
+/// copy, forwarded, late, system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct LeftOut(pub BTreeMap<&'static str, u64>);
@@ -45,7 +45,7 @@ impl LeftOut {
 type Clause = (Occur, Box<dyn Query>);
 
 /// The words under which events are left out; those of `AuditEvent::left_out`.
-pub(crate) const LEFT_OUT: [&str; 3] = ["forwarded", "late", "system"];
+pub(crate) const LEFT_OUT: [&str; 4] = ["copy", "forwarded", "late", "system"];
 
 impl Question {
     /// Returns the question for every event that counts.
@@ -103,16 +103,21 @@ impl Question {
     }
 }
 
-/// The events that `AuditEvent::left_out` gives this word: lateness goes before the reason.
+/// The events that `AuditEvent::left_out` gives this word: a copy is nothing else, and lateness goes before
+/// the reason.
 pub(crate) fn class(word: &'static str, fields: &Fields) -> Box<dyn Query> {
-    let late = exact(fields.is, Flag::Late.as_str());
-    if word == Flag::Late.as_str() {
-        return late;
+    let flag = |flag: Flag| exact(fields.is, flag.as_str());
+    if word == Flag::Copy.as_str() {
+        return flag(Flag::Copy);
     }
-    Box::new(BooleanQuery::new(vec![
-        (Occur::Must, exact(fields.reason, word)),
-        (Occur::MustNot, late),
-    ]))
+    let mut clauses = vec![(Occur::MustNot, flag(Flag::Copy))];
+    if word == Flag::Late.as_str() {
+        clauses.push((Occur::Must, flag(Flag::Late)));
+    } else {
+        clauses.push((Occur::Must, exact(fields.reason, word)));
+        clauses.push((Occur::MustNot, flag(Flag::Late)));
+    }
+    Box::new(BooleanQuery::new(clauses))
 }
 
 /// The documents of this stretch of time, if it has an end at all.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ingest::event::Reason;
+use ingest::event::{Flag, Reason};
 use ingest::index::EventIndex;
 use ingest::index::document::{EVENT, GAP, UNDECODABLE};
 use ingest::ledger::LedgerReader;
@@ -11,6 +11,7 @@ use ingest::normalise::Rules;
 use ingest::source::LeafIndex;
 use serde::Serialize;
 use tantivy::collector::Count;
+use tantivy::query::{BooleanQuery, Occur};
 
 use crate::error::QueryError;
 use crate::history::View;
@@ -126,10 +127,15 @@ impl View {
         let (searcher, fields) = (self.searcher(), self.fields());
         let count =
             |field, text| searcher.search(&exact(field, text), &Count).map(|count| count as u64);
+        // A request that several devices have waits once.
+        let pending = BooleanQuery::new(vec![
+            (Occur::Must, exact(fields.reason, Reason::Pending.as_str())),
+            (Occur::MustNot, exact(fields.is, Flag::Copy.as_str())),
+        ]);
         Ok(Totals {
             leaves: self.leaf(),
             events: count(fields.doc, EVENT)?,
-            pending: count(fields.reason, Reason::Pending.as_str())?,
+            pending: searcher.search(&pending, &Count)? as u64,
             undecodable: count(fields.doc, UNDECODABLE)?,
             gaps: count(fields.doc, GAP)?,
         })

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use ingest::event::{Reason, Uid};
+use ingest::event::{Flag, Reason, Uid};
 use ingest::index::document::NO_EVENTS;
 use ingest::index::schema::Fields;
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
@@ -51,9 +51,12 @@ impl Twins {
     /// over the events of the addresses from which requests were forwarded.
     pub(crate) fn find(searcher: &Searcher, fields: &Fields) -> tantivy::Result<Twins> {
         let mut twins = Twins::default();
-        let forwarded = exact(fields.reason, Reason::Forwarded.as_str());
+        let forwarded = BooleanQuery::new(vec![
+            (Occur::Must, exact(fields.reason, Reason::Forwarded.as_str())),
+            (Occur::MustNot, exact(fields.is, Flag::Copy.as_str())),
+        ]);
         let mut groups: HashMap<Common, Vec<Candidate>> = HashMap::new();
-        read(searcher, &*forwarded, &mut |common, event| {
+        read(searcher, &forwarded, &mut |common, event| {
             // Without a time there is no nearness.
             match event {
                 Ok(event) => groups.entry(common).or_default().push(event),
@@ -207,6 +210,7 @@ fn candidates(fields: &Fields, addresses: &HashSet<Option<Arc<str>>>) -> Box<dyn
         (Occur::Must, from),
         none(fields.reason, Reason::Forwarded.as_str()),
         none(fields.reason, Reason::System.as_str()),
+        none(fields.is, Flag::Copy.as_str()),
     ];
     clauses.extend(NO_EVENTS.map(|doc| none(fields.doc, doc)));
     Box::new(BooleanQuery::new(clauses))

@@ -105,7 +105,7 @@ pub fn uid_term(fields: &Fields, uid: Uid) -> Term {
     Term::from_field_u64(fields.uid_high, uid_halves(uid).0)
 }
 
-fn uid_halves(uid: Uid) -> (u64, u64) {
+pub(super) fn uid_halves(uid: Uid) -> (u64, u64) {
     let number = u128::from_be_bytes(uid.0);
     ((number >> 64) as u64, number as u64)
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::ops::Bound;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tantivy::columnar::StrColumn;
 use tantivy::directory::MmapDirectory;
@@ -41,13 +41,15 @@ struct Loaded {
 /// One commit of the index: its segments and what they cover.
 pub struct Snapshot {
     /// Where the index is, for messages.
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// The segments.
     pub searcher: Searcher,
     /// Their fields.
     pub fields: Fields,
     /// What the commit says of itself.
     pub payload: CommitPayload,
+    /// The first and the last time of each segment, once they were asked for.
+    pub(super) times: OnceLock<Vec<Option<(i64, i64)>>>,
 }
 
 /// A line that a restarted pairing has to know again.
@@ -249,7 +251,7 @@ fn lines(
     Ok(all)
 }
 
-fn text(column: &Option<StrColumn>, document: u32) -> tantivy::Result<Option<String>> {
+pub(super) fn text(column: &Option<StrColumn>, document: u32) -> tantivy::Result<Option<String>> {
     let Some(column) = column else { return Ok(None) };
     let Some(ordinal) = column.term_ords(document).next() else { return Ok(None) };
     let mut text = String::new();
@@ -293,7 +295,8 @@ fn settle(
         // A later commit with the same segments covers more leaves and adds no document: as good.
         if belongs(&metas, &searcher) {
             let payload = payload(dir, &metas)?;
-            return Ok(Snapshot { dir: dir.to_owned(), searcher, fields, payload });
+            let (dir, times) = (dir.to_owned(), OnceLock::new());
+            return Ok(Snapshot { dir, searcher, fields, payload, times });
         }
     }
     Err(IndexError::Unsettled(dir.to_owned()))
@@ -322,7 +325,7 @@ fn inode(dir: &Path) -> Result<u64, IndexError> {
     }
 }
 
-fn engine(dir: &Path, source: TantivyError) -> IndexError {
+pub(super) fn engine(dir: &Path, source: TantivyError) -> IndexError {
     match source {
         TantivyError::DataCorruption(problem) => {
             IndexError::Damaged { dir: dir.to_owned(), problem: format!("{problem:?}") }

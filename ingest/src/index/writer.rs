@@ -20,7 +20,7 @@ use super::document::{COVERAGE, EVENT, GAP, HALF, UNDECODABLE, document, remark,
 use super::schema::Fields;
 use super::{CommitPayload, IndexError};
 use crate::coverage::Record;
-use crate::event::AuditEvent;
+use crate::event::{AuditEvent, Uid};
 use crate::pairing::State;
 use crate::source::{LeafIndex, SourceId};
 
@@ -137,7 +137,7 @@ impl IndexWriter {
         replaces: bool,
     ) -> Result<(), IndexError> {
         if replaces {
-            self.writer.delete_term(uid_term(&self.fields, event.uid));
+            self.remove(event.uid);
         }
         let mut document = document(&self.fields, event, state);
         for (hash, text) in learned {
@@ -218,12 +218,22 @@ impl IndexWriter {
         Ok(())
     }
 
+    /// Removes the event of this uid.
+    pub fn remove(&mut self, uid: Uid) {
+        self.writer.delete_term(uid_term(&self.fields, uid));
+    }
+
+    /// Returns the folder in which the index grows.
+    pub fn place(&self) -> PathBuf {
+        place(&self.dir, self.beside)
+    }
+
     /// Opens what was committed last, wherever it grows.
     ///
     /// # Errors
     /// The index cannot be read.
     pub fn snapshot(&self) -> Result<std::sync::Arc<super::Snapshot>, IndexError> {
-        Ok(super::EventIndex::open(&place(&self.dir, self.beside))?.snapshot())
+        Ok(super::EventIndex::open(&self.place())?.snapshot())
     }
 
     fn add_remark(

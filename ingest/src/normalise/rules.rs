@@ -10,7 +10,7 @@ use super::action::Actions;
 use crate::event::Uid;
 
 /// Raised by hand whenever decode, pairing, coverage or normalise make something else of the same lines.
-const CODE_VERSION: &str = "3";
+const CODE_VERSION: &str = "4";
 
 const ACTIONS: &str = include_str!("../../../assets/catalogue/actions.toml");
 const CLEAR_KEYS: &str = include_str!("../../../assets/catalogue/clear_keys.toml");

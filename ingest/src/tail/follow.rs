@@ -85,6 +85,8 @@ pub struct Tail {
     pub(super) files: Vec<FollowedFile>,
     /// Finished files that a pattern still matches.
     pub(super) finished: HashMap<FileKey, Returned>,
+    /// Compressed files that no pattern matches and that were read to their end, the last one first.
+    pub(super) looked_through: VecDeque<(FileKey, Stamp)>,
     /// Finished files that no pattern matches any more, the longest finished first.
     pub(super) lingering: VecDeque<FollowedFile>,
     /// Contents read to their end, until the ledger has them.
@@ -151,6 +153,7 @@ impl Tail {
             patterns,
             files: Vec::new(),
             finished: HashMap::new(),
+            looked_through: VecDeque::new(),
             lingering: VecDeque::new(),
             departed: VecDeque::new(),
             joints: Joints::default(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::compressed::{Compression, MAGIC_BYTES};
 use super::content::{first_leaf, open_regular};
-use super::file::FileKey;
+use super::file::{FileKey, Stamp};
 use super::follow::{FILES_MAX, Tail};
 use super::identity::leaf_hash;
 use super::names::{Names, Seen};
@@ -88,11 +88,12 @@ impl Tail {
                 (ours, since) = (Some(missed.len()), Some(place));
                 continue;
             }
+            let looked_through = self.looked_through.contains(&(key, Stamp::of(&metadata)));
             let standing = self.standing(path, &name.source);
             let known = !matches!(standing, Standing::Unknown);
             if let Standing::Complete(generation) = standing {
                 self.joints.found(&name.source, generation);
-            } else if !seen.lead_to(key) {
+            } else if !seen.lead_to(key) && !looked_through {
                 missed.push(path.clone());
             }
             if known {

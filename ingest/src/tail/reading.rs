@@ -20,6 +20,8 @@ use crate::source::SourceId;
 const ROUND_BATCHES: usize = 16;
 /// Closed contents that are remembered until the ledger has them; one a rotation.
 const DEPARTED_MAX: usize = 256;
+/// Compressed files that are remembered as looked through; as many are looked at twice over.
+const LOOKED_THROUGH_MAX: usize = 128;
 
 impl Tail {
     /// Ends a content whose bytes are no longer those that were read. If a rotated sibling is a copy of
@@ -128,6 +130,10 @@ impl Tail {
             self.finished.insert(file.key, Returned { stamp: file.stamp, times: file.returns });
         } else if end == End::Open {
             self.let_linger(file, now, out)?;
+        } else {
+            // It will not grow. One that holds nothing, or is damaged, would be missed anew at each look.
+            self.looked_through.truncate(LOOKED_THROUGH_MAX - 1);
+            self.looked_through.push_front((file.key, file.stamp));
         }
         ControlFlow::Continue(Step::Gone)
     }

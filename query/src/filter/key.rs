@@ -170,12 +170,10 @@ impl Key {
             Key::Decision => Decision::ALL.iter().map(|word| word.as_str()).collect(),
             Key::Reason => Reason::ALL.iter().map(|word| word.as_str()).collect(),
             Key::Outcome => Outcome::ALL.iter().map(|word| word.as_str()).collect(),
-            Key::Is => {
-                ["root", "forwarded", "system", "pending", "unanswered", "no_twin", "only_on"]
-                    .into_iter()
-                    .chain(Flag::ALL.iter().map(|flag| flag.as_str()))
-                    .collect()
-            }
+            Key::Is => ["root", "forwarded", "system", "pending", "unanswered", "no_twin"]
+                .into_iter()
+                .chain(Flag::ALL.iter().map(|flag| flag.as_str()))
+                .collect(),
             Key::Has => vec!["error", "lease", "wrap"],
             _ => Vec::new(),
         }

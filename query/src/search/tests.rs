@@ -38,20 +38,23 @@ fn the_newest_comes_first_and_what_has_no_time_last() {
 #[test]
 fn what_is_left_out_is_counted_under_its_word() {
     let mut events: Vec<AuditEvent> =
-        (1..=5).map(|number| on(number, "a", number.into())).collect();
+        (1..=6).map(|number| on(number, "a", number.into())).collect();
     events[0].reason = Reason::Forwarded;
     events[1].reason = Reason::System;
     events[2].flags.push(Flag::Late);
     // Lateness goes before the reason.
     events[3].flags.push(Flag::Late);
     events[3].reason = Reason::Forwarded;
+    // A copy is nothing else.
+    events[5].flags.extend([Flag::Late, Flag::Copy]);
     let view = view_of(&events, 9);
     for (filter, all, matched, left_out) in [
-        ("", false, 1, "forwarded 1 late 2 system 1"),
-        ("", true, 5, ""),
-        ("is:late", false, 2, ""),
+        ("", false, 1, "copy 1 forwarded 1 late 2 system 1"),
+        ("", true, 6, ""),
+        ("is:late", false, 2, "copy 1"),
+        ("is:late,copy", false, 3, ""),
         ("reason:forwarded", false, 1, "late 1"),
-        ("-reason:forwarded", false, 1, "late 1 system 1"),
+        ("-reason:forwarded", false, 1, "copy 1 late 1 system 1"),
         ("node:b", false, 0, ""),
     ] {
         let filter = Filter::parse(filter, jiff::Timestamp::UNIX_EPOCH).expect("a filter");

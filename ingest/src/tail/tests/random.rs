@@ -112,6 +112,18 @@ fn shift(bench: &Bench) {
     }
 }
 
+/// Each look found the empty compressed files anew and waited for them: the file that the server writes to was
+/// not read as long as something went on in its folder.
+#[test]
+fn empty_compressed_siblings_hold_nothing_up() {
+    use Action::{Compress, Line, Poll, Rename, Wait};
+    let actions =
+        [Line, Poll, Rename, Rename, Rename, Compress, Poll, Rename, Compress, Line, Wait];
+    for (line, count) in play("audit.log", &actions) {
+        assert_eq!(count, 1, "{}", line.escape_ascii());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 

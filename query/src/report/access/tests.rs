@@ -140,10 +140,11 @@ fn as_json_it_is_one_object() {
 #[test]
 fn what_the_filter_asks_for_is_counted() {
     for (filter, all, left_out) in [
-        ("", false, "forwarded 1, late 2, system 0"),
-        ("is:forwarded", false, "late 1, system 0"),
-        ("is:late", false, "forwarded 0, system 0"),
-        ("is:late OR is:forwarded OR reason:system", false, ""),
+        ("", false, "copy 0, forwarded 1, late 2, system 0"),
+        ("is:forwarded", false, "copy 0, late 1, system 0"),
+        ("is:late", false, "copy 0, forwarded 0, system 0"),
+        ("is:late OR is:forwarded OR reason:system", false, "copy 0"),
+        ("is:late,copy OR is:forwarded OR reason:system", false, ""),
         ("", true, ""),
     ] {
         let heading = made(&day(), filter, None, all, By::Decision).heading;

@@ -1,6 +1,6 @@
 //! What to know before trusting the sentence: what the log does not tell, and what other lines add.
 
-use ingest::event::{Flag, Reason};
+use ingest::event::{Flag, Reason, Uid};
 use query::full::FullEvent;
 
 use crate::link::Link;
@@ -54,6 +54,7 @@ pub(super) fn remarks(full: &FullEvent) -> Vec<Remark> {
             Flag::Late => say(
                 "The response came after its request had been closed as unanswered. Counts leave it out.",
             ),
+            Flag::Copy | Flag::OnlyOn => {}
             Flag::NoRequest => say(
                 "The request line is not in the ledger; this is told by the response line alone.",
             ),
@@ -68,6 +69,32 @@ pub(super) fn remarks(full: &FullEvent) -> Vec<Remark> {
     }
     if event.reason == Reason::Forwarded {
         remarks.push(forwarded(full));
+    }
+    remarks.extend(devices(full));
+    remarks
+}
+
+/// What other audit devices of the node have of the same request.
+fn devices(full: &FullEvent) -> Vec<Remark> {
+    let has = |flag| full.event.flags.contains(&flag);
+    let link = |uid: &Uid, device: &str| Link {
+        text: Text::new(device),
+        href: Some(format!("/event/{uid}")),
+    };
+    let mut remarks = Vec::new();
+    if has(Flag::OnlyOn) {
+        remarks.push(Remark {
+            text: "The node's first audit device has not recorded this request, or not all of it."
+                .to_owned(),
+            link: None,
+        });
+    }
+    for (device, uid) in &full.same {
+        let text = match has(Flag::Copy) {
+            true => "Counts leave this out: the same request counts as recorded by the device",
+            false => "The same request was also recorded by the device",
+        };
+        remarks.push(Remark { text: text.to_owned(), link: Some(link(uid, device)) });
     }
     remarks
 }

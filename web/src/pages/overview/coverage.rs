@@ -161,6 +161,7 @@ pub(super) fn ledger(
             asking(format!("{} {word}", grouped(*count)), &format!("is:{word}"), true),
             match *word {
                 "forwarded" => "a standby handed them on; the active node's own event counts",
+                "copy" => "the same requests, as other audit devices of the node recorded them",
                 "late" => "answers to requests that were closed as unanswered",
                 "system" => {
                     "the audit device's own probes, plugins' lines and keytrail's heartbeats"

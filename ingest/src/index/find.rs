@@ -1,0 +1,185 @@
+//! One event of the index by its uid, with what is needed to make it again from its lines.
+
+use std::ops::Bound;
+
+use tantivy::columnar::Column;
+use tantivy::query::{BooleanQuery, EnableScoring, Occur, Query, RangeQuery, TermQuery, Weight};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocId, DocSet, SegmentReader, TERMINATED, Term};
+
+use super::document::{EVENT, request_and_response, state_of, uid_halves, uid_term};
+use super::reader::{engine, text};
+use super::{IndexError, Snapshot};
+use crate::event::{AuditEvent, Flag, Issued, Uid};
+use crate::pairing::{Issue, State};
+use crate::source::LeafIndex;
+
+/// An event as the index holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Indexed {
+    /// cluster/node/device.
+    pub source: String,
+    /// The request line.
+    pub request: Option<LeafIndex>,
+    /// The response line.
+    pub response: Option<LeafIndex>,
+    /// How pairing closed it.
+    pub state: State,
+    /// The leaf that issued it.
+    pub issued: Issued,
+    /// Its time, in nanoseconds since 1970.
+    pub time_unix_ns: Option<i64>,
+}
+
+impl Indexed {
+    /// Returns what the index holds of an event.
+    pub fn of(event: &AuditEvent, state: State) -> Indexed {
+        let (request, response) = request_and_response(event);
+        Indexed {
+            source: event.source.to_string(),
+            request,
+            response,
+            state,
+            issued: event.issued,
+            time_unix_ns: event.time.as_ref().map(|time| time.unix_ns),
+        }
+    }
+
+    /// Returns what makes it again; `source` is its source's number.
+    pub fn issue(&self, source: u32, replaces: bool) -> Issue {
+        Issue {
+            source,
+            request: self.request,
+            response: self.response,
+            state: self.state,
+            issued: self.issued,
+            replaces,
+        }
+    }
+}
+
+impl Snapshot {
+    /// Returns the event of this uid, if there is one. With `within`, only segments with a time from the first
+    /// to the second are looked at.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn find(
+        &self,
+        uid: Uid,
+        within: Option<(i64, i64)>,
+    ) -> Result<Option<Indexed>, IndexError> {
+        self.find_in(uid, within).map_err(|source| engine(&self.dir, source))
+    }
+
+    /// Returns the events of a source that count and have a line below a leaf.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn counting_below(&self, least: LeafIndex, source: &str) -> Result<Vec<Uid>, IndexError> {
+        let read = || -> tantivy::Result<Vec<Uid>> {
+            let weight = self.below(least, source)?;
+            let mut uids = Vec::new();
+            for segment in self.searcher.segment_readers() {
+                let half = |name| segment.fast_fields().u64(name);
+                let (high, low) = (half("uid_high")?, half("uid_low")?);
+                weight.for_each_no_score(segment, &mut |found| {
+                    for &document in found.iter().filter(|&&found| !segment.is_deleted(found)) {
+                        let halves = (high.first(document), low.first(document));
+                        let (high, low) = (halves.0.unwrap_or(0), halves.1.unwrap_or(0));
+                        let number = u128::from(high) << 64 | u128::from(low);
+                        uids.push(Uid(number.to_be_bytes()));
+                    }
+                })?;
+            }
+            Ok(uids)
+        };
+        read().map_err(|source| engine(&self.dir, source))
+    }
+
+    fn below(&self, least: LeafIndex, source: &str) -> tantivy::Result<Box<dyn Weight>> {
+        let fields = &self.fields;
+        let exact = |field, word: &str| -> Box<dyn Query> {
+            let term = Term::from_field_text(field, word);
+            Box::new(TermQuery::new(term, IndexRecordOption::Basic))
+        };
+        let below = |field| -> (Occur, Box<dyn Query>) {
+            let least = Bound::Excluded(Term::from_field_u64(field, least.0));
+            (Occur::Should, Box::new(RangeQuery::new(Bound::Unbounded, least)))
+        };
+        let lines = vec![below(fields.leaf_request), below(fields.leaf_response)];
+        let query = BooleanQuery::new(vec![
+            (Occur::Must, exact(fields.doc, EVENT)),
+            (Occur::Must, exact(fields.source, source)),
+            (Occur::Must, Box::new(BooleanQuery::new(lines))),
+            (Occur::MustNot, exact(fields.is, Flag::Copy.as_str())),
+        ]);
+        query.weight(EnableScoring::disabled_from_searcher(&self.searcher))
+    }
+
+    fn find_in(&self, uid: Uid, within: Option<(i64, i64)>) -> tantivy::Result<Option<Indexed>> {
+        let term = uid_term(&self.fields, uid);
+        for (segment, times) in self.searcher.segment_readers().iter().zip(self.times()?) {
+            let meant = |(from, to)| times.is_some_and(|(first, last)| first <= to && last >= from);
+            if !within.is_none_or(meant) {
+                continue;
+            }
+            let terms = segment.inverted_index(self.fields.uid_high)?;
+            let Some(mut found) = terms.read_postings(&term, IndexRecordOption::Basic)? else {
+                continue;
+            };
+            let mut document = found.doc();
+            while document != TERMINATED {
+                if !segment.is_deleted(document) && low(segment, document)? == uid_halves(uid).1 {
+                    return indexed(segment, document);
+                }
+                document = found.advance();
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the first and the last time of each segment, read once.
+    fn times(&self) -> tantivy::Result<&[Option<(i64, i64)>]> {
+        if let Some(times) = self.times.get() {
+            return Ok(times);
+        }
+        let of = |segment: &SegmentReader| -> tantivy::Result<Option<(i64, i64)>> {
+            let column: Option<Column<i64>> = segment.fast_fields().column_opt("time")?;
+            Ok(column.map(|column| (column.min_value(), column.max_value())))
+        };
+        let times = self.searcher.segment_readers().iter().map(of);
+        let times = times.collect::<tantivy::Result<Vec<_>>>()?;
+        Ok(self.times.get_or_init(|| times))
+    }
+}
+
+fn low(segment: &SegmentReader, document: DocId) -> tantivy::Result<u64> {
+    number(segment, "uid_low", document).map(Option::unwrap_or_default)
+}
+
+fn number(segment: &SegmentReader, column: &str, document: DocId) -> tantivy::Result<Option<u64>> {
+    let column: Option<Column<u64>> = segment.fast_fields().column_opt(column)?;
+    Ok(column.and_then(|column| column.first(document)))
+}
+
+fn indexed(segment: &SegmentReader, document: DocId) -> tantivy::Result<Option<Indexed>> {
+    let columns = segment.fast_fields();
+    let time: Option<Column<i64>> = columns.column_opt("time")?;
+    let state = text(&columns.str("state")?, document)?;
+    let (Some(source), Some(state)) =
+        (text(&columns.str("source")?, document)?, state.as_deref().and_then(state_of))
+    else {
+        return Ok(None);
+    };
+    let number = |name| number(segment, name, document);
+    let ordinal = number("issued_ordinal")?.and_then(|ordinal| u32::try_from(ordinal).ok());
+    Ok(Some(Indexed {
+        source,
+        request: number("leaf_request")?.map(LeafIndex),
+        response: number("leaf_response")?.map(LeafIndex),
+        state,
+        issued: Issued(LeafIndex(number("issued_leaf")?.unwrap_or(0)), ordinal.unwrap_or(0)),
+        time_unix_ns: time.and_then(|time| time.first(document)),
+    }))
+}
