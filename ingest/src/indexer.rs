@@ -23,6 +23,8 @@ use crate::source::{LeafIndex, SourceId, SourceIdError};
 
 mod devices;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod tip;
 
 use self::devices::{Devices, is_better};
@@ -188,8 +190,24 @@ impl Indexer {
     /// # Errors
     /// The ledger cannot be read or the index not written.
     pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64) -> bool) -> Result<(), IndexerError> {
+        self.catch_up_to(self.ledger.size(), progress)
+    }
+
+    /// Like [`Indexer::catch_up`], up to so many leaves. While a writer goes on, that is what it has signed: others
+    /// read no further, so the index may name nothing beyond.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn catch_up_to(
+        &mut self,
+        size: u64,
+        progress: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<(), IndexerError> {
         self.drop_removed()?;
         for batch in self.ledger.clone().batches(LeafIndex(self.next)) {
+            if self.next >= size {
+                break;
+            }
             let batch = batch?;
             let end = batch.header.end();
             self.tip = Some(Tip::of(&batch.header));

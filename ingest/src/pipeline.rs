@@ -361,7 +361,7 @@ fn index_import(
 ) -> Result<Indexer, IndexerError> {
     loop {
         let (size, last) = durable.wait(indexer.next(), Duration::from_secs(1));
-        indexer.catch_up(&mut |done| {
+        indexer.catch_up_to(size, &mut |done| {
             progress(Progress::Indexing(done, size.max(done)));
             true
         })?;
