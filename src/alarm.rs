@@ -94,8 +94,11 @@ const HELD_MAX: usize = 1000;
 /// What was told to whom.
 #[derive(Default)]
 pub(crate) struct Alarms {
-    held: BTreeMap<(usize, On, String, String), Held>,
+    held: BTreeMap<Key, Held>,
 }
+
+/// The alert's name, so that another configuration goes on with what was told; what, of what, which.
+type Key = (String, On, String, String);
 
 struct Held {
     condition: Condition,
@@ -115,7 +118,8 @@ impl Alarms {
         let mut holding = std::collections::BTreeSet::new();
         for (alert, config) in alerts.iter().enumerate() {
             for condition in conditions.iter().filter(|condition| applies(config, condition)) {
-                let key = (alert, condition.on, condition.subject.clone(), condition.which.clone());
+                let Condition { on, subject, which, .. } = condition.clone();
+                let key = (config.name.clone(), on, subject, which);
                 holding.insert(key.clone());
                 if self.held.len() >= HELD_MAX && !self.held.contains_key(&key) {
                     continue;
@@ -144,9 +148,11 @@ impl Alarms {
         }
         self.held.retain(|key, held| {
             let holds = holding.contains(key);
-            if !holds && held.told.is_some() {
+            // Whom the configuration does not name any more is told nothing.
+            let alert = alerts.iter().position(|config| config.name == key.0);
+            if let (false, Some(_), Some(alert)) = (holds, held.told, alert) {
                 let condition = held.condition.clone();
-                let (alert, since) = (key.0, held.since);
+                let since = held.since;
                 messages.push(Message { alert, condition, state: State::Resolved, since });
             }
             holds
@@ -155,7 +161,7 @@ impl Alarms {
     }
 
     /// Returns how many conditions of this kind have been told and hold.
-    pub(crate) fn firing(&self, alert: usize, on: On) -> usize {
+    pub(crate) fn firing(&self, alert: &str, on: On) -> usize {
         self.held
             .iter()
             .filter(|(key, held)| key.0 == alert && key.1 == on && held.told.is_some())

@@ -1,6 +1,7 @@
 //! How a command ends when it does not end well.
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 /// Why a command failed; each kind has its exit code.
@@ -30,9 +31,22 @@ impl fmt::Display for Failure {
         match self {
             Failure::CheckFailed(message) => f.write_str(message),
             Failure::Usage(message) => write!(f, "error: {message}"),
-            Failure::Other(error) => write!(f, "error: {error:#}"),
+            Failure::Other(error) => {
+                write!(f, "error: {error:#}")?;
+                if is_full(error) {
+                    f.write_str("; make room there and start again: nothing is lost as long as the audit files stay")?;
+                }
+                Ok(())
+            }
         }
     }
+}
+
+/// Tells whether a disk, or what this user may have of it, is full.
+fn is_full(error: &anyhow::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    let causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.map(io::Error::kind).any(|kind| matches!(kind, StorageFull | QuotaExceeded))
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {

@@ -1,5 +1,6 @@
 //! What `/metrics` tells, in Prometheus's names. `docs/alerts.md` lists them.
 
+use ingest::room::Space;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use query::coverage::Grade;
@@ -16,8 +17,10 @@ pub(crate) struct Metrics(PrometheusRecorder);
 pub(crate) struct Seen {
     /// Everything that stood in the files is recorded; none: nothing is followed.
     pub(crate) caught_up: Option<bool>,
-    /// Bytes free and in all on the data folder's volume.
-    pub(crate) disk: Option<(u64, u64)>,
+    /// The data folder's volume.
+    pub(crate) space: Option<Space>,
+    /// That there is little room on it, in words.
+    pub(crate) tight: Option<String>,
     /// When the last verification ended, in seconds since 1970, and what came of it.
     pub(crate) verified: Option<(i64, bool)>,
     /// Bytes of followed files that are not in the ledger, by source.
@@ -60,9 +63,12 @@ impl Metrics {
             if let Some(caught_up) = seen.caught_up {
                 gauge!("keytrail_tail_caught_up").set(f64::from(u8::from(caught_up)));
             }
-            if let Some((free, size)) = seen.disk {
-                gauge!("keytrail_data_free_bytes").set(free as f64);
-                gauge!("keytrail_data_size_bytes").set(size as f64);
+            if let Some(space) = &seen.space {
+                gauge!("keytrail_data_free_bytes").set(space.available as f64);
+                gauge!("keytrail_data_size_bytes").set(space.size as f64);
+                gauge!("keytrail_data_reserve_bytes").set(space.reserve as f64);
+                let paused = f64::from(u8::from(space.paused.is_some()));
+                gauge!("keytrail_recording_paused").set(paused);
             }
             if let Some((at, intact)) = seen.verified {
                 gauge!("keytrail_verify_timestamp_seconds").set(at as f64);
@@ -73,9 +79,9 @@ impl Metrics {
                     .set(*bytes as f64);
             }
             of_sources(status);
-            for (number, alert) in alerts.iter().enumerate() {
+            for alert in alerts {
                 for &on in &alert.on {
-                    let firing = alarms.firing(number, on) as f64;
+                    let firing = alarms.firing(&alert.name, on) as f64;
                     gauge!("keytrail_alert_firing", "alert" => alert.name.clone(), "on" => on.as_str())
                         .set(firing);
                 }
@@ -132,6 +138,8 @@ fn describe() {
     describe_gauge!("keytrail_tail_caught_up", "1 if all that stood in the files is recorded");
     describe_gauge!("keytrail_data_free_bytes", "Free on the data folder's volume");
     describe_gauge!("keytrail_data_size_bytes", "Size of the data folder's volume");
+    describe_gauge!("keytrail_data_reserve_bytes", "What of it is left to the secrets server");
+    describe_gauge!("keytrail_recording_paused", "1 while nothing is recorded for want of room");
     describe_gauge!("keytrail_verify_timestamp_seconds", "When the last verification ended");
     describe_gauge!("keytrail_verify_intact", "1 if the ledger was what was signed");
     describe_gauge!("keytrail_alert_firing", "Conditions of an alert that hold and were told");

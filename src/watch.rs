@@ -3,6 +3,7 @@
 //! A thread of its own that reads what everybody can read. It never holds up the tail: what it writes of its own
 //! is offered to the ledger, and what it sends waits in a queue of its own.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender as StopSender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +11,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use ingest::ledger::{LedgerReader, VerifyOptions, verify};
 use ingest::own::Fact;
 use ingest::pipeline::{CaughtUp, OwnLines};
 use ingest::record::now_unix_ns;
+use ingest::retention;
+use ingest::room::Room;
 use query::status::{Status, status};
 use query::trail::Trail;
 use serde_json::json;
@@ -28,6 +32,8 @@ use self::conditions::conditions;
 
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long keytrail's end waits for alarms to be sent.
+const SEND_AT_LAST: Duration = Duration::from_secs(5);
 /// Who is behind by no more than this is ready.
 const READY_LAG: Duration = Duration::from_secs(60);
 
@@ -38,6 +44,10 @@ pub(crate) struct Watching {
     pub(crate) verify_every: Option<Duration>,
     /// Followed files that one name tells, by source.
     pub(crate) files: Vec<(String, PathBuf)>,
+    /// What was told under an earlier configuration.
+    pub(crate) alarms: Alarms,
+    /// Knows the data folder's volume.
+    pub(crate) room: Room,
     /// Of the running line, if files are followed.
     pub(crate) following: Option<(OwnLines, CaughtUp)>,
 }
@@ -45,7 +55,9 @@ pub(crate) struct Watching {
 /// A running watch.
 pub(crate) struct Watch {
     stop: StopSender<()>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Alarms>,
+    /// What sends alarms, with each alert's name.
+    sending: Vec<(String, tokio::task::JoinHandle<()>)>,
 }
 
 /// Why questions cannot be answered as they should, if so.
@@ -56,17 +68,21 @@ impl Watch {
     ///
     /// # Errors
     /// The trail cannot be opened, or no thread started.
-    pub(crate) fn start(watching: Watching) -> Result<(Watch, web::Monitor)> {
+    pub(crate) fn start(mut watching: Watching) -> Result<(Watch, web::Monitor)> {
         let trail = Trail::open(&watching.data)?;
-        let senders =
-            watching.alerts.iter().map(|alert| Sender::start(&alert.name, alert.to.clone()));
+        let (mut senders, mut sending) = (Vec::new(), Vec::new());
+        for alert in &watching.alerts {
+            let (sender, task) = Sender::start(&alert.name, alert.to.clone());
+            senders.push(sender);
+            sending.push((alert.name.clone(), task));
+        }
         let metrics = Metrics::new();
         let handle = metrics.handle();
         let ready: Readiness =
             Arc::new(Mutex::new(Err("nothing has been looked at yet".to_owned())));
         let mut eye = Eye {
-            senders: senders.collect(),
-            alarms: Alarms::default(),
+            senders,
+            alarms: std::mem::take(&mut watching.alarms),
             ready: Arc::clone(&ready),
             verified: None,
             verifying: None,
@@ -82,7 +98,7 @@ impl Watch {
             loop {
                 eye.look();
                 if stopped.recv_timeout(every) != Err(RecvTimeoutError::Timeout) {
-                    return;
+                    return eye.alarms;
                 }
             }
         });
@@ -91,14 +107,23 @@ impl Watch {
             move || handle.render(),
             move || ready.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         );
-        Ok((Watch { stop, thread }, monitor))
+        Ok((Watch { stop, thread, sending }, monitor))
     }
 
-    /// Stops to watch.
-    pub(crate) fn stop(self) {
+    /// Stops to watch; what was to be told still is, if it can be within a few seconds. Returns what was told so
+    /// far. Within a runtime that has several threads.
+    pub(crate) async fn stop(self) -> Alarms {
         // It may have ended by a panic, which has told for itself.
         let _ = self.stop.send(());
-        let _ = self.thread.join();
+        // It may be looking; that takes a moment, in which nobody else has to wait.
+        let alarms = tokio::task::block_in_place(|| self.thread.join());
+        let until = tokio::time::Instant::now() + SEND_AT_LAST;
+        for (alert, sending) in self.sending {
+            if tokio::time::timeout_at(until, sending).await.is_err() {
+                tracing::error!(alert, "keytrail ends, and alarms were not sent");
+            }
+        }
+        alarms.unwrap_or_default()
     }
 }
 
@@ -139,13 +164,15 @@ impl Eye {
         if let Err(error) = self.trail.refresh() {
             tracing::warn!("the trail cannot be read anew: {error}");
         }
+        let space = self.watching.room.space().ok();
         let seen = Seen {
             caught_up: self
                 .watching
                 .following
                 .as_ref()
                 .map(|(_, caught_up)| caught_up.since().is_some()),
-            disk: disk(&self.watching.data),
+            tight: space.as_ref().and_then(|space| self.watching.room.is_tight(space)),
+            space,
             verified: self
                 .verified
                 .as_ref()
@@ -301,8 +328,15 @@ pub(crate) fn trial(config: &AlertConfig, cluster: &str) -> Notification {
 }
 
 fn verified(data: &Path) -> Verified {
-    let options = ingest::ledger::VerifyOptions::default();
-    let result = ingest::ledger::verify(data, &options, &mut |_, _| {});
+    let removed = LedgerReader::open(data).and_then(|ledger| Ok(retention::told(&ledger)?.removed));
+    let options = VerifyOptions {
+        // What cannot be read vouches for nothing; the verification names it.
+        removed: removed.unwrap_or_default(),
+        // Nobody waits for it, and the server on this machine may need the other cores.
+        threads: Some(NonZeroUsize::MIN),
+        ..VerifyOptions::default()
+    };
+    let result = verify(data, &options, &mut |_, _| {});
     let problem = match result {
         Ok(verification) if verification.intact => None,
         Ok(verification) => {
@@ -315,10 +349,46 @@ fn verified(data: &Path) -> Verified {
     Verified { at: now_unix_ns() / 1_000_000_000, problem }
 }
 
-fn disk(data: &Path) -> Option<(u64, u64)> {
-    let volume = rustix::fs::statvfs(data).ok()?;
-    Some((
-        volume.f_bavail.saturating_mul(volume.f_frsize),
-        volume.f_blocks.saturating_mul(volume.f_frsize),
-    ))
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ingest::ledger::{Ledger, NewBatch, Stream};
+    use ingest::source::{Lines, Reader};
+
+    use super::*;
+
+    #[test]
+    fn what_a_tombstone_says_was_removed_is_no_fault() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // Small segments, a month old.
+        let mut ledger = Ledger::open_with(folder.path(), "c", 1_000).expect("a ledger");
+        let (mut generation, mut offset) = (None, 0);
+        for number in 0..40 {
+            let mut lines = Lines::default();
+            lines.push(format!("line {number} {:x<200}\n", "").as_bytes());
+            let appended = ledger.append(&NewBatch {
+                stream: Stream::Lines,
+                source: "c/n/file",
+                generation,
+                parent: None,
+                offset,
+                reader: Reader::Live,
+                arrived_unix_ns: now_unix_ns() - 30 * 86_400_000_000_000,
+                continued: false,
+                unterminated: false,
+                lines: &lines,
+            });
+            generation = Some(appended.expect("appended").generation);
+            offset += lines.bytes.len() as u64;
+        }
+        ledger.checkpoint().expect("signed");
+        drop(ledger);
+        let mut ledger = Ledger::open_with(folder.path(), "c", 1_000).expect("a ledger");
+        let kept = Duration::from_secs(86_400);
+        let removed = retention::apply(&mut ledger, kept).expect("removed");
+        assert!(!removed.is_empty());
+        drop(ledger);
+        assert_eq!(verified(folder.path()).problem, None);
+    }
 }

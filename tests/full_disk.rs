@@ -1,42 +1,12 @@
 //! A small volume that fills up: keytrail stops before the server is hurt, and goes on when there is room.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::util::{DEADLINE, Data, Server, pair, tools_required, until};
-
-/// A file system in memory; gone when the test ends.
-struct SmallVolume {
-    path: PathBuf,
-    _place: tempfile::TempDir,
-}
-
-impl SmallVolume {
-    /// Mounts one; none where this user may not.
-    fn mount(megabytes: u32) -> Option<SmallVolume> {
-        let place = tempfile::tempdir().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"]).arg(place.path());
-        if mount.output().is_ok_and(|output| output.status.success()) {
-            return Some(SmallVolume { path: place.path().to_owned(), _place: place });
-        }
-        eprintln!("nothing was checked here: mounting a small volume needs root");
-        None
-    }
-
-    fn free(&self) -> u64 {
-        let volume = rustix::fs::statvfs(&self.path).unwrap();
-        volume.f_bavail * volume.f_frsize
-    }
-}
-
-impl Drop for SmallVolume {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.path).output();
-    }
-}
+use crate::util::{
+    Bao, DEADLINE, Data, Server, SmallVolume, pair, real_openbao_is_wanted, tools_required, until,
+};
 
 const MEGABYTE: u64 = 1 << 20;
 
@@ -49,15 +19,6 @@ fn config(folder: &Path, log: &Path, reserve: u64) -> PathBuf {
     );
     fs::write(&path, text).unwrap();
     path
-}
-
-/// Takes room on a volume until so much is left.
-fn fill(volume: &SmallVolume, path: &Path, left: u64) {
-    let mut ballast = File::create(path).unwrap();
-    let block = vec![1; 64 << 10];
-    while volume.free() > left + block.len() as u64 {
-        ballast.write_all(&block).unwrap();
-    }
 }
 
 #[test]
@@ -82,8 +43,7 @@ fn the_reserve_is_the_servers_and_recording_goes_on_by_itself() {
         (data.status_of("events") == 50).then_some(())
     });
 
-    let ballast = volume.path.join("ballast");
-    fill(&volume, &ballast, 17 * MEGABYTE);
+    volume.fill_to(17 * MEGABYTE);
     let mut written = 50;
     until("recording stops for want of room", DEADLINE, || {
         write(written..written + 200);
@@ -101,7 +61,7 @@ fn the_reserve_is_the_servers_and_recording_goes_on_by_itself() {
     assert!(volume.free() < before);
     assert_eq!(data.status_of("leaves"), had, "nothing is recorded meanwhile");
 
-    fs::remove_file(&ballast).unwrap();
+    volume.make_room();
     until("all is recorded and found", DEADLINE, || {
         (data.status_of("events") == u64::from(written)).then_some(())
     });
@@ -123,11 +83,7 @@ fn a_volume_that_is_full_under_keytrail_is_waited_for() {
     let config = config(folder.path(), &log, 16 * MEGABYTE);
     let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
     until("the first request is found", DEADLINE, || (data.status_of("events") == 1).then_some(()));
-    let ballast = volume.path.join("ballast");
-    fill(&volume, &ballast, 0);
-    let mut rest = OpenOptions::new().append(true).open(&ballast).unwrap();
-    // To the last byte.
-    while rest.write_all(&[1; 512]).is_ok() {}
+    volume.fill_up();
     let mut audit = OpenOptions::new().append(true).open(&log).unwrap();
     for id in 0..2000 {
         audit
@@ -137,13 +93,108 @@ fn a_volume_that_is_full_under_keytrail_is_waited_for() {
     until("keytrail says that the disk is full", DEADLINE, || {
         server.said().contains("is full").then_some(())
     });
-    // An open file keeps its room.
-    drop(rest);
-    fs::remove_file(&ballast).unwrap();
+    volume.make_room();
     until("all is recorded and found", DEADLINE, || {
         (data.status_of("events") == 2001).then_some(())
     });
     assert_eq!(data.cat("c/n/file"), fs::read(&log).unwrap(), "each byte once");
     drop(server);
     data.run("verify", [] as [&str; 0]).expect(0);
+}
+
+#[test]
+fn a_start_on_a_full_volume_says_so_and_a_later_one_records_all() {
+    let Some(volume) = SmallVolume::mount(48) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    fs::write(&log, pair("first", "secret/data/a", -5)).unwrap();
+    let data = Data::at(&volume.path.join("data"));
+    let config = config(folder.path(), &log, 0);
+    volume.fill_up();
+    let arguments = ["--listen", "127.0.0.1:0", "-c", config.to_str().unwrap()];
+    let refused = data.run("run", arguments).expect(3);
+    assert!(refused.stderr.contains("No space left on device"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("make room there and start again"), "{}", refused.stderr);
+    volume.make_room();
+    let _server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    until("the request is found", DEADLINE, || (data.status_of("events") == 1).then_some(()));
+}
+
+/// A real server and keytrail on one small volume, as they must not be set up and will be: keytrail gives way, the
+/// server never fails, and what keytrail calls safe to remove is.
+#[test]
+fn a_real_openbao_on_the_same_volume_never_fails_by_keytrail() {
+    if !real_openbao_is_wanted() {
+        return;
+    }
+    let volume = SmallVolume::mount(1536).expect("mounting a small volume needs root");
+    let log = volume.path.join("audit.log");
+    let bao = Bao::start(&volume.path);
+    bao.run(&["secrets", "enable", "-path=big", "kv"]).expect("a mount");
+    // Some 9 KB a request line, since every value is hashed, and no two alike.
+    let body = |number: u64| {
+        let values: Vec<String> =
+            (0..100).map(|n| format!("\"key-{n}\":\"value-{number}-{n}\"")).collect();
+        format!("{{{}}}", values.join(","))
+    };
+    let mut written = 0;
+    let mut write_until = |enough: &mut dyn FnMut() -> bool| {
+        while !enough() {
+            for _ in 0..20 {
+                let path = format!("big/{}", written % 50);
+                assert_eq!(bao.write(&path, &body(written)), 204);
+                written += 1;
+            }
+        }
+        written
+    };
+    let data = Data::at(&volume.path.join("data"));
+    let config = config(&volume.path, &log, 64 * MEGABYTE);
+    let config = config.to_str().unwrap();
+    let server = Server::start(&data, &["-c", config]);
+    let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+
+    // A segment is sealed once the next one is begun; by then all of the rotated file is in it.
+    write_until(&mut || length(&log) > 24 * MEGABYTE);
+    let rotated = volume.path.join("audit.log.1");
+    fs::rename(&log, &rotated).unwrap();
+    bao.hang_up();
+    let segments = volume.path.join("data/ledger/lines");
+    let total = write_until(&mut || fs::read_dir(&segments).unwrap().count() > 1);
+    let recorded = || data.total("path:big/*");
+    until("all is found", 4 * DEADLINE, || (recorded() == total).then_some(()));
+    let safe = || -> Vec<PathBuf> {
+        let status = data.run("status", ["-c", config, "--format", "json"]).expect(0).json();
+        let files = status[0]["disk"]["rotated_files"].as_array().unwrap().clone();
+        let safe = files.iter().filter(|file| file["safe_to_remove"] == true);
+        safe.map(|file| file["path"].as_str().unwrap().into()).collect()
+    };
+    until("the rotated file is safe to remove", 4 * DEADLINE, || {
+        (safe() == [rotated.clone()]).then_some(())
+    });
+    let before = (data.count("", "path"), data.count("", "decision"));
+    let lines = fs::read(&rotated).unwrap();
+    server.terminate();
+    for file in safe() {
+        fs::remove_file(file).unwrap();
+    }
+    let server = Server::start(&data, &["-c", config]);
+    data.run("verify", [""; 0]).expect(0);
+    assert_eq!((data.count("", "path"), data.count("", "decision")), before);
+    assert!(data.cat("c/n/file").starts_with(&lines), "the removed file is still there to be read");
+    assert_eq!(data.status_of("gaps"), 0);
+
+    volume.fill_to(72 * MEGABYTE);
+    write_until(&mut || server.said().contains("recording stops for want of room"));
+    let (free, leaves) = (volume.free(), data.status_of("leaves"));
+    assert!(free > 60 * MEGABYTE, "only {free} bytes are left");
+    // The server goes on into its reserve, and every request is answered.
+    let total = write_until(&mut || volume.free() < 16 * MEGABYTE);
+    assert_eq!(data.status_of("leaves"), leaves, "keytrail takes nothing more");
+    volume.make_room();
+    until("all is recorded and found", DEADLINE, || (recorded() == total).then_some(()));
+    assert_eq!(data.cat("c/n/file"), [lines, fs::read(&log).unwrap()].concat(), "each byte once");
+    assert_eq!(data.status_of("gaps"), 0);
+    server.terminate();
+    data.run("verify", ["--index"]).expect(0);
 }

@@ -5,8 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufWriter, Write};
 
 use crate::util::{
-    DEADLINE, Data, Server, fixture_text, login_response, pair, request, response, until,
-    with_error,
+    DEADLINE, Data, Server, login_response, pair, request, response, until, with_error,
 };
 
 const LOGIN: &str = "auth/userpass/login/alice";
@@ -102,32 +101,6 @@ fn the_last_line_of_an_imported_file_needs_no_line_end() {
     data.import([&path]);
     assert_eq!(data.cat("c/n/file"), text.trim_end().as_bytes());
     assert_eq!((data.total("outcome:success"), data.status_of("undecodable")), (1, 0));
-}
-
-#[test]
-fn the_torn_lines_of_a_real_crash() {
-    for (name, undecodable) in [
-        ("crash/torn-by-kill9.audit.jsonl", 1),
-        ("crash/torn-by-kill9-then-restart.audit.jsonl", 1),
-        ("crash/truncated-mid-line-then-restart.jsonl", 1),
-        ("diskfull/audit-after-room.jsonl.gz", 1),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.log");
-        let text = fixture_text(&format!("openbao-2.7.2/{name}"));
-        fs::write(&path, &text).unwrap();
-        let data = Data::new();
-        data.import([&path]);
-        assert!(data.cat("c/n/file") == text.as_bytes(), "{name}");
-        assert_eq!(data.status_of("undecodable"), undecodable, "{name}");
-        // Every whole line has its event: the entry that is glued to the torn one too.
-        let ids: std::collections::BTreeSet<&str> = text
-            .split("\"request\":{\"id\":\"")
-            .skip(1)
-            .filter_map(|rest| rest.get(..36))
-            .collect();
-        assert_eq!(data.search("").len(), ids.len(), "{name}");
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the tests share: the program run as a command and as a server, data folders, recordings.
 
+mod bao;
 mod command;
 mod entry;
 mod fake_server;
@@ -7,8 +8,10 @@ mod fixture;
 mod http;
 mod receiver;
 mod server;
+mod volume;
 mod wait;
 
+pub(crate) use bao::{Bao, real_openbao_is_wanted};
 pub(crate) use command::{Data, Run, keytrail};
 pub(crate) use entry::{login_response, pair, request, response, with_error};
 pub(crate) use fake_server::FakeServer;
@@ -19,4 +22,5 @@ pub(crate) use fixture::{
 pub(crate) use http::{get, get_with_host, visible_text};
 pub(crate) use receiver::Receiver;
 pub(crate) use server::Server;
+pub(crate) use volume::SmallVolume;
 pub(crate) use wait::{DEADLINE, until};

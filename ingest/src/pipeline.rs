@@ -21,7 +21,7 @@ use crate::own::{Fact, OwnLine};
 use crate::record::{
     Patience, RecordError, RecordOptions, Recorded, ToLedger, now_unix_ns, record,
 };
-use crate::room::{Reserve, Room, Space};
+use crate::room::{Reserve, Room};
 use crate::source::{LeafIndex, Reader, SourceId};
 use crate::tail::{FollowOptions, Input, StopSignal, Tail, TailError, import as read_whole};
 
@@ -155,12 +155,9 @@ impl Following {
         CaughtUp(Arc::clone(&self.quiet_since))
     }
 
-    /// Returns how much room there is, and whether recording waits for more.
-    ///
-    /// # Errors
-    /// The operating system does not tell.
-    pub fn space(&self) -> std::io::Result<Space> {
-        self.room.space()
+    /// Returns what watches the data folder's volume, and knows whether recording waits for room.
+    pub fn room(&self) -> Room {
+        self.room.clone()
     }
 
     /// Stops reading, records and indexes what was read, and closes everything.

@@ -97,6 +97,23 @@ impl Room {
         })
     }
 
+    /// Tells that there is little room, while there still is some: recording is paused, or less is free than the reserve
+    /// and half of it again. A volume without followed files is measured by the same reserve.
+    pub fn is_tight(&self, space: &Space) -> Option<String> {
+        if let Some(pause) = &space.paused {
+            return Some(format!("nothing is recorded since {}: {}", pause.since, pause.why));
+        }
+        let reserve = self.reserve.of(space.size);
+        (space.available < reserve.saturating_add(reserve / 2)).then(|| {
+            let [free, size, reserve] = [space.available, space.size, reserve].map(|bytes| bytes >> 20);
+            let then = match space.reserve {
+                0 => "",
+                _ => ", which is left to the secrets server: recording stops there",
+            };
+            format!("{free} MiB of {size} MiB are free on the data folder's volume; the reserve is {reserve} MiB{then}")
+        })
+    }
+
     /// Tells why `bytes` more may not be written; `None` if they may. While writing is paused, there must be
     /// some more room than that.
     pub fn refuses(&self, bytes: u64) -> Option<String> {
@@ -158,6 +175,30 @@ mod tests {
         let elsewhere = Room::new(data.path(), vec!["/proc".into()], all);
         assert_eq!(elsewhere.refuses(1), None);
         assert_eq!(elsewhere.space().unwrap().reserve, 0);
+    }
+
+    #[test]
+    fn little_room_is_told_before_recording_stops() {
+        let data = tempfile::tempdir().unwrap();
+        let reserve = Reserve { bytes: 1000 << 20, percent: 10 };
+        let room = Room::new(data.path(), vec![data.path().to_owned()], reserve);
+        let space = |available: u64, reserve| Space {
+            size: 5000 << 20,
+            available: available << 20,
+            reserve,
+            paused: None,
+        };
+        assert_eq!(room.is_tight(&space(1500, 0)), None);
+        let told = room.is_tight(&space(1499, 1000 << 20)).unwrap();
+        assert_eq!(
+            told,
+            "1499 MiB of 5000 MiB are free on the data folder's volume; the reserve is 1000 MiB, which is left to \
+             the secrets server: recording stops there"
+        );
+        assert!(room.is_tight(&space(1499, 0)).unwrap().ends_with("the reserve is 1000 MiB"));
+        room.set_paused("full");
+        let paused = Space { paused: room.space().unwrap().paused, ..space(4000, 0) };
+        assert!(room.is_tight(&paused).unwrap().contains(": full"));
     }
 
     #[test]

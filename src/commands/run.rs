@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ingest::pipeline::{self, FollowSettings, Following};
+use ingest::room::{Reserve, Room};
 use query::trail::Trail;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::alarm::Alarms;
 use crate::args::RunArgs;
 use crate::config::{Beside, Config, LISTEN, check_listen};
 use crate::failure::Failure;
@@ -47,22 +49,24 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     let file = args.config.or_else(|| args.audit_log.is_none().then(|| "keytrail.toml".into()));
     let runtime = runtime()?;
     let mut present = (listen, config);
+    let mut alarms = Alarms::default();
     loop {
         let (listen, config) = present;
-        match run_with(&runtime, &data, listen, config, file.as_deref())? {
+        match run_with(&runtime, &data, listen, config, file.as_deref(), &mut alarms)? {
             Ended::AsAsked => return Ok(()),
             Ended::Reload { bound, config } => present = (bound, *config),
         }
     }
 }
 
-/// Follows and serves with one configuration.
+/// Follows and serves with one configuration. `alarms` are those that were told before, and afterwards all.
 fn run_with(
     runtime: &Runtime,
     data: &Path,
     listen: SocketAddr,
     config: Config,
     file: Option<&Path>,
+    alarms: &mut Alarms,
 ) -> Result<Ended, Failure> {
     let departures = config.checkpoint.departures()?;
     if let Some(why) = departures.ahead_of(data)? {
@@ -82,7 +86,8 @@ fn run_with(
         reserve: config.reserve,
     })?;
     let leaving = departures.start(data)?;
-    let served = runtime.block_on(serve_until(data, listen, Some(following), &config.beside, file));
+    let served =
+        runtime.block_on(serve_until(data, listen, Some(following), &config.beside, file, alarms));
     if let Some(leaving) = leaving {
         leaving.stop();
     }
@@ -113,7 +118,8 @@ pub(crate) async fn serve(
     following: Option<Following>,
     beside: &Beside,
 ) -> Result<(), Failure> {
-    serve_until(data, listen, following, beside, None).await.map(|_| ())
+    let mut alarms = Alarms::default();
+    serve_until(data, listen, following, beside, None, &mut alarms).await.map(|_| ())
 }
 
 /// Like [`serve`], or until SIGHUP comes and the configuration in `file` is in order.
@@ -123,6 +129,7 @@ async fn serve_until(
     following: Option<Following>,
     beside: &Beside,
     file: Option<&Path>,
+    alarms: &mut Alarms,
 ) -> Result<Ended, Failure> {
     let trail = Trail::open(data).with_context(|| format!("data folder {}", data.display()))?;
     let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -143,6 +150,11 @@ async fn serve_until(
         alerts: beside.alerts.clone(),
         verify_every: beside.verify_every,
         files: beside.files.clone(),
+        alarms: std::mem::take(alarms),
+        room: match &following {
+            Some(following) => following.room(),
+            None => Room::new(data, Vec::new(), Reserve::default()),
+        },
         following: following
             .as_ref()
             .map(|following| (following.own_lines(), following.caught_up())),
@@ -168,8 +180,7 @@ async fn serve_until(
     if let Some(heartbeats) = heartbeats {
         heartbeats.stop().await;
     }
-    // It may be looking; that takes a moment, in which nobody else has to wait.
-    tokio::task::block_in_place(|| watch_trail.stop());
+    *alarms = watch_trail.stop().await;
     if let Some(retaining) = retaining {
         tokio::task::block_in_place(|| retaining.stop());
     }

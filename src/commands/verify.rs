@@ -48,11 +48,14 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     // What cannot be read vouches for nothing; the verification names it.
     let removed = removed.unwrap_or_default();
     let bar = count_bar("verifying");
-    let verification =
-        verify(&data, &VerifyOptions { key, against, removed }, &mut |done, all| {
+    let verification = verify(
+        &data,
+        &VerifyOptions { key, against, removed, threads: None },
+        &mut |done, all| {
             bar.set_length(all);
             bar.set_position(done);
-        })?;
+        },
+    )?;
     bar.finish_and_clear();
     let mut text = describe(&verification);
     let mut failed = !verification.intact

@@ -49,6 +49,18 @@ pub(crate) struct ServerConfig {
 }
 
 impl ServerConfig {
+    /// Returns a server that is read from so often, without a token.
+    pub(crate) fn beating(address: &str, source: String, every: Duration) -> ServerConfig {
+        ServerConfig {
+            address: address.to_owned(),
+            sources: vec![source],
+            heartbeat: Some(every),
+            counters: false,
+            token_file: None,
+            ca_file: None,
+        }
+    }
+
     /// Returns a client of it.
     ///
     /// # Errors

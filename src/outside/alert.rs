@@ -13,6 +13,7 @@ use sha2::Sha256;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::{chain, client, secret};
 use crate::config::Target;
@@ -35,23 +36,22 @@ pub(crate) struct Notification {
 }
 
 /// The way to one target.
-#[derive(Clone)]
 pub(crate) struct Sender {
     name: String,
     queue: mpsc::Sender<Notification>,
 }
 
 impl Sender {
-    /// Starts the task that sends.
-    pub(crate) fn start(name: &str, target: Target) -> Sender {
+    /// Starts the task that sends; it ends when the sender is gone and its queue is empty.
+    pub(crate) fn start(name: &str, target: Target) -> (Sender, JoinHandle<()>) {
         let (queue, mut waiting) = mpsc::channel::<Notification>(QUEUE);
         let named = name.to_owned();
-        tokio::spawn(async move {
+        let sending = tokio::spawn(async move {
             while let Some(notification) = waiting.recv().await {
                 deliver(&named, &target, &notification).await;
             }
         });
-        Sender { name: name.to_owned(), queue }
+        (Sender { name: name.to_owned(), queue }, sending)
     }
 
     /// Hands over a message; a full queue is logged, since the target has been failing for long.

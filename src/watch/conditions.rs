@@ -12,8 +12,6 @@ use crate::metrics::Seen;
 const GAP_NEWS_NS: i64 = 24 * 3_600_000_000_000;
 /// A heartbeat may be so late.
 const HEARTBEAT_LATE_NS: i64 = 60_000_000_000;
-/// What stays free on a volume: the last tenth, at least this much.
-const RESERVE_BYTES: u64 = 1 << 30;
 
 /// Returns everything that holds.
 pub(super) fn conditions(
@@ -41,15 +39,8 @@ pub(super) fn conditions(
             format!("behind for {seconds} s: {unread} bytes not read, {leaves} leaves not indexed");
         push(On::Lag, "trail", text);
     }
-    if let Some((free, size)) = seen.disk
-        && free < RESERVE_BYTES.max(size / 10)
-    {
-        let (free, size) = (free >> 20, size >> 20);
-        push(
-            On::Disk,
-            "data",
-            format!("{free} MiB of {size} MiB are free on the data folder's volume"),
-        );
+    if let Some(tight) = &seen.tight {
+        push(On::Disk, "data", tight.clone());
     }
     if let Some(problem) = verify {
         push(On::Verify, "ledger", format!("the ledger is not what was signed: {problem}"));

@@ -32,6 +32,22 @@ pub(super) enum Action {
     OlderCopy,
     /// The youngest plain rotated file is compressed.
     Compress,
+    /// The path becomes a symlink to another, empty file; the server writes on to the one before.
+    Switch,
+    /// The symlink is switched back to the file before; the server writes on to the one it has.
+    SwitchBack,
+    /// keytrail may not open the file any more.
+    Forbid,
+    /// keytrail may open all files again.
+    Allow,
+    /// A file bears the time of another year.
+    Stamp,
+    /// keytrail's clock jumps, back or forth.
+    Clock,
+    /// The volume of the data folder is filled to the last byte.
+    Fill,
+    /// There is room again.
+    Room,
     /// The folder is moved away, and something else may come back.
     FolderAway,
     /// The folder is moved back.
@@ -49,7 +65,7 @@ pub(super) enum Action {
 use Action::*;
 
 /// Each action, its name, and how often it comes, of all together.
-const ALL: [(Action, &str, u32); 19] = [
+const ALL: [(Action, &str, u32); 27] = [
     (Line, "line", 22),
     (Part, "part", 5),
     (Rotate, "rotate", 9),
@@ -63,6 +79,14 @@ const ALL: [(Action, &str, u32); 19] = [
     (Swap, "swap", 3),
     (OlderCopy, "older-copy", 2),
     (Compress, "compress", 6),
+    (Switch, "switch", 3),
+    (SwitchBack, "switch-back", 2),
+    (Forbid, "forbid", 3),
+    (Allow, "allow", 3),
+    (Stamp, "stamp", 3),
+    (Clock, "clock", 3),
+    (Fill, "fill", 2),
+    (Room, "room", 3),
     (FolderAway, "folder-away", 2),
     (FolderBack, "folder-back", 4),
     (Kill, "kill", 6),

@@ -1,4 +1,4 @@
-"""Prints what stands in ledgers, one JSON object a line: python3 dump_ledgers.py DOCS DATA…
+"""Prints what stands in ledgers, or what is wrong with them, one JSON object a line: python3 dump_ledgers.py DOCS DATA…
 
 DOCS is the folder of read_ledger.py, which reads and checks the ledgers here; nothing of keytrail is asked.
 Bytes are printed as text in which each character is one byte.
@@ -24,12 +24,12 @@ def text(data):
     return data.decode("latin-1")
 
 
-for data in sys.argv[2:]:
+def dump(data):
     captured = Captured()
     with contextlib.redirect_stdout(captured), contextlib.redirect_stderr(io.StringIO()) as verdict:
         code = read_ledger.main(data)
     if code:
-        sys.exit(f"{data}: {verdict.getvalue()}")
+        return {"wrong": verdict.getvalue()}
     batches = []
     for _, fields, lines, _ in read_ledger.batches(Path(data) / "ledger" / "lines"):
         start, pieces = 0, []
@@ -39,6 +39,10 @@ for data in sys.argv[2:]:
         batch = {name: fields[name] for name in ("leaf", "generation", "parent", "offset", "flags")}
         batches.append(batch | {"lines": pieces})
     if text(captured.buffer.getvalue()) != "".join(piece for batch in batches for piece in batch["lines"]):
-        sys.exit(f"{data}: not all batches are below the checkpoint")
+        return {"wrong": "not all batches are below the checkpoint"}
     own = [text(lines) for _, _, lines, _ in read_ledger.batches(Path(data) / "ledger" / "own")]
-    print(json.dumps({"batches": batches, "own": "".join(own)}))
+    return {"batches": batches, "own": "".join(own)}
+
+
+for data in sys.argv[2:]:
+    print(json.dumps(dump(data)))

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::action::Action;
+use super::surroundings::Surroundings;
 use super::world::World;
 use crate::util::{Data, Server, until};
 
@@ -16,32 +17,63 @@ const SETTLED: Duration = Duration::from_secs(15);
 
 /// What a sequence left behind.
 pub(super) struct Played {
-    /// The ledger is in `data` below it.
-    pub(super) folder: TempDir,
+    data: Data,
     pub(super) world: World,
+    // What the data folder stands on goes last.
+    _surroundings: Surroundings,
+    _folder: TempDir,
+}
+
+impl Played {
+    /// Returns the data folder.
+    pub(super) fn data(&self) -> &Path {
+        self.data.path()
+    }
 }
 
 /// Plays a sequence, brings everything into order, lets keytrail read all there is, and ends it.
 pub(super) fn play(glob: bool, actions: &[Action]) -> Played {
     let folder = tempfile::tempdir().unwrap();
+    let surroundings = Surroundings::new(folder.path(), actions);
     let mut player = Player {
         world: World::new(folder.path(), glob),
-        data: Data::at(&folder.path().join("data")),
+        data: Data::at(&surroundings.data(folder.path())),
+        config: folder.path().join("keytrail.toml"),
+        surroundings,
+        full: false,
         server: None,
     };
+    let text =
+        format!("[[source]]\npath = {:?}\ncluster = \"c\"\nnode = \"n\"\n", player.world.pattern());
+    fs::write(&player.config, text).unwrap();
     // What was there before the first start is another question.
-    let ends = [Action::FolderBack, Action::Reopen, Action::Start, Action::Line, Action::Settle];
     let begins = [Action::Line, Action::Start, Action::Settle];
-    for &action in begins.iter().chain(actions).chain(&ends) {
+    for &action in begins.iter().chain(actions).chain(&ENDS) {
         player.act(action);
     }
-    player.act(Action::Stop);
-    Played { folder, world: player.world }
+    let Player { world, data, surroundings, .. } = player;
+    Played { data, world, _surroundings: surroundings, _folder: folder }
 }
+
+/// Brings everything into order.
+const ENDS: [Action; 8] = [
+    Action::FolderBack,
+    Action::Allow,
+    Action::Room,
+    Action::Reopen,
+    Action::Start,
+    Action::Line,
+    Action::Settle,
+    Action::Stop,
+];
 
 struct Player {
     world: World,
     data: Data,
+    config: PathBuf,
+    surroundings: Surroundings,
+    /// The volume of the data folder is full.
+    full: bool,
     server: Option<Server>,
 }
 
@@ -81,38 +113,54 @@ impl Player {
                     world.released();
                 }
             }
-            Action::Start if self.server.is_none() => {
-                let pattern = world.pattern();
-                let config = self.data.path().with_extension("toml");
-                let text =
-                    format!("[[source]]\npath = {pattern:?}\ncluster = \"c\"\nnode = \"n\"\n");
-                fs::write(&config, text).unwrap();
-                self.server = Some(Server::start(&self.data, &["-c", config.to_str().unwrap()]));
+            Action::Switch if base => world.switch(),
+            Action::SwitchBack if base => world.switch_back(),
+            Action::Forbid if base && self.surroundings.can_forbid() => world.forbid(),
+            Action::Allow if at_hand => world.allow(),
+            Action::Stamp if at_hand => world.stamp(),
+            Action::Clock => {
+                self.surroundings.jump();
+                world.times_lie = true;
             }
-            Action::Settle if base && self.server.is_some() => self.settle(),
+            Action::Fill => self.full = self.surroundings.fill(),
+            Action::Room => {
+                self.surroundings.make_room();
+                self.full = false;
+            }
+            Action::Start if self.server.is_none() && !self.full => {
+                let config = self.config.to_str().unwrap();
+                let command = self.surroundings.command();
+                self.server = Some(Server::start_as(command, &self.data, &["-c", config]));
+            }
+            Action::Settle if base && !self.full && self.server.is_some() => self.settle(),
             // There is nothing to do it to.
             _ => {}
         }
     }
 
-    /// Waits until the ledger has every whole line that can be read.
+    /// Waits until keytrail holds the file open and the ledger has every whole line that can be read.
     fn settle(&mut self) {
         let lines = self.data.path().join("ledger/lines");
         let wanted = self.world.readable_lines();
-        let mut missing = Vec::new();
+        let server = self.server.as_ref().unwrap();
+        let (mut seen_bytes, mut missing) = (0, wanted.clone());
         let start = Instant::now();
         until("all that can be read is in the ledger", SETTLED * 2, || {
             let bytes = recorded(&lines);
-            // Each line is found by its text: a torn end before it has no newline that would part them.
-            let have = |line: &[u8]| bytes.windows(line.len()).any(|window| window == line);
-            missing = wanted.iter().filter(|&&line| !have(line)).collect();
+            if bytes.len() != seen_bytes {
+                seen_bytes = bytes.len();
+                // Each line is found by its text: a torn end before it has no newline that would part them.
+                missing.retain(|line| !bytes.windows(line.len()).any(|window| window == *line));
+            }
+            let held = self.world.base_to_hold().is_none_or(|base| server.holds(&base));
             assert!(
                 start.elapsed() < SETTLED,
-                "not in the ledger: {}; keytrail said:\n{}",
+                "held: {held}; not in the ledger: {}; keytrail said:\n{}\nand wrote:\n{}",
                 missing.iter().map(|line| line.escape_ascii().to_string()).collect::<String>(),
-                self.server.as_ref().unwrap().said()
+                server.said(),
+                String::from_utf8_lossy(&recorded(&self.data.path().join("ledger/own")))
             );
-            missing.is_empty().then_some(())
+            (held && missing.is_empty()).then_some(())
         });
         self.world.settled();
     }
@@ -127,7 +175,8 @@ fn recorded(folder: &Path) -> Vec<u8> {
     names.sort();
     let mut bytes = Vec::new();
     for name in names {
-        let file = fs::File::open(name).unwrap();
+        // Sealing replaces old segments while we look; the next look finds the new ones.
+        let Ok(file) = fs::File::open(name) else { continue };
         // The last frame may be only half there; what comes before it counts.
         let _ = zstd::Decoder::new(file).and_then(|mut frames| frames.read_to_end(&mut bytes));
     }

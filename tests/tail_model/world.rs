@@ -18,12 +18,16 @@ pub(super) struct Content {
 
 /// A file, whatever its names are.
 #[derive(Clone, Copy, Debug)]
-struct Inode {
+pub(super) struct Inode {
     content: usize,
     /// keytrail need not take it for one of the files it follows: a copy of a content that it never saw.
     foreign: bool,
     /// keytrail holds a descriptor of it, so it needs no name.
-    held: bool,
+    pub(super) held: bool,
+    /// keytrail may not open it.
+    pub(super) forbidden: bool,
+    /// keytrail has had it open as the file to follow, so that it can be missed.
+    followed: bool,
 }
 
 /// Bytes that were destroyed before it was sure that keytrail had read them.
@@ -39,25 +43,32 @@ pub(super) struct Losses {
 pub(super) struct World {
     root: PathBuf,
     away: bool,
-    names: BTreeMap<String, usize>,
-    inodes: Vec<Inode>,
+    pub(super) names: BTreeMap<String, usize>,
+    pub(super) inodes: Vec<Inode>,
     pub(super) contents: Vec<Content>,
     /// Every piece that was written, each different from all others.
     pub(super) pieces: Vec<Vec<u8>>,
     pub(super) losses: Losses,
-    writer: (File, usize),
+    pub(super) writer: (File, usize),
     /// Rotated files are followed by a pattern too.
     pub(super) glob: bool,
+    /// Files to which the path was or is a symlink, by the number in their names.
+    pub(super) targets: Vec<usize>,
+    /// Times were changed so often.
+    pub(super) stamps: u32,
+    /// keytrail's clock has jumped, or times were changed.
+    pub(super) times_lie: bool,
 }
 
-const BASE: &str = "audit.log";
+pub(super) const BASE: &str = "audit.log";
 
 impl World {
     pub(super) fn new(root: &Path, glob: bool) -> World {
         fs::create_dir(root.join("logs")).unwrap();
         let path = root.join("logs").join(BASE);
         let file = OpenOptions::new().append(true).create(true).open(path).unwrap();
-        let inode = Inode { content: 0, foreign: false, held: false };
+        let inode =
+            Inode { content: 0, foreign: false, held: false, forbidden: false, followed: false };
         World {
             root: root.to_owned(),
             away: false,
@@ -68,6 +79,9 @@ impl World {
             losses: Losses::default(),
             writer: (file, 0),
             glob,
+            targets: Vec::new(),
+            stamps: 0,
+            times_lie: false,
         }
     }
 
@@ -77,7 +91,7 @@ impl World {
         if self.glob { format!("{path}*") } else { path }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.root.join(if self.away { "away" } else { "logs" }).join(name)
     }
 
@@ -87,6 +101,13 @@ impl World {
 
     pub(super) fn has_base(&self) -> bool {
         self.names.contains_key(BASE)
+    }
+
+    /// Returns the path of the file that keytrail must come to hold open: a file of which nothing shows in the
+    /// ledger must have been opened too, before what befalls it can be expected to be seen.
+    pub(super) fn base_to_hold(&self) -> Option<PathBuf> {
+        let base = self.names.get(BASE)?;
+        self.readable().contains(base).then(|| self.path(BASE))
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -103,10 +124,16 @@ impl World {
         self.pieces.push(piece);
     }
 
-    fn new_inode(&mut self, content: Content) -> usize {
+    pub(super) fn new_inode(&mut self, content: Content) -> usize {
         self.contents.push(content);
         let content = self.contents.len() - 1;
-        self.inodes.push(Inode { content, foreign: false, held: false });
+        self.inodes.push(Inode {
+            content,
+            foreign: false,
+            held: false,
+            forbidden: false,
+            followed: false,
+        });
         self.inodes.len() - 1
     }
 
@@ -128,7 +155,7 @@ impl World {
     }
 
     /// Numbers of the rotated files, the youngest first, with their endings.
-    fn siblings(&self) -> Vec<(u32, String)> {
+    pub(super) fn siblings(&self) -> Vec<(u32, String)> {
         let mut found: Vec<(u32, String)> = self
             .names
             .keys()
@@ -171,6 +198,8 @@ impl World {
             let copy = self.new_inode(self.content(inode).clone());
             self.names.insert("audit.log.1".to_owned(), copy);
             self.inodes[copy].foreign = self.content(inode).must == 0 && !self.glob;
+            // A copy has the mode of what it was made from.
+            self.inodes[copy].forbidden = self.inodes[inode].forbidden;
         }
         let file = OpenOptions::new().append(true).open(self.path(BASE)).unwrap();
         file.set_len(0).unwrap();
@@ -218,7 +247,9 @@ impl World {
         self.names.insert(BASE.to_owned(), new);
         let file = OpenOptions::new().append(true).open(self.path(BASE)).unwrap();
         self.writer = (file, new);
-        self.unlinked(old, true);
+        // An older state that has all that was read looks as if nothing more had ever been written.
+        let seen = !older || self.content(new).must < self.content(old).must;
+        self.unlinked(old, seen);
     }
 
     pub(super) fn compress(&mut self) {
@@ -255,17 +286,25 @@ impl World {
                 self.lose(inode, false);
             }
         }
+        // Which rotated files that it has never read are from before, their times tell keytrail after a start.
+        if self.times_lie && !self.glob {
+            for (_, &inode) in self.names.iter().filter(|(name, _)| *name != BASE) {
+                let content = self.inodes[inode].content;
+                self.inodes[inode].foreign |= self.contents[content].must == 0;
+            }
+        }
     }
 
     /// Notes that keytrail has read all there is.
     pub(super) fn settled(&mut self) {
+        let base = self.names.get(BASE).copied();
         for inode in self.readable() {
             let content = self.inodes[inode].content;
             let content = &mut self.contents[content];
             content.must = content.must.max(whole(&content.bytes));
-        }
-        if let Some(&base) = self.names.get(BASE) {
-            self.inodes[base].held = true;
+            let is_base = Some(inode) == base;
+            self.inodes[inode].held |= is_base;
+            self.inodes[inode].followed |= is_base;
         }
     }
 
@@ -282,19 +321,20 @@ impl World {
         let named = |inode: usize| {
             !self.away
                 && !self.inodes[inode].foreign
+                && !self.inodes[inode].forbidden
                 && self.names.values().any(|&named| named == inode)
         };
         (0..self.inodes.len()).filter(|&inode| self.inodes[inode].held || named(inode)).collect()
     }
 
-    fn unlinked(&mut self, inode: usize, was_base: bool) {
+    pub(super) fn unlinked(&mut self, inode: usize, was_base: bool) {
         if !self.inodes[inode].held {
             self.lose(inode, was_base);
         }
     }
 
     /// The server no longer writes to this file.
-    fn forget_unreachable(&mut self, inode: usize) {
+    pub(super) fn forget_unreachable(&mut self, inode: usize) {
         let named = self.names.values().any(|&named| named == inode);
         if !named && !self.inodes[inode].held {
             self.lose(inode, false);
@@ -304,7 +344,7 @@ impl World {
     /// What was not read of a file may be lost from now on; a file that was followed is missed.
     fn lose(&mut self, inode: usize, was_base: bool) {
         let content = self.inodes[inode].content;
-        match was_base && self.contents[content].must > 0 {
+        match was_base && self.inodes[inode].followed && self.contents[content].must > 0 {
             true => self.losses.to_tell.push(content),
             false => self.losses.traceless.push(content),
         }

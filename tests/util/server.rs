@@ -1,7 +1,9 @@
 //! `keytrail run`, started by a test and ended with it.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -84,6 +86,22 @@ impl Server {
     /// Returns what it has said on standard error so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()
+    }
+
+    /// Tells whether it has this file open.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        let Ok(wanted) = fs::metadata(path) else { return false };
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        // A descriptor may be closed between the two looks.
+        open.flatten()
+            .filter_map(|descriptor| fs::metadata(descriptor.path()).ok())
+            .any(|file| (file.dev(), file.ino()) == (wanted.dev(), wanted.ino()))
+    }
+
+    /// Asks it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
     }
 
     /// Asks it to end, as a service manager does, and waits until it has.

@@ -10,8 +10,13 @@ use anyhow::{Context, Result, bail};
 use crate::step::{cargo, step, target, workspace};
 
 /// A program that tests start, and the Debian package that has it.
-const PROGRAMS: &[(&str, &str)] =
-    &[("zstd", "zstd"), ("chromium", "chromium"), ("python3", "python3-venv"), ("go", "golang-go")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("zstd", "zstd"),
+    ("chromium", "chromium"),
+    ("python3", "python3-venv"),
+    ("go", "golang-go"),
+    ("faketime", "faketime"),
+];
 
 /// PostgreSQL's server, which Debian keeps off the path; the demo looks there too.
 const POSTGRES_FOLDERS: &str = "/usr/lib/postgresql";

@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,10 +61,15 @@ pub(super) struct HashedBatch {
 
 impl Hashers {
     /// Starts one thread a core.
-    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>) -> Hashers {
+    /// Starts so many threads; if not said, as many as there are cores.
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        threads: Option<NonZeroUsize>,
+    ) -> Hashers {
         let (jobs, todo) = channel::<Job>();
         let todo = Arc::new(Mutex::new(todo));
-        for _ in 0..available_parallelism().map_or(1, usize::from) {
+        let threads = threads.or_else(|| available_parallelism().ok());
+        for _ in 0..threads.map_or(1, usize::from) {
             let todo = todo.clone();
             scope.spawn(move || {
                 let mut decoder = FrameDecoder::default();

@@ -4,6 +4,7 @@
 //! what the folder cannot change: the key that was known before, and checkpoints that were kept elsewhere.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -29,6 +30,8 @@ pub struct VerifyOptions {
     pub against: Vec<Checkpoint>,
     /// What the ledger's tombstones say was removed.
     pub removed: Vec<Removed>,
+    /// How many threads unpack and hash; as many as there are cores if not said.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// Lines that a tombstone says were removed: those of a segment.
@@ -115,7 +118,7 @@ impl Verification {
     }
 }
 
-/// Reads and hashes every leaf up to the checkpoint, on all cores. `progress` is told leaves done and leaves in
+/// Reads and hashes every leaf up to the checkpoint. `progress` is told leaves done and leaves in
 /// all. A damaged ledger is a result, not an error.
 ///
 /// # Errors
@@ -178,7 +181,7 @@ pub fn verify(
         }
     }
     result.signer_known = options.key.as_ref().map(|key| key.vouches_for(&checkpoint, keys));
-    match recompute(&folder, &checkpoint, &options.removed, &mut result, progress) {
+    match recompute(&folder, &checkpoint, options, &mut result, progress) {
         Ok(()) => {}
         Err(error @ LedgerError::Corrupt { .. }) => {
             result.problem = Some(error.to_string());
@@ -221,7 +224,7 @@ fn stated(result: &Verification) -> Vec<Stated> {
 fn recompute(
     folder: &Folder,
     checkpoint: &Checkpoint,
-    removed: &[Removed],
+    options: &VerifyOptions,
     result: &mut Verification,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), LedgerError> {
@@ -235,13 +238,13 @@ fn recompute(
         tree: Tree::default(),
         stated: stated(result),
         first_unsure: None,
-        removed,
+        removed: &options.removed,
         vouching: BTreeSet::new(),
         result,
     };
     pass.compare_stated(folder)?;
     thread::scope(|scope| {
-        let hashers = Hashers::start(scope);
+        let hashers = Hashers::start(scope, options.threads);
         let [lines, own] = segments;
         let mut streams = [(Stream::Lines, lines), (Stream::Own, own)].map(|(stream, segments)| {
             HashedStream::new(&hashers, &folder.ledger, stream, segments, checkpoint.size)

@@ -8,6 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use super::{Durable, index_dir};
+use crate::index::IndexError;
 use crate::indexer::{Indexer, IndexerError};
 use crate::ledger::LedgerReader;
 use crate::normalise::Rules;
@@ -22,6 +23,9 @@ const COMMIT_AFTER: Duration = Duration::from_millis(200);
 
 /// How often to look whether there is room.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How often indexing begins again at the same place after an error of which the engine does not tell the reason.
+const IN_VAIN_MAX: u32 = 10;
 
 /// What the indexer of followed files looks at.
 pub(super) struct Live {
@@ -42,12 +46,17 @@ impl Live {
         ledger: &LedgerReader,
     ) -> Result<(), IndexerError> {
         let dir = index_dir(data);
+        let (mut began_at, mut in_vain) = (indexer.next(), 0);
         let mut result = self.index(&dir, indexer);
         loop {
             match result {
                 Ok(indexer) => return indexer.finish(),
                 Err(IndexerError::Index(error)) if is_full(&error) => {
                     tracing::error!("indexing stops, since the disk is full: {error}");
+                }
+                Err(IndexerError::Index(error)) if is_untold(&error) && in_vain < IN_VAIN_MAX => {
+                    in_vain += 1;
+                    tracing::error!("indexing begins again at the last commit: {error}");
                 }
                 Err(error) => return Err(error),
             }
@@ -61,8 +70,12 @@ impl Live {
             if self.stop.is_stopped() {
                 return Ok(());
             }
-            result = Indexer::open(&dir, ledger.clone(), Rules::builtin())
-                .and_then(|indexer| self.index(&dir, indexer));
+            result = Indexer::open(&dir, ledger.clone(), Rules::builtin()).and_then(|indexer| {
+                if indexer.next() > began_at {
+                    (began_at, in_vain) = (indexer.next(), 0);
+                }
+                self.index(&dir, indexer)
+            });
         }
     }
 
@@ -132,6 +145,13 @@ fn folder_bytes(dir: &Path) -> u64 {
     entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
+/// Tells whether a thread of the engine ended and took the reason with it: mostly a full disk, which may have
+/// room again by the time one looks.
+fn is_untold(error: &IndexError) -> bool {
+    use tantivy::TantivyError::{ErrorInThread, Poisoned};
+    matches!(error, IndexError::Engine { source: ErrorInThread(_) | Poisoned, .. })
+}
+
 /// Tells whether an error of the index comes of a full disk. Threads of the engine hand on their errors as text.
 fn is_full(error: &(dyn Error + 'static)) -> bool {
     let full = rustix::io::Errno::NOSPC.raw_os_error();
@@ -155,7 +175,6 @@ fn is_full(error: &(dyn Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::IndexError;
 
     #[test]
     fn a_full_disk_is_known_in_whatever_shape_it_comes() {
@@ -170,5 +189,11 @@ mod tests {
             source: tantivy::TantivyError::ErrorInThread(told),
         };
         assert!(is_full(&engine));
+        let killed = IndexError::Engine {
+            dir: "index".into(),
+            source: tantivy::TantivyError::ErrorInThread("An index writer was killed".to_owned()),
+        };
+        assert!(!is_full(&killed) && is_untold(&killed));
+        assert!(!is_untold(&of(io(rustix::io::Errno::IO))));
     }
 }

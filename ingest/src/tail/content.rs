@@ -70,16 +70,23 @@ pub(super) struct ReadAt {
     offset: u64,
     /// The bytes before `offset`, at most [`ANCHOR_BYTES`].
     anchor: Vec<u8>,
+    /// When it was read last, other bytes stood before `offset`.
+    written_anew: bool,
 }
 
 impl ReadAt {
     pub(super) fn new(file: &Arc<File>) -> ReadAt {
-        ReadAt { file: Arc::clone(file), offset: 0, anchor: Vec::new() }
+        ReadAt { file: Arc::clone(file), offset: 0, anchor: Vec::new(), written_anew: false }
     }
 
     /// Returns the bytes read last.
     pub(super) fn anchor(&self) -> &[u8] {
         &self.anchor
+    }
+
+    /// Tells whether a read gave nothing because other bytes stood in the file than those read before.
+    pub(super) fn was_written_anew(&self) -> bool {
+        self.written_anew
     }
 
     /// Tells whether the bytes read last still stand in the file.
@@ -96,11 +103,38 @@ impl ReadAt {
 impl Read for ReadAt {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read_at(buffer, self.offset)?;
+        // Looked at after reading: a file that was cut and has grown past this place since the last look would
+        // give the middle of its new content as what follows the old one.
+        if length > 0 && !self.stands()? {
+            self.written_anew = true;
+            return Ok(0);
+        }
         self.offset += length as u64;
         let new = &buffer[length.saturating_sub(ANCHOR_BYTES)..length];
         let kept = self.anchor.len().min(ANCHOR_BYTES - new.len());
         self.anchor.drain(..self.anchor.len() - kept);
         self.anchor.extend_from_slice(new);
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_anew_between_two_reads_does_not_follow_what_was_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        std::fs::write(&path, "old 1\n").unwrap();
+        let mut input = ReadAt::new(&Arc::new(open_regular(&path).unwrap().0));
+        let mut buffer = [0; 100];
+        assert_eq!(input.read(&mut buffer).unwrap(), 6);
+        // The same inode, cut and longer than before.
+        std::fs::write(&path, "new 1\nnew 2\n").unwrap();
+        assert_eq!(input.read(&mut buffer).unwrap(), 0);
+        assert!(input.was_written_anew() && !input.stands().unwrap());
+        assert_eq!(input.anchor(), b"old 1\n", "what was read is still known");
     }
 }

@@ -54,9 +54,10 @@ impl Joints {
         self.open.as_ref().is_some_and(|open| open.contains_key(source))
     }
 
-    /// Returns since when what is written for a source is to be read, in nanoseconds since 1970: since its
-    /// last lines arrived, or since it is followed; none at the first look at a source that is new.
-    pub(super) fn wanted_since(&self, source: &Arc<SourceId>) -> Option<i64> {
+    /// Returns since when a rotated file that is seen for the first time must have been written to be new, in
+    /// nanoseconds since 1970: since the source's last lines arrived, or since it is followed; none at the first look
+    /// at a source that is new, whose rotated files are all from before.
+    pub(super) fn new_since(&self, source: &Arc<SourceId>) -> Option<i64> {
         let joint = self.open.as_ref().and_then(|open| open.get(source));
         joint.map(|joint| joint.arrived_unix_ns).or(self.since_unix_ns)
     }
@@ -106,10 +107,14 @@ impl Tail {
                     false,
                     format!("after the start: {} is missing between the others", hole.display()),
                 ),
-                (Some(_), _) => (
-                    false,
-                    "after the start: what was read last is in no file any more, so what was written to it since is not known".to_owned(),
-                ),
+                (Some(_), _) => {
+                    // Then no rotated file can be told from those that were there before it.
+                    self.all_is_new(&source);
+                    (
+                        false,
+                        "after the start: what was read last is in no file any more, so what was written to it since is not known".to_owned(),
+                    )
+                }
             };
             self.joined(&path, &source, proven, why, out)?;
         }

@@ -160,7 +160,7 @@ impl Tail {
             let Some(name) = by_path.get(&*path) else { continue };
             let missed = self.missed(name, seen);
             wanted.extend(
-                missed.into_iter().chain([path]).map(|path| (path, Arc::clone(&name.source))),
+                missed.paths.into_iter().chain([path]).map(|path| (path, Arc::clone(&name.source))),
             );
         }
         self.make_room(wanted.len(), seen, now, out)?;

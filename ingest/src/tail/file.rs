@@ -13,6 +13,7 @@ use super::copies::{Marks, head};
 use super::identity::LeafHash;
 use super::item::FileId;
 use super::lines::LeafStream;
+use super::missed::Listing;
 use super::siblings::rotated_from;
 use crate::source::{Generation, Position, SourceId};
 
@@ -79,8 +80,8 @@ pub(super) struct FollowedFile {
     pub(super) waits_for_ledger: bool,
     /// It was opened under a name that is not a rotation's: its rotation was seen.
     pub(super) lived: bool,
-    /// The last change of its folder after which its rotated siblings were looked at.
-    pub(super) listed: Option<SystemTime>,
+    /// When its rotated siblings were looked at.
+    pub(super) listing: Option<Listing>,
     /// Its first bytes, when it was compared last.
     pub(super) head: Vec<u8>,
     /// How much of it was known when it was compared last.
@@ -125,7 +126,7 @@ impl FollowedFile {
             compared: None,
             waits_for_ledger: false,
             lived: rotated_from(path).is_none(),
-            listed: None,
+            listing: None,
             head: Vec::new(),
             known_to: 0,
             first: None,
@@ -173,7 +174,11 @@ impl FollowedFile {
                     // Its own size says nothing of the content's.
                     Content::Compressed(_) => None,
                     Content::Growing(_) if self.stamp.size < read_to => Some(read_to),
-                    Content::Growing(input) if changed && !input.stands()? => Some(read_to),
+                    Content::Growing(input)
+                        if (changed || input.was_written_anew()) && !input.stands()? =>
+                    {
+                        Some(read_to)
+                    }
                     Content::Growing(_) => None,
                 })
             }

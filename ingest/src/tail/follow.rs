@@ -18,7 +18,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,7 @@ use super::discover::Pattern;
 use super::file::{FileKey, FollowedFile, Stamp};
 use super::identity::{End, KnownContent, LeafHash};
 use super::item::{Notice, TailItem};
+use super::missed::History;
 use super::names::Names;
 use super::siblings::rotated_from;
 use super::troubles::Troubles;
@@ -93,6 +94,8 @@ pub struct Tail {
     pub(super) departed: VecDeque<Departed>,
     /// What was read before the start and is to be found again.
     pub(super) joints: Joints,
+    /// Rotated files from before, by the path of the file that they were.
+    pub(super) history: HashMap<PathBuf, History>,
     /// Files that wait for room to be opened.
     pub(super) unopened: usize,
     pub(super) troubles: Troubles,
@@ -157,6 +160,7 @@ impl Tail {
             lingering: VecDeque::new(),
             departed: VecDeque::new(),
             joints: Joints::default(),
+            history: HashMap::new(),
             unopened: 0,
             troubles: Troubles::default(),
             behind: true,

@@ -13,7 +13,7 @@ use super::names::Names;
 
 /// Files watched after their end.
 const LINGERING_MAX: usize = 64;
-/// How long a renamed file is watched after its last change.
+/// How long a renamed file is watched after its end or its last change.
 const RENAMED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// How long a deleted one is: its space is freed only when it is closed.
 const DELETED_FOR: Duration = Duration::from_secs(60);
@@ -22,10 +22,12 @@ impl Tail {
     /// Goes on watching a file that has been finished.
     pub(super) fn let_linger(
         &mut self,
-        file: FollowedFile,
+        mut file: FollowedFile,
         now: Instant,
         out: Out<'_>,
     ) -> Flow<()> {
+        // A file that had been still for a day, or bears another year's time, has only now got another name.
+        file.changed = now;
         self.lingering.push_back(file);
         while self.lingering.len() > LINGERING_MAX {
             let Some(file) = self.lingering.pop_front() else { break };

@@ -22,6 +22,38 @@ const SIBLINGS_MAX: usize = 64;
 /// The last leaf of a complete file is looked for in its last bytes.
 const LAST_LEAF_MAX: u64 = 1 << 17;
 
+/// What happens to a folder within this time may bear one time: the system's times are coarse.
+const COARSE_TIME: Duration = Duration::from_secs(1);
+/// When to look again at a sibling that cannot be read: its right to be read is no change of the folder.
+const UNREADABLE_AGAIN: Duration = Duration::from_secs(2);
+
+/// Rotated files from before a source was followed, which are not read as long as they do not change. Times tell
+/// only once which they are, and clocks jump; after that files are known again by inode, size and time.
+pub(super) struct History {
+    source: Arc<SourceId>,
+    files: HashMap<FileKey, Stamp>,
+}
+
+/// Rotated files that may hold something new.
+#[derive(Default)]
+pub(super) struct Missed {
+    /// The oldest first.
+    pub(super) paths: Vec<PathBuf>,
+    /// There are some that cannot be read, so what they hold is not known.
+    unreadable: bool,
+}
+
+/// When the siblings of a file were looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Listing {
+    /// The folder's time of change.
+    modified: SystemTime,
+    /// When it was first seen to have that time.
+    since: Instant,
+    /// When to look again though the folder does not change.
+    again: Option<Instant>,
+}
+
 /// What is known of a rotated file, as far as a look at its ends tells.
 enum Standing {
     /// Nothing starts like it.
@@ -47,16 +79,15 @@ impl Tail {
                 fs::metadata(folder).and_then(|metadata| metadata.modified()).ok()
             });
             let current = seen.at(&path) == Some(key) && rotated_from(&path).is_none();
-            if current && modified.is_some() && modified != file.listed {
+            if let Some(modified) = modified
+                && current
+                && file.listing.is_none_or(|listing| listing.is_due(modified, now))
+            {
                 let name = Seen { key, stamp: file.stamp, path, source: Arc::clone(&file.source) };
-                // The system's times are coarse: what happens within a second may bear one time.
-                let settled = modified
-                    .and_then(|modified| SystemTime::now().duration_since(modified).ok())
-                    .is_some_and(|since| since > Duration::from_secs(1));
-                if settled {
-                    self.files[index].listed = modified;
-                }
-                for path in self.missed(&name, seen) {
+                let Missed { paths, unreadable } = self.missed(&name, seen);
+                let before = self.files[index].listing;
+                self.files[index].listing = Some(Listing::after(before, modified, unreadable, now));
+                for path in paths {
                     if self.files.len() < FILES_MAX
                         && let Some(file) = self.open(&path, &name.source, now)
                     {
@@ -70,26 +101,36 @@ impl Tail {
     }
 
     /// Returns the rotated siblings of a new file that may hold something new, the oldest first: those
-    /// that go on after what is known of them, and unknown ones that are younger than a known one or, if none is
-    /// known, were written since the last lines arrived: the known ones may have been removed. A source that is
-    /// followed for the first time has none: what was before is not read.
-    pub(super) fn missed(&mut self, name: &Seen, seen: &Names) -> Vec<PathBuf> {
+    /// that go on after what is known of them, and unknown ones that are younger than a known one or were not
+    /// there before the source was followed: the known ones may have been removed.
+    pub(super) fn missed(&mut self, name: &Seen, seen: &Names) -> Missed {
         if rotated_from(&name.path).is_some() {
-            return Vec::new();
+            return Missed::default();
         }
         // A folder that cannot be listed cannot be looked through.
         let siblings = rotated_siblings(&name.path).unwrap_or_default();
-        let (mut missed, mut ours, mut recent, mut since) = (Vec::new(), None, 0, None);
-        let wanted_since = self.joints.wanted_since(&name.source);
+        let (mut missed, mut ours, mut recent, mut since) = (Vec::new(), 0, 0, None);
+        let mut unreadable = false;
+        self.note_history(name, &siblings);
+        let old = self.history.get(&name.path).map(|history| &history.files);
+        let is_new = |key: FileKey, metadata: &fs::Metadata| {
+            old.and_then(|old| old.get(&key)).is_none_or(|&stamp| stamp != Stamp::of(metadata))
+        };
         for (place, path) in siblings.iter().enumerate().rev().take(SIBLINGS_MAX) {
             let Ok(metadata) = fs::metadata(path) else { continue };
             let key = FileKey::of(&metadata);
             if self.is_open(key) {
-                (ours, since) = (Some(missed.len()), Some(place));
+                (ours, since) = (missed.len(), Some(place));
                 continue;
             }
             let looked_through = self.looked_through.contains(&(key, Stamp::of(&metadata)));
-            let standing = self.standing(path, &name.source);
+            let standing = match self.standing(path, &name.source) {
+                Ok(standing) => standing,
+                Err(error) => {
+                    unreadable |= error.kind() != io::ErrorKind::NotFound;
+                    Standing::Unknown
+                }
+            };
             let known = !matches!(standing, Standing::Unknown);
             if let Standing::Complete(generation) = standing {
                 self.joints.found(&name.source, generation);
@@ -97,29 +138,83 @@ impl Tail {
                 missed.push(path.clone());
             }
             if known {
-                (ours, since) = (Some(missed.len()), Some(place));
-            } else if wanted_since.is_some_and(|since| written_after(&metadata, since)) {
+                (ours, since) = (missed.len(), Some(place));
+            } else if is_new(key, &metadata) {
                 recent = missed.len();
             }
         }
         if let Some(hole) = since.and_then(|since| hole(&siblings[since..])) {
             self.joints.hole(&name.source, hole);
         }
-        missed.truncate(ours.unwrap_or(recent));
+        missed.truncate(ours.max(recent));
         missed.reverse();
-        missed
+        Missed { paths: missed, unreadable }
     }
 
-    fn standing(&self, path: &Path, source: &SourceId) -> Standing {
-        let Some(first) = first_leaf(path).ok().flatten() else { return Standing::Unknown };
+    /// Notes once which rotated files are from before the source was followed.
+    fn note_history(&mut self, name: &Seen, siblings: &[PathBuf]) {
+        if self.history.contains_key(&name.path) {
+            return;
+        }
+        let since = self.joints.new_since(&name.source);
+        let before = siblings
+            .iter()
+            .filter_map(|path| fs::metadata(path).ok())
+            .filter(|metadata| since.is_none_or(|since| !written_after(metadata, since)))
+            .map(|metadata| (FileKey::of(&metadata), Stamp::of(&metadata)));
+        let history = History { source: Arc::clone(&name.source), files: before.collect() };
+        self.history.insert(name.path.clone(), history);
+    }
+
+    /// Reads all rotated files of a source from now on, as far as they are not known.
+    pub(super) fn all_is_new(&mut self, source: &Arc<SourceId>) {
+        self.history
+            .values_mut()
+            .filter(|history| history.source == *source)
+            .for_each(|history| history.files.clear());
+        self.files
+            .iter_mut()
+            .filter(|file| file.source == *source)
+            .for_each(|file| file.listing = None);
+    }
+
+    /// Returns what is known of a rotated file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn standing(&self, path: &Path, source: &SourceId) -> io::Result<Standing> {
+        let Some(first) = first_leaf(path)? else { return Ok(Standing::Unknown) };
         let known = self.known.starting_with(&source.to_string(), &first);
         if known.is_empty() {
-            return Standing::Unknown;
+            return Ok(Standing::Unknown);
         }
         let complete = known.into_iter().find(|&generation| {
             self.known.end(generation).is_some_and(|end| ends_so(path, end).unwrap_or(false))
         });
-        complete.map_or(Standing::Begun, Standing::Complete)
+        Ok(complete.map_or(Standing::Begun, Standing::Complete))
+    }
+}
+
+impl Listing {
+    /// Returns when siblings are to be looked at again after they have been `now`.
+    fn after(
+        before: Option<Listing>,
+        modified: SystemTime,
+        unreadable: bool,
+        now: Instant,
+    ) -> Listing {
+        let since =
+            before.filter(|before| before.modified == modified).map_or(now, |before| before.since);
+        // By the clock that does not jump: a folder on another machine, or a clock that was set, has times of its own.
+        let again = match now.saturating_duration_since(since) <= COARSE_TIME {
+            true => Some(now),
+            false => unreadable.then_some(now + UNREADABLE_AGAIN),
+        };
+        Listing { modified, since, again }
+    }
+
+    fn is_due(self, modified: SystemTime, now: Instant) -> bool {
+        self.modified != modified || self.again.is_some_and(|again| now >= again)
     }
 }
 

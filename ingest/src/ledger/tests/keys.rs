@@ -146,8 +146,11 @@ fn a_new_origin_keeps_the_leaves_and_the_fingerprint() {
         assert_eq!(known(&data, &fingerprint(key)).signer_known, Some(true));
     }
     // What the old name signed is still known, and still the beginning.
-    let options =
-        VerifyOptions { key: Some(fingerprint(&keys[0])), against: vec![old], removed: Vec::new() };
+    let options = VerifyOptions {
+        key: Some(fingerprint(&keys[0])),
+        against: vec![old],
+        ..Default::default()
+    };
     let verification = verify(data.path(), &options, &mut |_, _| {}).unwrap();
     assert_eq!(verification.outside[0].standing, Standing::Extends);
     drop(data.open());

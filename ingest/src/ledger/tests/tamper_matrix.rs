@@ -104,7 +104,7 @@ fn replaced(honest: &Honest, forged: &Data, parts: &[&str]) -> Data {
 
 fn verified(data: &Data, key: Option<&KnownKey>, against: &[Checkpoint]) -> Verification {
     let options =
-        VerifyOptions { key: key.cloned(), against: against.to_vec(), removed: Vec::new() };
+        VerifyOptions { key: key.cloned(), against: against.to_vec(), ..Default::default() };
     verify(data.path(), &options, &mut |_, _| {}).unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
@@ -87,6 +87,11 @@ impl Bench {
             "cut" => {
                 let file = OpenOptions::new().write(true).open(path).expect("a file");
                 file.set_len(rest.parse().expect("a length")).expect("cutting");
+            }
+            // Its last change was two days before what else happens here.
+            "age" => {
+                let then = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
+                append().set_modified(then).expect("setting a time");
             }
             "remove" => fs::remove_file(path).expect("removing"),
             "pipe" => {

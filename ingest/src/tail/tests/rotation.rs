@@ -222,6 +222,7 @@ fn what_was_rotated_away_while_nobody_looked_is_read() {
         "
 audit.log
 append audit.log.4 before;
+age audit.log.4
 append audit.log a;
 poll
     1 opened audit.log new
@@ -593,6 +594,42 @@ poll
 append audit.log whole;
 poll
     2 2 halfwhole;
+    caught up
+",
+    );
+}
+
+#[test]
+fn a_file_that_had_been_still_for_a_day_is_watched_after_its_rotation_too() {
+    check(
+        "
+audit.log
+server audit.log
+serve a;
+age audit.log
+poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
+wait
+poll
+rename audit.log audit.log.1
+append audit.log x;
+poll
+    1 rotated audit.log -> ? at 2
+    2 opened audit.log new
+    2 0 x;
+    caught up
+wait
+poll
+    1 finished
+    continuity proven, audit.log: rotated
+wait
+poll
+serve late;
+poll
+    3 opened audit.log known 0 to 2
+    3 2 late;
     caught up
 ",
     );
