@@ -158,6 +158,7 @@ impl Footer {
         frame
     }
 
+    /// Reads a frame. Only what [`Footer::encode`] writes is accepted.
     fn decode(frame: &[u8]) -> Option<Footer> {
         let mut rest = frame;
         let [magic, size, crc] = [u32_from(&mut rest)?, u32_from(&mut rest)?, u32_from(&mut rest)?];
@@ -216,8 +217,15 @@ fn encode_part(part: &GenerationInfo, out: &mut Vec<u8>) {
 
 fn decode_part(rest: &mut &[u8]) -> Option<GenerationInfo> {
     let [flags] = take(rest).ok()?;
+    if flags & !(UNTERMINATED | HAS_PARENT | IMPORTED) != 0 {
+        return None;
+    }
     let generation = Generation(u64_from(rest)?);
-    let parent = Some(Generation(u64_from(rest)?)).filter(|_| flags & HAS_PARENT != 0);
+    let parent = match (flags & HAS_PARENT != 0, u64_from(rest)?) {
+        (true, parent) => Some(Generation(parent)),
+        (false, 0) => None,
+        (false, _) => return None,
+    };
     let [start, end] = [u64_from(rest)?, u64_from(rest)?];
     let [first_line, last_line] = [LeafIndex(u64_from(rest)?), LeafIndex(u64_from(rest)?)];
     let lines = u64_from(rest)?;
@@ -250,4 +258,81 @@ fn u64_from(rest: &mut &[u8]) -> Option<u64> {
 
 fn u32_of(number: usize) -> u32 {
     u32::try_from(number).expect("a segment is bounded")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Any bytes in the place of what a footer says, with everything around them right.
+    fn around(says: &[u8]) -> Vec<u8> {
+        let bytes = u32_of(HEAD_BYTES + says.len() + LENGTH_BYTES + SEALED_2.len());
+        let rest = [says, &bytes.to_le_bytes(), &SEALED_2].concat();
+        let head = [MAGIC, bytes - 8, crc32fast::hash(&rest)].map(u32::to_le_bytes);
+        [head.as_flattened(), &rest].concat()
+    }
+
+    fn part() -> impl Strategy<Value = GenerationInfo> {
+        let places = any::<[u64; 6]>();
+        (places, any::<Option<u64>>(), any::<i64>(), any::<[bool; 2]>(), "[a-zü/]{1,20}").prop_map(
+            |([generation, start, end, first, last, lines], parent, arrived, flags, source)| {
+                GenerationInfo {
+                    generation: Generation(generation),
+                    source: source.into(),
+                    parent: parent.map(Generation),
+                    reader: if flags[0] { Reader::Import } else { Reader::Live },
+                    start,
+                    end,
+                    first_line: LeafIndex(first),
+                    last_line: LeafIndex(last),
+                    lines,
+                    unterminated: flags[1],
+                    last_arrived_unix_ns: arrived,
+                }
+            },
+        )
+    }
+
+    fn footer() -> impl Strategy<Value = Footer> {
+        let frames = prop::collection::vec(any::<(u64, u64)>(), 0..5);
+        (any::<[u64; 4]>(), any::<i64>(), frames, prop::collection::vec(part(), 0..5)).prop_map(
+            |([end, leaves, bytes, frames_bytes], arrived_unix_ns, frames, parts)| Footer {
+                end,
+                leaves,
+                bytes,
+                arrived_unix_ns,
+                frames_bytes,
+                frames,
+                parts,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(footer in footer()) {
+            prop_assert_eq!(Footer::decode(&footer.encode()), Some(footer));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_a_footer_that_is_encoded_so(
+            footer in footer(),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            cut in 0_usize..80,
+        ) {
+            let mut says = footer.encode();
+            says.drain(..HEAD_BYTES);
+            says.truncate(says.len() - LENGTH_BYTES - SEALED_2.len());
+            let at = at.index(says.len());
+            says[at] = byte;
+            says.truncate(says.len() - cut % says.len());
+            let frame = around(&says);
+            if let Some(other) = Footer::decode(&frame) {
+                prop_assert_eq!(other.encode(), frame);
+            }
+        }
+    }
 }
