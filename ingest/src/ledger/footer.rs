@@ -131,6 +131,11 @@ impl Footer {
         self.frames.first().is_some_and(|&(first, _)| first == first_leaf)
     }
 
+    /// Tells whether the segment has lines of a source.
+    pub(super) fn has(&self, source: &str) -> bool {
+        self.parts.iter().any(|part| &*part.source == source)
+    }
+
     /// Returns the frame that ends the segment.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut frame = vec![0; HEAD_BYTES];

@@ -8,7 +8,6 @@ use super::batches::{Batches, OwnBatches};
 use super::cache::{FrameCache, ReadFrame, ReadLeaf};
 use super::error::{At, LedgerError};
 use super::folder::Folder;
-use super::frame::Content;
 use super::generations::{GenerationInfo, Generations};
 use super::hashes::CheckedTiles;
 use super::line_hashes::LineHashes;
@@ -376,46 +375,4 @@ impl Seen {
         }
         Ok(Seen { checkpoint, tiles })
     }
-}
-
-/// How many bytes of a source there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SourceBytes {
-    /// Written.
-    pub written: u64,
-    /// Not written, since retention removed them.
-    pub removed: u64,
-}
-
-/// Writes the bytes of one source that are there, in the order of the ledger, and returns how many there were.
-///
-/// # Errors
-/// The ledger is damaged or unreadable; `out` cannot be written.
-pub fn cat(
-    reader: &LedgerReader,
-    source: &str,
-    out: &mut dyn std::io::Write,
-) -> Result<SourceBytes, LedgerError> {
-    let size = reader.size();
-    let mut walk = reader.walk(0, size)?;
-    let mut bytes = SourceBytes::default();
-    while walk.next < size {
-        let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
-        let of_source = cursor.peek()?.is_some_and(|header| &*header.source == source);
-        if !of_source {
-            walk.next = cursor.pass().end();
-            continue;
-        }
-        let (path, offset) = (cursor.path(), cursor.offset());
-        let (header, content) = cursor.take().map_err(|fault| fault.at(path, offset))?;
-        match content {
-            Content::Lines(lines) => {
-                out.write_all(&lines).at("write lines of", Path::new(source))?;
-                bytes.written += lines.len() as u64;
-            }
-            Content::Hashes(_) => bytes.removed += header.bytes(),
-        }
-        walk.next = header.end();
-    }
-    Ok(bytes)
 }

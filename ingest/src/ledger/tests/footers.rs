@@ -115,6 +115,9 @@ fn opening_reads_no_frame_of_what_is_sealed() {
     }
     assert!(ruined.len() > 6);
     assert_eq!(generations(&data), before);
+    // What it takes, and only that.
+    let mut out = Vec::new();
+    assert!(matches!(cat(&data.reader(), "prod/a/file", &mut out), Err(LedgerError::Corrupt { .. })));
     let mut ledger = data.open_small(1500);
     assert_eq!(ledger.generations().cloned().collect::<Vec<_>>(), before);
     let of_servers = |info: &&GenerationInfo| &*info.source != OWN_SOURCE;
@@ -132,6 +135,34 @@ fn opening_reads_no_frame_of_what_is_sealed() {
         fs::write(path, bytes).unwrap();
     }
     assert!(data.verify().intact);
+}
+
+#[test]
+fn a_source_is_read_from_the_segments_that_have_it() {
+    let data = Data::new();
+    let mut ledger = data.open_small(1);
+    let texts = ["one\n", "two\n", "three\n"].map(lines);
+    let sources = ["prod/a/file", "prod/b/file", "prod/a/file"];
+    let mut generation = None;
+    for (source, text) in sources.into_iter().zip(&texts) {
+        let known = generation.filter(|_| source == "prod/a/file");
+        let offset = if known.is_some() { texts[0].bytes.len() as u64 } else { 0 };
+        let done = ledger.append(&NewBatch { source, ..batch(text, known, offset) }).unwrap();
+        generation = generation.or(Some(done.generation));
+    }
+    ledger.checkpoint().unwrap();
+    drop(ledger);
+    reading::seal(data.path());
+    let (middle, footer) = footers(&data, Stream::Lines).remove(1);
+    assert!(footer.has("prod/b/file") && !footer.has("prod/a/file"));
+    let mut bytes = vec![0xff; footer.frames_bytes as usize];
+    bytes.extend(footer.encode());
+    fs::write(&middle, bytes).unwrap();
+    let mut out = Vec::new();
+    assert_eq!(cat(&data.reader(), "prod/a/file", &mut out).unwrap().written, 10);
+    assert_eq!(out, b"one\nthree\n");
+    fs::remove_file(&data.segments(Stream::Lines)[2]).unwrap();
+    assert!(cat(&data.reader(), "prod/a/file", &mut Vec::new()).is_err(), "it is not all there");
 }
 
 #[test]
