@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Key(KeyArgs),
     /// Write a source's exact bytes to standard output
     Cat(CatArgs),
+    /// Copy the ledger as of its last checkpoint, also while keytrail runs
+    Backup(BackupArgs),
     /// Throw the index away and make it anew from the ledger
     Rebuild(DataArgs),
     /// Tell which lines are older than what is kept, or remove them
@@ -387,6 +389,19 @@ pub(crate) struct CatArgs {
     /// Source, as cluster/node/device
     #[arg(short, long)]
     pub(crate) source: String,
+}
+
+/// `backup`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Folder of the copy; of one that holds an earlier backup only what changed is written
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) output: PathBuf,
+    /// Copy the signing key too: whoever has the copy can then sign
+    #[arg(long)]
+    pub(crate) with_keys: bool,
 }
 
 /// `status`.

@@ -54,6 +54,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Prove(prove) => commands::prove::run(prove),
         Command::Key(key) => commands::key::run(key),
         Command::Cat(cat) => commands::cat::run(cat),
+        Command::Backup(backup) => commands::backup::run(backup),
         Command::Rebuild(rebuild) => commands::rebuild::run(rebuild),
         Command::Retention(retention) => commands::retention::run(retention),
         Command::Hold(hold) => commands::hold::run(hold),

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::source::{Generation, LeafIndex, Lines, Reader};
 
+mod backup;
 mod batch;
 mod batches;
 mod cache;
@@ -30,6 +31,7 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod folder;
+mod footer;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
@@ -48,6 +50,7 @@ mod reader;
 mod recover;
 mod retain;
 mod seal;
+mod sealed_part;
 mod segment;
 mod stream_writer;
 mod tiles;
@@ -64,9 +67,11 @@ pub(crate) use disk::Disk;
 #[cfg(test)]
 pub(crate) use faults::Faults;
 
+pub use backup::{Backup, backup};
 pub use batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
 pub use batches::{Batches, OwnBatches};
 pub use cosignature::WitnessKey;
+pub use disk::Syncs;
 pub use error::{Holder, LedgerError};
 pub use folder::Lock;
 pub use generations::GenerationInfo;

@@ -14,7 +14,8 @@ use super::hashes::CheckedTiles;
 use super::line_hashes::LineHashes;
 use super::note::Checkpoint;
 use super::places::Places;
-use super::segment::{is_sealed, list_segments, segment_path};
+use super::sealed_part::SealedPart;
+use super::segment::{ending, list_segments, segment_path};
 use super::tiles::TileFiles;
 use super::tree::{Hash, TILE_HEIGHT, leaf_hash};
 use super::walk::{Cursor, Walk};
@@ -166,7 +167,7 @@ impl LedgerReader {
     pub fn sealed(&self) -> Result<u64, LedgerError> {
         let ledger = &self.inner.folder.ledger;
         for first in list_segments(ledger, Stream::Lines)? {
-            if !is_sealed(&segment_path(ledger, Stream::Lines, first))? {
+            if !ending(&segment_path(ledger, Stream::Lines, first))?.is_sealed() {
                 return Ok(first);
             }
         }
@@ -186,8 +187,9 @@ impl LedgerReader {
     ) -> Result<Option<(i64, u64)>, LedgerError> {
         let size = self.size();
         let arrived = |leaf| {
-            let batch = self.batches(LeafIndex(leaf)).next().transpose()?;
-            Ok::<_, LedgerError>(batch.map(|batch| batch.header.arrived_unix_ns))
+            let mut walk = self.walk(leaf, size)?;
+            let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
+            Ok::<_, LedgerError>(cursor.peek()?.map(|header| header.arrived_unix_ns))
         };
         let (mut low, mut high) = (0, size);
         while low < high {
@@ -293,6 +295,12 @@ impl LedgerReader {
     fn known_generations(&self) -> Result<MutexGuard<'_, KnownGenerations>, LedgerError> {
         let size = self.size();
         let mut known = self.inner.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.to == 0 && size > 0 {
+            let ledger = &self.inner.folder.ledger;
+            let [lines, own] = Stream::ALL.map(|stream| list_segments(ledger, stream));
+            let SealedPart { end, generations } = SealedPart::read(ledger, &[lines?, own?], size)?;
+            *known = KnownGenerations { to: end, generations };
+        }
         if known.to < size {
             let mut walk = self.walk(known.to, size)?;
             while known.to < size {
