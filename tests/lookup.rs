@@ -182,6 +182,41 @@ fn a_look_up_is_recorded_also_while_another_process_writes() {
     data.run("verify", ["--index"]).expect(0);
 }
 
+#[test]
+fn a_postgresql_log_comes_out_with_the_holders_of_its_users() {
+    let data = recorded();
+    let log = fixture_text("openbao-2.7.2/postgres.log");
+    let (log_file, table) =
+        (fixture("openbao-2.7.2/postgres.log"), fixture("openbao-2.7.2/audit-hash.json"));
+    let arguments =
+        ["--postgres-log", log_file.to_str().unwrap(), "--hashes", table.to_str().unwrap()];
+    let run = data.run("lookup", arguments).expect(0);
+    let users = hashes().remove("file").unwrap();
+    let given = data.search("has:lease action:cred.issue");
+    let mut named = 0;
+    for (before, after) in log.lines().zip(run.text().lines()) {
+        let Some(columns) = after.strip_prefix(before) else { panic!("{before} became {after}") };
+        let Some(user) = users.keys().find(|user| user.starts_with("v-") && before.contains(*user))
+        else {
+            assert!(matches!(columns, "" | "\t-\t-\t-\t-"), "{after}");
+            continue;
+        };
+        let event =
+            given.iter().find(|event| event["hmacs"]["response.username"] == users[user]).unwrap();
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        let [key, lease, uid] =
+            [&event["identity"]["key"], &event["lease_id"], &event["uid"]].map(word);
+        assert_eq!(columns, format!("\tmy-app/my-app\t{key}\t{lease}\t{uid}"));
+        named += 1;
+    }
+    assert_eq!(log.lines().count(), run.text().lines().count());
+    assert!(named > 50, "{named} lines");
+    assert!(run.stderr.contains("5 of "), "{}", run.stderr);
+    let own = String::from_utf8(data.cat("keytrail")).unwrap();
+    assert_eq!(own.lines().filter(|line| line.contains("\"type\":\"looked_up\"")).count(), 1);
+    assert!(!own.contains("v-kubernet"), "{own}");
+}
+
 /// The value goes to the server and nowhere else.
 #[test]
 fn a_value_is_asked_of_the_real_server_that_hashed_it() {

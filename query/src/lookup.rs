@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ingest::event::{AuditEvent, IssuedToken, Outcome, Uid};
+use ingest::event::{AuditEvent, Uid};
 use ingest::source::SourceId;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -24,10 +24,15 @@ use crate::question::Question;
 use crate::search::search_in;
 use crate::trail::Trail;
 
+mod holder;
 mod lease;
+mod mention;
 mod token;
 
+pub use holder::Holder;
 pub use lease::Lease;
+pub use mention::Mention;
+use mention::{gives, issues, mention, places_of};
 pub use token::{Child, Token, Use};
 
 /// The most events that mention one hash and are read; more are counted only. A token's own requests are not
@@ -83,65 +88,6 @@ pub enum What {
     Value,
     /// No line has it.
     NotFound,
-}
-
-/// A request that mentions a hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Mention {
-    /// The event.
-    pub uid: Uid,
-    /// When.
-    pub time: Option<String>,
-    /// Where in it.
-    pub places: Vec<String>,
-    /// Who asked, by the name to show.
-    pub identity: Option<String>,
-    /// Our word for what was asked.
-    pub action: String,
-    /// Of which path.
-    pub path: Option<String>,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// Who has a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Holder {
-    /// The same for everything that the holder does.
-    pub key: Option<String>,
-    /// The name to show: of a pod, its namespace and service account.
-    pub name: Option<String>,
-    /// human, workload …
-    pub kind: String,
-    /// The auth method's type.
-    pub method: Option<String>,
-    /// The login role.
-    pub role: Option<String>,
-    /// What the auth method put on the token.
-    pub metadata: BTreeMap<String, String>,
-    /// Every policy held.
-    pub policies: Vec<String>,
-    /// Those that granted this request.
-    pub granting: Vec<String>,
-    /// From where it was asked for.
-    pub remote_address: Option<String>,
-}
-
-impl Holder {
-    fn of(event: &AuditEvent) -> Holder {
-        let identity = &event.identity;
-        Holder {
-            key: identity.key.clone(),
-            name: identity.name.clone(),
-            kind: identity.kind.as_str().to_owned(),
-            method: identity.method.clone(),
-            role: identity.role.clone(),
-            metadata: identity.metadata.clone(),
-            policies: event.policies.clone(),
-            granting: event.granting.clone(),
-            remote_address: event.remote_address.clone(),
-        }
-    }
 }
 
 /// Tells whether a text is a hash as a server writes it.
@@ -232,6 +178,32 @@ pub fn look_up(trail: &Trail, hash: &str) -> Result<LookUp, QueryError> {
     })
 }
 
+/// What is known of something that the server gave out, in short.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// Who it was given to.
+    pub holder: Holder,
+    /// The lease that came with it.
+    pub lease: Option<String>,
+    /// The event.
+    pub uid: Uid,
+}
+
+/// Finds the request that gave out what this is the hash of; `None` if no line shows that.
+///
+/// # Errors
+/// As [`look_up`].
+pub fn given(trail: &Trail, hash: &str) -> Result<Option<Given>, QueryError> {
+    let asked = Asked { trail, view: trail.view() };
+    let (_, seen) = asked.events(&format!("hash:{hash}"), MENTIONS_MAX)?;
+    let given = seen.into_iter().find(|event| gives(event, hash));
+    Ok(given.map(|event| Given {
+        holder: Holder::of(&event),
+        uid: event.uid,
+        lease: event.lease_id,
+    }))
+}
+
 /// A trail and the one view in which everything is asked.
 struct Asked<'a> {
     trail: &'a Trail,
@@ -295,38 +267,6 @@ fn question(filter: &str) -> Question {
     Question { filter, all: true, ..Question::everything() }
 }
 
-/// Tells whether an event's request made this token, or the token of this accessor.
-fn issues(event: &AuditEvent, hash: &str) -> bool {
-    let given = |issued: &IssuedToken| {
-        [&issued.token, &issued.accessor].into_iter().flatten().any(|given| given == hash)
-    };
-    event.issued_token.as_ref().is_some_and(given)
-}
-
-/// Tells whether an event's request gave a value out, rather than mentioning it.
-fn gives(event: &AuditEvent, hash: &str) -> bool {
-    // The server shows again what it made earlier.
-    let word = event.action.rsplit('.').next().unwrap_or_default();
-    let repeats = matches!(word, "hash" | "lookup" | "renew" | "list");
-    let is_answered = places_of(event, hash).iter().any(|place| place.starts_with("response."));
-    issues(event, hash) || (is_answered && !repeats)
-}
-
-/// Returns where in an event a hash stands.
-fn places_of(event: &AuditEvent, hash: &str) -> Vec<String> {
-    let identity = &event.identity;
-    let issued = event.issued_token.as_ref();
-    let named = [
-        ("token", identity.token.as_deref()),
-        ("accessor", identity.accessor.as_deref()),
-        ("issued_token.token", issued.and_then(|issued| issued.token.as_deref())),
-        ("issued_token.accessor", issued.and_then(|issued| issued.accessor.as_deref())),
-    ];
-    let named = named.into_iter().filter(|(_, of)| *of == Some(hash));
-    let data = event.hmacs.iter().filter(|(_, of)| *of == hash).map(|(place, _)| place.clone());
-    named.map(|(place, _)| place.to_owned()).chain(data).collect()
-}
-
 fn what(places: &BTreeMap<String, u64>, given: Option<&AuditEvent>) -> What {
     let stands = |place: &str| places.contains_key(place);
     if stands("token") || stands("issued_token.token") {
@@ -353,16 +293,4 @@ fn token_of(
     let used = user.filter(|event| event.identity.accessor.as_deref() == Some(accessor));
     let used = used.and_then(|event| event.identity.token.clone());
     used.or_else(|| given?.issued_token.as_ref()?.token.clone())
-}
-
-fn mention(event: &AuditEvent, hash: &str) -> Mention {
-    Mention {
-        uid: event.uid,
-        time: event.time.as_ref().map(|time| time.text.clone()),
-        places: places_of(event, hash),
-        identity: event.identity.name.clone().or_else(|| event.identity.key.clone()),
-        action: event.action.clone(),
-        path: event.path.clone(),
-        outcome: event.outcome,
-    }
 }
