@@ -9,6 +9,7 @@ pub(crate) mod hold;
 pub(crate) mod import;
 pub(crate) mod key;
 mod known_key;
+pub(crate) mod lookup;
 pub(crate) mod prove;
 mod question;
 pub(crate) mod rebuild;

@@ -25,6 +25,7 @@ mod generated;
 mod hmac_vectors;
 mod ledger_reading;
 mod live;
+mod lookup;
 mod main_recording;
 mod monitoring;
 mod odd_lines;

@@ -61,6 +61,11 @@ impl ServerConfig {
         }
     }
 
+    /// Tells whether it can be asked for hashes, which wants a token.
+    pub(crate) fn can_hash(&self) -> bool {
+        self.token_file.is_some()
+    }
+
     /// Returns a client of it.
     ///
     /// # Errors
