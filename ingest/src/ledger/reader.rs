@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::batches::{Batches, OwnBatches};
 use super::cache::{FrameCache, ReadFrame, ReadLeaf};
-use super::error::{At, LedgerError};
+use super::error::LedgerError;
 use super::folder::Folder;
 use super::generations::{GenerationInfo, Generations};
 use super::hashes::CheckedTiles;

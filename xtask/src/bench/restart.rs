@@ -1,4 +1,5 @@
-//! `cargo xtask bench restart`: how long it takes until keytrail is there again, on a ledger of many gigabytes.
+//! `cargo xtask bench restart`: how long it takes until keytrail is there again, on a ledger of many gigabytes; and a
+//! backup of that.
 //!
 //! One generated log is imported under as many nodes as it takes. Then `keytrail run` follows one more file and is
 //! asked until it is ready, once with nothing of the ledger in the page cache (where this user may drop that), once
@@ -64,11 +65,23 @@ pub(crate) fn restart(gigabytes: u64) -> Result<()> {
             rows.push((format!("`keytrail {name}`{suffix}"), cost.elapsed_s, cost));
         }
     }
+    let copy = folder.join("restart-copy");
+    if copy.exists() {
+        fs::remove_dir_all(&copy)?;
+    }
+    for name in ["`keytrail backup`, the first", "`keytrail backup`, again"] {
+        let mut command = Command::new(&program);
+        command.arg("backup").arg("-d").arg(&data).arg("-o").arg(&copy).stderr(Stdio::null());
+        let cost = pipeline(&mut [command])?;
+        rows.push((name.to_owned(), cost.elapsed_s, cost));
+    }
+    fs::remove_dir_all(&copy)?;
     for stream in ["lines", "own"] {
         for entry in fs::read_dir(data.join("ledger").join(stream))? {
             take_footer(&entry?.path())?;
         }
     }
+    // The next one to write gives the segments their footers back.
     for cold in [true, false] {
         if cold && !drop_caches() {
             continue;
@@ -79,7 +92,6 @@ pub(crate) fn restart(gigabytes: u64) -> Result<()> {
         let suffix = if cold { ", cold" } else { "" };
         rows.push((format!("`keytrail status` without footers{suffix}"), cost.elapsed_s, cost));
     }
-    // The next one to write gives the segments their footers back.
     let mut table = format!(
         "{:.1} GB of log, ledger {:.0} MiB, index {:.0} MiB\n\n\
          | run | clock s | CPU s | most memory MiB |\n|---|---|---|---|\n",

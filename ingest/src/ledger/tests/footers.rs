@@ -117,7 +117,10 @@ fn opening_reads_no_frame_of_what_is_sealed() {
     assert_eq!(generations(&data), before);
     // What it takes, and only that.
     let mut out = Vec::new();
-    assert!(matches!(cat(&data.reader(), "prod/a/file", &mut out), Err(LedgerError::Corrupt { .. })));
+    assert!(matches!(
+        cat(&data.reader(), "prod/a/file", &mut out),
+        Err(LedgerError::Corrupt { .. })
+    ));
     let mut ledger = data.open_small(1500);
     assert_eq!(ledger.generations().cloned().collect::<Vec<_>>(), before);
     let of_servers = |info: &&GenerationInfo| &*info.source != OWN_SOURCE;
