@@ -98,9 +98,11 @@ impl LedgerReader {
         let path = segment_path(&ledger, Stream::Lines, first_leaf.0);
         let mut file = SegmentFile::open(path.clone(), 0).at("open", &path)?;
         let (mut emptied, mut footer) = (Vec::new(), Footer::default());
-        let mut anything = false;
         while let Some(frame) = file.frame().map_err(|fault| file.fault(file.offset(), fault))? {
-            anything |= !frame.table.emptied;
+            if frame.table.emptied {
+                // A segment is emptied as a whole. Each start asks for all that tombstones name.
+                return Ok(false);
+            }
             let content = file.content(&frame).map_err(|fault| file.fault(frame.offset, fault))?;
             let mut hashes = Vec::new();
             let mut batched = Batched::new(content);
@@ -119,7 +121,7 @@ impl LedgerReader {
             emptied.extend(emptied_frame(&frame.table.headers, &hashes).at("compress", &path)?);
             footer.add(&frame.table.headers, offset, emptied.len() as u64);
         }
-        if !anything {
+        if footer.leaves == 0 {
             return Ok(false);
         }
         emptied.extend(footer.encode());

@@ -13,10 +13,11 @@
 //! what an import wrote would gain little and cost as much as the import. A segment that an earlier keytrail sealed
 //! without a footer, or whose footer is damaged, is copied frame by frame and gets one.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Stream;
 use super::batch::BatchHeader;
@@ -44,6 +45,8 @@ pub struct Sealer {
     ledger: PathBuf,
     reader: LedgerReader,
     open: OpenSegments,
+    /// Segments that have their footer: they keep it, and are not looked at again.
+    sealed: Mutex<HashSet<(u64, Stream)>>,
 }
 
 /// A segment that was sealed.
@@ -64,7 +67,7 @@ impl Sealer {
         reader: LedgerReader,
         open: OpenSegments,
     ) -> Sealer {
-        Sealer { disk, ledger: ledger.to_owned(), reader, open }
+        Sealer { disk, ledger: ledger.to_owned(), reader, open, sealed: Mutex::default() }
     }
 
     /// Returns the bytes of the segments that can be sealed now.
@@ -100,14 +103,16 @@ impl Sealer {
         let signed = self.reader.checkpoint()?.size;
         // Looked at after the checkpoint: a segment that begins below it and is not open now is over.
         let open = self.open.each_ref().map(|open| open.load(Ordering::Acquire));
+        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut segments = Vec::new();
         for stream in Stream::ALL {
             for first in list_segments(&self.ledger, stream)? {
-                let path = segment_path(&self.ledger, stream, first);
-                if first < open[stream as usize].min(signed)
-                    && !matches!(ending(&path)?, Ending::Sealed(_))
-                {
-                    segments.push((first, stream));
+                if first >= open[stream as usize].min(signed) || sealed.contains(&(first, stream)) {
+                    continue;
+                }
+                match ending(&segment_path(&self.ledger, stream, first))? {
+                    Ending::Sealed(_) => drop(sealed.insert((first, stream))),
+                    _ => segments.push((first, stream)),
                 }
             }
         }
