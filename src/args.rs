@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// Count the events that a filter keeps
     Count(CountArgs),
+    /// Tell whose a token, accessor, database user, lease or other value is
+    Lookup(LookUpArgs),
     /// Write a report over a period
     Report(ReportArgs),
     /// Recompute the ledger and compare it with its signed checkpoint; or check a proof
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Key(KeyArgs),
     /// Write a source's exact bytes to standard output
     Cat(CatArgs),
+    /// Copy the ledger as of its last checkpoint, also while keytrail runs
+    Backup(BackupArgs),
     /// Throw the index away and make it anew from the ledger
     Rebuild(DataArgs),
     /// Tell which lines are older than what is kept, or remove them
@@ -174,6 +178,40 @@ pub(crate) struct CountArgs {
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
+}
+
+/// Output formats of look-ups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LookUpFormat {
+    /// For a person
+    Text,
+    /// One JSON object for each hash
+    Json,
+}
+
+/// `lookup`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LookUpArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The value's hash, as the audit log writes it: hmac-sha256:…
+    #[arg(long, value_name = "HASH", required_unless_present_any = ["value_stdin", "postgres_log"])]
+    pub(crate) hmac: Vec<String>,
+    /// Read the value from standard input and ask the configured servers for its hashes; it is stored nowhere
+    #[arg(long, conflicts_with = "hmac")]
+    pub(crate) value_stdin: bool,
+    /// Write this PostgreSQL log (`-`: standard input) with the holders of generated users as columns
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hmac", "value_stdin"])]
+    pub(crate) postgres_log: Option<PathBuf>,
+    /// Configuration file that names the servers [default: keytrail.toml here, if there is one]
+    #[arg(short, long, conflicts_with = "hmac")]
+    pub(crate) config: Option<PathBuf>,
+    /// Take hashes from this file in place of a server's answers: JSON, an object of hashes by value
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hmac", "config"])]
+    pub(crate) hashes: Option<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: LookUpFormat,
 }
 
 /// Reports by name.
@@ -357,6 +395,19 @@ pub(crate) struct CatArgs {
     /// Source, as cluster/node/device
     #[arg(short, long)]
     pub(crate) source: String,
+}
+
+/// `backup`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Folder of the copy; of one that holds an earlier backup only what changed is written
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) output: PathBuf,
+    /// Copy the signing key too: whoever has the copy can then sign
+    #[arg(long)]
+    pub(crate) with_keys: bool,
 }
 
 /// `status`.

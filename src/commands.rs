@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub(crate) mod backup;
 pub(crate) mod cat;
 pub(crate) mod check_config;
 pub(crate) mod count;
@@ -8,6 +9,7 @@ pub(crate) mod hold;
 pub(crate) mod import;
 pub(crate) mod key;
 mod known_key;
+pub(crate) mod lookup;
 pub(crate) mod prove;
 mod question;
 pub(crate) mod rebuild;

@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod config;
 mod data_folder;
+mod deed;
 mod demo;
 mod failure;
 mod heartbeat;
@@ -47,11 +48,13 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Import(import) => commands::import::run(import),
         Command::Search(search) => commands::search::run(search),
         Command::Count(count) => commands::count::run(count),
+        Command::Lookup(lookup) => commands::lookup::run(lookup),
         Command::Report(report) => commands::report::run(report),
         Command::Verify(verify) => commands::verify::run(verify),
         Command::Prove(prove) => commands::prove::run(prove),
         Command::Key(key) => commands::key::run(key),
         Command::Cat(cat) => commands::cat::run(cat),
+        Command::Backup(backup) => commands::backup::run(backup),
         Command::Rebuild(rebuild) => commands::rebuild::run(rebuild),
         Command::Retention(retention) => commands::retention::run(retention),
         Command::Hold(hold) => commands::hold::run(hold),

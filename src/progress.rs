@@ -5,12 +5,13 @@ use std::sync::OnceLock;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use ingest::pipeline::Progress;
 
-/// The bars of a job that reads files and indexes what they hold.
+/// The bars of a job that reads files, indexes what they hold, and seals it.
 pub(crate) struct Bars {
     bars: MultiProgress,
     file_bytes: Option<u64>,
     reading: OnceLock<ProgressBar>,
     indexing: OnceLock<ProgressBar>,
+    sealing: OnceLock<ProgressBar>,
 }
 
 impl Bars {
@@ -21,6 +22,7 @@ impl Bars {
             file_bytes,
             reading: OnceLock::new(),
             indexing: OnceLock::new(),
+            sealing: OnceLock::new(),
         }
     }
 
@@ -38,18 +40,25 @@ impl Bars {
                 bar.set_length(size);
                 bar.set_position(done);
             }
+            Progress::Sealing(done, bytes) => {
+                let bar =
+                    self.sealing.get_or_init(|| self.bars.add(bytes_bar("sealing", Some(bytes))));
+                bar.set_position(done);
+            }
         }
     }
 
     /// Takes the bars away.
     pub(crate) fn finish(&self) {
-        for bar in [self.reading.get(), self.indexing.get()].into_iter().flatten() {
+        let bars = [self.reading.get(), self.indexing.get(), self.sealing.get()];
+        for bar in bars.into_iter().flatten() {
             bar.finish_and_clear();
         }
     }
 }
 
-fn bytes_bar(what: &'static str, length: Option<u64>) -> ProgressBar {
+/// Returns a bar that counts bytes; without a length it only turns.
+pub(crate) fn bytes_bar(what: &'static str, length: Option<u64>) -> ProgressBar {
     let template = match length {
         Some(_) => "{msg:9} {bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
         None => "{msg:9} {spinner} {bytes} {bytes_per_sec}",

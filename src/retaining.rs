@@ -12,6 +12,8 @@ use ingest::retention::{due, remove, told, tombstone};
 use crate::failure::Failure;
 
 const EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How soon to look again at what is due and not sealed yet.
+const UNSEALED_EVERY: Duration = Duration::from_secs(10);
 /// A tombstone is signed about a second after it was handed over; how long to wait, and how often to look.
 const SIGNED_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -20,6 +22,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Retaining {
     stop: SyncSender<()>,
     thread: JoinHandle<()>,
+}
+
+/// What is due and was not removed.
+enum Left {
+    Nothing,
+    /// The sealer has yet to come to it, as after a first import.
+    Unsealed,
 }
 
 struct Work {
@@ -43,10 +52,15 @@ impl Retaining {
                     Err(RecvTimeoutError::Timeout) => true,
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => false,
                 };
-                if let Err(error) = work.once(&wait) {
-                    tracing::error!("retention: {error}");
-                }
-                if !wait(EVERY) {
+                let again = match work.once(&wait) {
+                    Ok(Left::Nothing) => EVERY,
+                    Ok(Left::Unsealed) => UNSEALED_EVERY,
+                    Err(error) => {
+                        tracing::error!("retention: {error}");
+                        EVERY
+                    }
+                };
+                if !wait(again) {
                     return;
                 }
             }
@@ -63,12 +77,12 @@ impl Retaining {
 
 impl Work {
     /// `wait` waits so long and tells whether to go on.
-    fn once(&self, wait: &dyn Fn(Duration) -> bool) -> Result<(), LedgerError> {
+    fn once(&self, wait: &dyn Fn(Duration) -> bool) -> Result<Left, LedgerError> {
         let reader = LedgerReader::open(&self.data)?;
         let mut told_now = told(&reader)?;
         if let Some(hold) = told_now.now.holds.first() {
             tracing::info!("retention removes nothing: legal hold since {}", hold.since);
-            return Ok(());
+            return Ok(Left::Nothing);
         }
         let mut segments = match self.keep {
             Some(keep) => due(&reader, &told_now.now, keep)?,
@@ -76,6 +90,7 @@ impl Work {
         };
         // The sealer runs beside us: what it has not sealed yet is its own.
         let sealed = segments.iter().take_while(|segment| segment.sealed).count();
+        let left = if sealed < segments.len() { Left::Unsealed } else { Left::Nothing };
         segments.truncate(sealed);
         if let Some(fact) = self.keep.and_then(|keep| tombstone(&segments, keep)) {
             let least = segments.last().map_or(0, |segment| segment.end);
@@ -85,7 +100,7 @@ impl Work {
                 offered = offered || self.own.offer(fact.clone());
                 if Instant::now() > deadline || !wait(LOOK_EVERY) {
                     // What the tombstone names, if it was taken, goes at the next start.
-                    return Ok(());
+                    return Ok(Left::Nothing);
                 }
                 if reader.refresh()? > told_now.now.least_leaf {
                     told_now = told(&reader)?;
@@ -96,6 +111,6 @@ impl Work {
         if emptied > 0 {
             tracing::info!("retention removed the lines of {emptied} segments");
         }
-        Ok(())
+        Ok(left)
     }
 }

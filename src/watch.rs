@@ -23,6 +23,7 @@ use serde_json::json;
 
 use crate::alarm::{Alarms, Condition, Message, On, State};
 use crate::config::AlertConfig;
+use crate::deed;
 use crate::metrics::{Metrics, Seen};
 use crate::outside::alert::{Notification, Sender};
 
@@ -161,6 +162,9 @@ impl Eye {
 
     fn look(&mut self) {
         self.verify();
+        if let Some((own, _)) = &self.watching.following {
+            deed::take_up(&self.watching.data, own);
+        }
         if let Err(error) = self.trail.refresh() {
             tracing::warn!("the trail cannot be read anew: {error}");
         }

@@ -193,8 +193,14 @@ fn a_removed_line_is_found_even_if_the_segment_is_whole() {
 }
 
 #[test]
-fn the_golden_ledger_of_format_1_stays_readable() {
-    let golden = files_below(&fixture("ledger-v1"));
+fn the_golden_ledgers_of_format_1_stay_readable() {
+    for name in ["ledger-v1", "ledger-v1-footers"] {
+        a_golden_ledger_is_readable(&fixture(name));
+    }
+}
+
+fn a_golden_ledger_is_readable(golden: &Path) {
+    let golden = files_below(golden);
     let format =
         golden.iter().find(|path| path.ends_with("format")).expect("a folder states its format");
     let folder = format.parent().unwrap();

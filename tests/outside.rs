@@ -197,7 +197,7 @@ fn an_older_copy_put_back_opens_a_new_origin() {
     let more = format!("[checkpoint]\nexport = [{outside:?}]");
     followed.run(&more).terminate();
     let backup = followed.folder.path().join("backup");
-    copy(followed.data.path(), &backup);
+    followed.data.run("backup", ["-o", backup.to_str().unwrap(), "--with-keys"]).expect(0);
     let server = followed.run(&more);
     followed.write("after-the-backup");
     server.terminate();

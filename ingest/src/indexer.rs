@@ -23,9 +23,13 @@ use crate::source::{LeafIndex, SourceId, SourceIdError};
 
 mod devices;
 mod sources;
+#[cfg(test)]
+mod tests;
+mod tip;
 
 use self::devices::{Devices, is_better};
 use self::sources::Sources;
+use self::tip::Tip;
 
 /// Events between two commits of a long run: smaller commits cost more merging than they save.
 const EVENTS_PER_COMMIT: u64 = 100_000;
@@ -75,13 +79,15 @@ pub struct Indexer {
     dropped_to: u64,
     /// The next leaf to read.
     next: u64,
+    /// The last batch that was read.
+    tip: Option<Tip>,
     uncommitted: u64,
     issues: Vec<Issue>,
 }
 
 impl Indexer {
     /// Opens the index in `index_dir` to go on where its last commit stopped; an index made by other
-    /// rules, or by another ledger, is begun anew.
+    /// rules, by another ledger, or by a later state of this one, is begun anew.
     ///
     /// # Errors
     /// The index or the ledger cannot be opened.
@@ -91,13 +97,20 @@ impl Indexer {
         rules: &'static Rules,
     ) -> Result<Indexer, IndexerError> {
         let origin = ledger.origin().to_owned();
-        let index = IndexWriter::open(index_dir, rules.version(), &origin)?;
+        let mut index = IndexWriter::open(index_dir, rules.version(), &origin)?;
+        let mut tip = stored(index.payload()).and_then(|state| state.tip);
+        if let Some(why) = tip::foreign(index.payload().covered, tip.as_ref(), &ledger)? {
+            tracing::warn!(dir = %index_dir.display(), "{why}; was an older copy put in the ledger's place? Building the index anew");
+            index = index.replace()?;
+            tip = None;
+        }
         let retention = stored_retention(index.payload());
         let (next, pairing, coverage, sources) = restore(&index, index_dir, &ledger)?;
         let mut indexer = Indexer::new(ledger, index, rules, origin);
         (indexer.next, indexer.pairing) = (next, pairing);
         (indexer.coverage, indexer.sources) = (coverage, sources);
         (indexer.retention, indexer.dropped_to) = retention;
+        indexer.tip = tip;
         Ok(indexer)
     }
 
@@ -134,6 +147,7 @@ impl Indexer {
             retention: Retention::default(),
             dropped_to: 0,
             next: 0,
+            tip: None,
             uncommitted: 0,
             issues: Vec::new(),
         }
@@ -176,10 +190,27 @@ impl Indexer {
     /// # Errors
     /// The ledger cannot be read or the index not written.
     pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64) -> bool) -> Result<(), IndexerError> {
+        self.catch_up_to(self.ledger.size(), progress)
+    }
+
+    /// Like [`Indexer::catch_up`], up to so many leaves. While a writer goes on, that is what it has signed: others
+    /// read no further, so the index may name nothing beyond.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn catch_up_to(
+        &mut self,
+        size: u64,
+        progress: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<(), IndexerError> {
         self.drop_removed()?;
         for batch in self.ledger.clone().batches(LeafIndex(self.next)) {
+            if self.next >= size {
+                break;
+            }
             let batch = batch?;
             let end = batch.header.end();
+            self.tip = Some(Tip::of(&batch.header));
             match batch.header.stream {
                 Stream::Lines => {
                     let source =
@@ -220,6 +251,7 @@ impl Indexer {
             coverage: self.coverage.clone(),
             retention: self.retention.clone(),
             dropped_to: self.dropped_to,
+            tip: self.tip.clone(),
         };
         self.index.commit(CommitPayload {
             covered: self.next,
@@ -529,12 +561,17 @@ struct State {
     retention: Retention,
     #[serde(default)]
     dropped_to: u64,
+    #[serde(default)]
+    tip: Option<Tip>,
+}
+
+fn stored(payload: &CommitPayload) -> Option<State> {
+    serde_json::from_value(payload.state.clone()).ok()
 }
 
 /// Returns what a commit knows of retention, and below which leaf it has dropped everything.
 fn stored_retention(payload: &CommitPayload) -> (Retention, u64) {
-    serde_json::from_value::<State>(payload.state.clone())
-        .map_or_else(|_| Default::default(), |state| (state.retention, state.dropped_to))
+    stored(payload).map_or_else(Default::default, |state| (state.retention, state.dropped_to))
 }
 
 /// Returns what a commit knows of retention.

@@ -21,15 +21,18 @@ use std::sync::Arc;
 
 use crate::source::{Generation, LeafIndex, Lines, Reader};
 
+mod backup;
 mod batch;
 mod batches;
 mod cache;
+mod cat;
 mod cosignature;
 mod disk;
 mod error;
 #[cfg(test)]
 mod faults;
 mod folder;
+mod footer;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
@@ -48,6 +51,7 @@ mod reader;
 mod recover;
 mod retain;
 mod seal;
+mod sealed_part;
 mod segment;
 mod stream_writer;
 mod tiles;
@@ -64,9 +68,12 @@ pub(crate) use disk::Disk;
 #[cfg(test)]
 pub(crate) use faults::Faults;
 
+pub use backup::{Backup, backup};
 pub use batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
 pub use batches::{Batches, OwnBatches};
+pub use cat::{SourceBytes, cat};
 pub use cosignature::WitnessKey;
+pub use disk::Syncs;
 pub use error::{Holder, LedgerError};
 pub use folder::Lock;
 pub use generations::GenerationInfo;
@@ -74,7 +81,7 @@ pub use keys::{Handover, KeyChain, KnownKey};
 pub use line_hashes::LineHashes;
 pub use note::{Checkpoint, VerifierKey, key_fingerprint};
 pub use proof_text::{ConsistencyProof, InclusionProof};
-pub use reader::{LedgerReader, SourceBytes, cat};
+pub use reader::LedgerReader;
 pub use retain::SegmentInfo;
 pub use seal::{Sealed, Sealer};
 pub use tree::{Hash, leaf_hash};

@@ -133,6 +133,13 @@ pub enum Fact {
         /// Response lines.
         responses: u64,
     },
+    /// Somebody asked whose a value is. The value itself is nowhere.
+    LookedUp {
+        /// Who asked: `os:user@host` is what the operating system told, claimed and not proven.
+        by: String,
+        /// The value's hashes.
+        hashes: Vec<String>,
+    },
     /// An alarm was raised, or is over.
     Alarm {
         /// The name in the configuration.

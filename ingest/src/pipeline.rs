@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::indexer::{Indexer, IndexerError};
 use crate::known::KnownFromLedger;
-use crate::ledger::{Ledger, LedgerError, LedgerReader, Lock};
+use crate::ledger::{Ledger, LedgerError, LedgerReader, Lock, Syncs};
 use crate::normalise::Rules;
 use crate::own::{Fact, OwnLine};
 use crate::record::{
@@ -269,6 +269,8 @@ pub enum Progress {
     Reading(u64),
     /// Leaves indexed, of so many.
     Indexing(u64, u64),
+    /// Bytes of segments sealed, of so many.
+    Sealing(u64, u64),
 }
 
 /// What an import did.
@@ -343,6 +345,9 @@ pub fn import(
     let recorded = recorded?;
     indexed.map_err(|_| PipelineError::Thread("indexer"))??.finish()?;
     read?;
+    sealing::seal_all(&ledger.sealer()?, &|done, all| progress(Progress::Sealing(done, all)))?;
+    let Syncs { count, time } = ledger.syncs();
+    tracing::debug!("{count} fsyncs took {} ms", time.as_millis());
     Ok(Imported { recorded, leaves })
 }
 
@@ -353,7 +358,7 @@ fn index_import(
 ) -> Result<Indexer, IndexerError> {
     loop {
         let (size, last) = durable.wait(indexer.next(), Duration::from_secs(1));
-        indexer.catch_up(&mut |done| {
+        indexer.catch_up_to(size, &mut |done| {
             progress(Progress::Indexing(done, size.max(done)));
             true
         })?;

@@ -14,6 +14,17 @@ pub enum QueryError {
     /// The ledger cannot be opened or read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// An older copy of the ledger stands where the index was made from a newer one.
+    #[error(
+        "the index covers {covered} leaves, and the ledger has {size}: was an older copy of the ledger put in its place? \
+         `keytrail run` or `keytrail rebuild` makes the index anew"
+    )]
+    IndexAhead {
+        /// Leaves that the index covers.
+        covered: u64,
+        /// Leaves of the ledger.
+        size: u64,
+    },
     /// The search library refused something.
     #[error("the index cannot be read: {0}; `keytrail rebuild` makes it from the ledger")]
     Engine(#[from] TantivyError),

@@ -166,6 +166,11 @@ impl Filter {
     }
 }
 
+/// Returns a text as a value that stands for itself, whatever characters it has.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.node.fmt(f)

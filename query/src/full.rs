@@ -80,17 +80,31 @@ pub fn events<E: From<QueryError>>(
     after: Option<&PageToken>,
     each: &mut dyn FnMut(AuditEvent) -> Result<(), E>,
 ) -> Result<Page<AuditEvent>, E> {
-    let view = trail.view();
-    let mut rows = Rows::new(&view);
-    let walked = walk(&view, question, limit, after, &mut |address| {
-        let (event, _, _) = read_back(trail, &view, &rows.row(address)?)?;
+    events_in(trail, &trail.view(), question, limit, after, each)
+}
+
+/// The same as [`events`], in a view that the caller holds on to.
+///
+/// # Errors
+/// As [`events`].
+pub fn events_in<E: From<QueryError>>(
+    trail: &Trail,
+    view: &View,
+    question: &Question,
+    limit: usize,
+    after: Option<&PageToken>,
+    each: &mut dyn FnMut(AuditEvent) -> Result<(), E>,
+) -> Result<Page<AuditEvent>, E> {
+    let mut rows = Rows::new(view);
+    let walked = walk(view, question, limit, after, &mut |address| {
+        let (event, _, _) = read_back(trail, view, &rows.row(address)?)?;
         each(event)
     })?;
     Ok(Page {
         items: Vec::new(),
         next: walked.next,
         matched: walked.matched,
-        left_out: question.left_out(&view)?,
+        left_out: question.left_out(view)?,
         leaf: view.leaf(),
     })
 }

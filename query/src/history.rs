@@ -120,6 +120,15 @@ impl View {
         Ok(Some(format!("{}/{}/{epoch}", event.cluster, event.device)))
     }
 
+    /// Returns the salts of a device, `cluster/device/epoch`, as [`View::salt`] counts them.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn salts(&self, cluster: &str, device: &str) -> Result<Vec<String>, QueryError> {
+        let probes = self.probes()?.get(&(cluster.into(), device.into())).map_or(0, Vec::len);
+        Ok((probes.min(1)..=probes).map(|epoch| format!("{cluster}/{device}/{epoch}")).collect())
+    }
+
     /// Returns the event that another node made of a forwarded one.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub mod count;
 pub mod coverage;
 pub mod interval;
 pub mod listing;
+pub mod lookup;
 pub mod report;
 pub mod status;
 

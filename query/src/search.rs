@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use ingest::event::Uid;
 use tantivy::Searcher;
 use tantivy::query::Query;
 
@@ -71,6 +72,22 @@ pub fn each_row<E: From<QueryError>>(
         left_out: question.left_out(view)?,
         leaf: view.leaf(),
     })
+}
+
+/// Returns the oldest event; one without a time is older than all others.
+pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<Uid>, QueryError> {
+    let query = question.query(view)?;
+    let mut oldest: Option<(Place, Address)> = None;
+    for in_segment in Scan::new(view.searcher(), &*query)?.segments() {
+        let places = Places::open(in_segment.segment)?;
+        in_segment.each(|document| {
+            let place = places.of(document);
+            if oldest.is_none_or(|(oldest, _)| place < oldest) {
+                oldest = Some((place, Address { segment: in_segment.number, document }));
+            }
+        })?;
+    }
+    oldest.map(|(_, address)| Ok(Rows::new(view).row(address)?.uid)).transpose()
 }
 
 pub(crate) struct Walked {

@@ -71,7 +71,11 @@ impl Trail {
         let ledger = LedgerReader::open(data)?;
         let index = EventIndex::open(index)?;
         // The index may have been committed since the ledger was looked at, and names leaves of then.
-        ledger.refresh()?;
+        let size = ledger.refresh()?;
+        let covered = index.snapshot().payload.covered;
+        if covered > size {
+            return Err(QueryError::IndexAhead { covered, size });
+        }
         let view = RwLock::new(Arc::new(View::new(index.snapshot())));
         Ok(Trail { index, ledger, rules: Rules::builtin(), view })
     }

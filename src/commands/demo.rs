@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use ingest::pipeline::{self, FollowSettings};
@@ -11,14 +12,20 @@ use tokio::sync::watch;
 
 use super::run::{runtime, serve};
 use crate::args::DemoArgs;
-use crate::config::Beside;
-use crate::config::{Config, check_listen};
+use crate::config::{Beside, Config, ServerConfig, check_listen};
 use crate::data_folder::cache_folder;
 use crate::demo::bao::{Bao, find_bao};
 use crate::demo::replay::{Pace, recorded_log, replay};
 use crate::demo::server::DemoServer;
 use crate::demo::{record, traffic};
 use crate::failure::Failure;
+
+/// The demo's cluster, and its one node.
+const CLUSTER: &str = "demo";
+const NODE: &str = "bao-0";
+
+/// How often the demo's server is read from, so that its log can be shown to be complete.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Random requests of a recording.
 const RECORDED_REQUESTS: usize = 300;
@@ -71,7 +78,10 @@ async fn live(bao: &Path, folder: &Path, args: &DemoArgs) -> Result<(), Failure>
         tell_questions(&data);
         let (stop, stopped) = watch::channel(false);
         let traffic = tokio::spawn(traffic::traffic(walkthrough, stopped));
-        let served = serve(&data, args.listen, Some(following), &Beside::default()).await;
+        let source = format!("{CLUSTER}/{NODE}/file");
+        let beating = ServerConfig::beating(&server.address, source, HEARTBEAT);
+        let beside = Beside { servers: vec![beating], ..Beside::default() };
+        let served = serve(&data, args.listen, Some(following), &beside).await;
         stop.send_replace(true);
         let traffic = traffic.await.context("the traffic's task")?;
         served?;
@@ -97,13 +107,13 @@ async fn replayed(folder: &Path, args: &DemoArgs) -> Result<(), Failure> {
 }
 
 fn follow(log: &Path, data: &Path) -> Result<pipeline::Following, Failure> {
-    let config = Config::one_file(log, Some("demo"), Some("bao-0"), Some("file"), false)?;
+    let config = Config::one_file(log, Some(CLUSTER), Some(NODE), Some("file"), false)?;
     let settings = FollowSettings {
         data: data.to_owned(),
         cluster: config.cluster,
         tail: config.tail,
         allow_raw: config.allow_raw,
-        nodes: config.nodes,
+        nodes: Some(vec![NODE.to_owned()]),
         // The demo's server is the demo's own, and a laptop is often fuller than a server.
         reserve: Reserve { bytes: 256 << 20, percent: 0 },
     };

@@ -61,6 +61,7 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     let mut failed = !verification.intact
         || verification.signer_known == Some(false)
         || verification.leaves_without_tile > 0
+        || !verification.wrong_footers.is_empty()
         || verification.outside.iter().any(|outside| outside.standing != Standing::Extends)
         || cosigned.iter().any(Option::is_none);
     for (key, cosigned) in witnesses.iter().zip(&cosigned) {
@@ -182,6 +183,15 @@ fn describe(verification: &Verification) -> String {
             format!(
                 "{} leaves without a right hash tile: the lines are what was signed, the folder is not what keytrail wrote; its next start makes the tiles anew",
                 verification.leaves_without_tile
+            ),
+        );
+    }
+    for path in &verification.wrong_footers {
+        line(
+            "footer",
+            format!(
+                "{} ends with a footer that is not what its frames make: the lines are what was signed, the folder is not what keytrail wrote; restore this file from a copy",
+                path.display()
             ),
         );
     }

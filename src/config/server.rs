@@ -49,6 +49,23 @@ pub(crate) struct ServerConfig {
 }
 
 impl ServerConfig {
+    /// Returns a server that is read from so often, without a token.
+    pub(crate) fn beating(address: &str, source: String, every: Duration) -> ServerConfig {
+        ServerConfig {
+            address: address.to_owned(),
+            sources: vec![source],
+            heartbeat: Some(every),
+            counters: false,
+            token_file: None,
+            ca_file: None,
+        }
+    }
+
+    /// Tells whether it can be asked for hashes, which wants a token.
+    pub(crate) fn can_hash(&self) -> bool {
+        self.token_file.is_some()
+    }
+
     /// Returns a client of it.
     ///
     /// # Errors

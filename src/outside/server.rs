@@ -65,6 +65,25 @@ impl SecretsServer {
         }
     }
 
+    /// Asks for the hash of a value as this audit device writes it. The request is audited, the value in it hashed.
+    ///
+    /// # Errors
+    /// No answer, no permission, no such device.
+    pub(crate) async fn audit_hash(&self, device: &str, value: &str) -> Result<String> {
+        let url = format!("{}/v1/sys/audit-hash/{device}", self.address);
+        let mut request = self.client.post(url).json(&serde_json::json!({ "input": value }));
+        if let Some(path) = &self.token_file {
+            request = request.header("X-Vault-Token", secret(path)?);
+        }
+        let response = request.send().await?;
+        match response.status() {
+            StatusCode::OK => Ok(response.json::<Hashed>().await?.data.hash),
+            status => bail!(
+                "sys/audit-hash/{device} answers {status}: give the token of token_file a policy with update on sys/audit-hash/*, and name the device as `bao audit list` does"
+            ),
+        }
+    }
+
     /// Reads the server's counters of audit lines. With a token, that request is audited like any other.
     ///
     /// # Errors
@@ -91,6 +110,17 @@ impl SecretsServer {
         }
         counters(&String::from_utf8_lossy(&text))
     }
+}
+
+/// The answer of `sys/audit-hash`.
+#[derive(serde::Deserialize)]
+struct Hashed {
+    data: HashedData,
+}
+
+#[derive(serde::Deserialize)]
+struct HashedData {
+    hash: String,
 }
 
 /// Reads the counters out of Prometheus's text. A line kind that was never written has no metric yet.

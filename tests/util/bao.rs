@@ -59,6 +59,10 @@ impl Bao {
         bao
     }
 
+    pub(crate) fn root_token(&self) -> &str {
+        &self.root
+    }
+
     /// Runs its command line as root; `None` if that fails.
     pub(crate) fn run(&self, arguments: &[&str]) -> Option<String> {
         let mut command = Command::new(&self.program);

@@ -93,6 +93,7 @@ impl From<QueryError> for PageError {
             QueryError::Index(_)
             | QueryError::Ledger(_)
             | QueryError::Engine(_)
+            | QueryError::IndexAhead { .. }
             | QueryError::Broken { .. } => PageError::Trail(Box::new(error)),
         }
     }

@@ -4,6 +4,7 @@
 //! The yardstick is `zstd -3 -c FILE | sha256sum`, run turn by turn with the import on the same file in
 //! the same minute, so that a busy machine slows both. CPU time is compared, not the clock.
 
+mod restart;
 mod tail;
 mod verify;
 
@@ -16,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use crate::measure::{Cost, pipeline};
 use crate::step::{cargo, step, target, workspace};
 
+pub(crate) use restart::restart;
 pub(crate) use tail::tail;
 pub(crate) use verify::verify;
 
@@ -33,26 +35,45 @@ pub(crate) fn ingest(lines: u64, rounds: usize) -> Result<()> {
     let log_bytes = fs::metadata(&log)?.len();
     let data = folder.join("data");
 
-    let (mut yardstick, mut import) = (Vec::new(), Vec::new());
+    // The same without a disk below it: what is left is not fsync.
+    let memory = Path::new("/dev/shm/keytrail-bench");
+    let (mut yardstick, mut import, mut in_memory) = (Vec::new(), Vec::new(), Vec::new());
+    let mut syncs = Vec::new();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         let mut zstd = Command::new("zstd");
         zstd.args(["-3", "-q", "-c"]).arg(&log);
         yardstick.push(pipeline(&mut [zstd, Command::new("sha256sum")])?);
-        if data.exists() {
-            fs::remove_dir_all(&data)?;
+        for (data, costs) in [(data.as_path(), &mut import), (memory, &mut in_memory)] {
+            if data.exists() {
+                fs::remove_dir_all(data)?;
+            }
+            let said = folder.join("import.stderr");
+            let mut keytrail = Command::new(&program);
+            keytrail
+                .arg("import")
+                .arg("-d")
+                .arg(data)
+                .args(["--cluster", "bench", "--node", "bench"])
+                .arg(&log)
+                .env("KEYTRAIL_LOG", "ingest=debug")
+                .stderr(fs::File::create(&said)?);
+            costs.push(pipeline(&mut [keytrail])?);
+            if data != memory {
+                let said = fs::read_to_string(&said)?;
+                syncs.push(fsyncs(&said).context("the import did not tell its fsyncs")?);
+            }
         }
-        let mut keytrail = Command::new(&program);
-        keytrail
-            .arg("import")
-            .arg("-d")
-            .arg(&data)
-            .args(["--cluster", "bench", "--node", "bench"])
-            .arg(&log);
-        keytrail.stderr(std::process::Stdio::null());
-        import.push(pipeline(&mut [keytrail])?);
+        fs::remove_dir_all(memory)?;
     }
-    let table = table(lines, log_bytes, &yardstick, &import, &sizes(&data)?);
+    let mut table = table(
+        lines,
+        log_bytes,
+        &yardstick,
+        &[("keytrail import", &import), ("the same in memory", &in_memory)],
+        &sizes(&data)?,
+    );
+    table += &fsync_table(&syncs, lines);
     let file = folder.join("ingest.md");
     fs::write(&file, &table).with_context(|| format!("{} cannot be written", file.display()))?;
     eprintln!("\n{table}\nalso in {}", file.display());
@@ -121,7 +142,7 @@ fn table(
     lines: u64,
     log_bytes: u64,
     yardstick: &[Cost],
-    import: &[Cost],
+    imports: &[(&str, &[Cost])],
     parts: &[(&str, u64)],
 ) -> String {
     let row = |name: &str, costs: &[Cost]| {
@@ -133,6 +154,7 @@ fn table(
             median(costs, |cost| cost.memory_bytes as f64) / MEBIBYTE,
         )
     };
+    let import = imports[0].1;
     let ratio = median(import, |cost| cost.cpu_s) / median(yardstick, |cost| cost.cpu_s);
     let mut text = format!(
         "{lines} lines, {:.1} MiB, median of {} rounds\n\n\
@@ -142,7 +164,7 @@ fn table(
         log_bytes as f64 / MEBIBYTE,
         import.len(),
         row("zstd -3, sha256sum", yardstick),
-        row("keytrail import", import),
+        imports.iter().map(|(name, costs)| row(name, costs)).collect::<String>(),
     );
     let total = parts.iter().map(|(_, bytes)| bytes).sum();
     for &(part, bytes) in parts.iter().chain([&("all", total)]) {
@@ -154,6 +176,30 @@ fn table(
         );
     }
     text
+}
+
+/// Finds what an import said of its fsyncs: how many, and their seconds.
+fn fsyncs(said: &str) -> Option<(f64, f64)> {
+    let line = said.lines().rfind(|line| line.contains(" fsyncs took "))?;
+    let mut words = line.split_whitespace().rev();
+    let ms: f64 = words.by_ref().find_map(|word| word.parse().ok())?;
+    let count: f64 = words.find_map(|word| word.parse().ok())?;
+    Some((count, ms / 1000.0))
+}
+
+/// Returns the fsyncs of a million lines, each number the median of its rounds.
+fn fsync_table(syncs: &[(f64, f64)], lines: u64) -> String {
+    let a_million = 1e6 / lines as f64;
+    let middle = |of: fn(&(f64, f64)) -> f64| {
+        let mut values: Vec<f64> = syncs.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2] * a_million
+    };
+    format!(
+        "\n| a million lines | |\n|---|---|\n| fsyncs | {:.0} |\n| seconds in fsync | {:.2} |\n",
+        middle(|of| of.0),
+        middle(|of| of.1)
+    )
 }
 
 const MEBIBYTE: f64 = (1 << 20) as f64;
@@ -174,13 +220,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fsyncs_are_read_from_the_log() {
+        let said = "12 lines\n2026-11-28T14:00:00.123456Z DEBUG 412 fsyncs took 1500 ms\n";
+        assert_eq!(fsyncs(said), Some((412.0, 1.5)));
+        assert_eq!(fsyncs("12 lines\n"), None);
+        let table = fsync_table(&[(400.0, 2.0), (100.0, 1.0), (200.0, 9.0)], 500_000);
+        assert!(table.ends_with("| fsyncs | 400 |\n| seconds in fsync | 4.00 |\n"), "{table}");
+    }
+
+    #[test]
     fn a_table_of_medians() {
         let cost = |cpu_s, memory_bytes| Cost { elapsed_s: 2.0, cpu_s, memory_bytes };
         let text = table(
             1000,
             2 << 20,
             &[cost(1.0, 1 << 20), cost(2.0, 1 << 20)],
-            &[cost(3.0, 8 << 20), cost(9.0, 8 << 20), cost(4.0, 8 << 20)],
+            &[("keytrail import", &[cost(3.0, 8 << 20), cost(9.0, 8 << 20), cost(4.0, 8 << 20)])],
             &[("ledger/lines", 1 << 20), ("index", 1 << 19)],
         );
         for line in [

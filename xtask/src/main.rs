@@ -57,6 +57,12 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// Clock, CPU and memory of a start on a large ledger, of `status`, and of a search.
+    Restart {
+        /// Gigabytes (10^9 bytes) of log in the ledger.
+        #[arg(long, default_value_t = 10)]
+        gigabytes: u64,
+    },
     /// Memory and CPU of `keytrail run` that has a log to catch up with, then idles.
     Tail {
         /// Lines of the generated log.
@@ -79,6 +85,7 @@ fn main() -> ExitCode {
         Task::Test { full } => test::run(full),
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+        Task::Bench { what: Bench::Restart { gigabytes } } => bench::restart(gigabytes),
         Task::Bench { what: Bench::Tail { lines } } => bench::tail(lines),
         Task::Bench { what: Bench::Verify { lines, rounds } } => bench::verify(lines, rounds),
     };

@@ -92,6 +92,7 @@ fn seed(name: &str, corpus: &Path) -> Result<()> {
         "segment" | "recovery" => vec![
             "ledger-v1/ledger/lines/00000000000000000000.zst",
             "ledger-v1/ledger/own/00000000000000000064.zst",
+            "ledger-v1-footers/ledger/lines/00000000000000000000.zst",
         ],
         _ => Vec::new(),
     };

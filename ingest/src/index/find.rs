@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use tantivy::columnar::Column;
+use tantivy::columnar::{Column, StrColumn};
 use tantivy::query::{BooleanQuery, EnableScoring, Occur, Query, RangeQuery, TermQuery, Weight};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, SegmentReader, TERMINATED, Term};
@@ -119,8 +119,9 @@ impl Snapshot {
 
     fn find_in(&self, uid: Uid, within: Option<(i64, i64)>) -> tantivy::Result<Option<Indexed>> {
         let term = uid_term(&self.fields, uid);
-        for (segment, times) in self.searcher.segment_readers().iter().zip(self.times()?) {
-            let meant = |(from, to)| times.is_some_and(|(first, last)| first <= to && last >= from);
+        for (segment, columns) in self.searcher.segment_readers().iter().zip(self.columns()?) {
+            let meant =
+                |(from, to)| columns.times.is_some_and(|(first, last)| first <= to && last >= from);
             if !within.is_none_or(meant) {
                 continue;
             }
@@ -130,8 +131,9 @@ impl Snapshot {
             };
             let mut document = found.doc();
             while document != TERMINATED {
-                if !segment.is_deleted(document) && low(segment, document)? == uid_halves(uid).1 {
-                    return indexed(segment, document);
+                let low = number(&columns.uid_low, document).unwrap_or_default();
+                if !segment.is_deleted(document) && low == uid_halves(uid).1 {
+                    return columns.indexed(document);
                 }
                 document = found.advance();
             }
@@ -139,47 +141,68 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// Returns the first and the last time of each segment, read once.
-    fn times(&self) -> tantivy::Result<&[Option<(i64, i64)>]> {
-        if let Some(times) = self.times.get() {
-            return Ok(times);
+    /// Returns the columns of each segment, opened once: that takes longer than a look-up.
+    fn columns(&self) -> tantivy::Result<&[Columns]> {
+        if let Some(columns) = self.columns.get() {
+            return Ok(columns);
         }
-        let of = |segment: &SegmentReader| -> tantivy::Result<Option<(i64, i64)>> {
-            let column: Option<Column<i64>> = segment.fast_fields().column_opt("time")?;
-            Ok(column.map(|column| (column.min_value(), column.max_value())))
-        };
-        let times = self.searcher.segment_readers().iter().map(of);
-        let times = times.collect::<tantivy::Result<Vec<_>>>()?;
-        Ok(self.times.get_or_init(|| times))
+        let columns = self.searcher.segment_readers().iter().map(Columns::open);
+        let columns = columns.collect::<tantivy::Result<Vec<_>>>()?;
+        Ok(self.columns.get_or_init(|| columns))
     }
 }
 
-fn low(segment: &SegmentReader, document: DocId) -> tantivy::Result<u64> {
-    number(segment, "uid_low", document).map(Option::unwrap_or_default)
+/// What is read of an event that was found, in one segment.
+pub(super) struct Columns {
+    uid_low: Option<Column<u64>>,
+    source: Option<StrColumn>,
+    state: Option<StrColumn>,
+    leaf_request: Option<Column<u64>>,
+    leaf_response: Option<Column<u64>>,
+    issued_leaf: Option<Column<u64>>,
+    issued_ordinal: Option<Column<u64>>,
+    time: Option<Column<i64>>,
+    /// The first and the last time.
+    times: Option<(i64, i64)>,
 }
 
-fn number(segment: &SegmentReader, column: &str, document: DocId) -> tantivy::Result<Option<u64>> {
-    let column: Option<Column<u64>> = segment.fast_fields().column_opt(column)?;
-    Ok(column.and_then(|column| column.first(document)))
+impl Columns {
+    fn open(segment: &SegmentReader) -> tantivy::Result<Columns> {
+        let columns = segment.fast_fields();
+        let time: Option<Column<i64>> = columns.column_opt("time")?;
+        Ok(Columns {
+            uid_low: columns.column_opt("uid_low")?,
+            source: columns.str("source")?,
+            state: columns.str("state")?,
+            leaf_request: columns.column_opt("leaf_request")?,
+            leaf_response: columns.column_opt("leaf_response")?,
+            issued_leaf: columns.column_opt("issued_leaf")?,
+            issued_ordinal: columns.column_opt("issued_ordinal")?,
+            times: time.as_ref().map(|time| (time.min_value(), time.max_value())),
+            time,
+        })
+    }
+
+    fn indexed(&self, document: DocId) -> tantivy::Result<Option<Indexed>> {
+        let state = text(&self.state, document)?;
+        let (Some(source), Some(state)) =
+            (text(&self.source, document)?, state.as_deref().and_then(state_of))
+        else {
+            return Ok(None);
+        };
+        let ordinal = number(&self.issued_ordinal, document);
+        let issued = LeafIndex(number(&self.issued_leaf, document).unwrap_or(0));
+        Ok(Some(Indexed {
+            source,
+            request: number(&self.leaf_request, document).map(LeafIndex),
+            response: number(&self.leaf_response, document).map(LeafIndex),
+            state,
+            issued: Issued(issued, ordinal.and_then(|of| u32::try_from(of).ok()).unwrap_or(0)),
+            time_unix_ns: self.time.as_ref().and_then(|time| time.first(document)),
+        }))
+    }
 }
 
-fn indexed(segment: &SegmentReader, document: DocId) -> tantivy::Result<Option<Indexed>> {
-    let columns = segment.fast_fields();
-    let time: Option<Column<i64>> = columns.column_opt("time")?;
-    let state = text(&columns.str("state")?, document)?;
-    let (Some(source), Some(state)) =
-        (text(&columns.str("source")?, document)?, state.as_deref().and_then(state_of))
-    else {
-        return Ok(None);
-    };
-    let number = |name| number(segment, name, document);
-    let ordinal = number("issued_ordinal")?.and_then(|ordinal| u32::try_from(ordinal).ok());
-    Ok(Some(Indexed {
-        source,
-        request: number("leaf_request")?.map(LeafIndex),
-        response: number("leaf_response")?.map(LeafIndex),
-        state,
-        issued: Issued(LeafIndex(number("issued_leaf")?.unwrap_or(0)), ordinal.unwrap_or(0)),
-        time_unix_ns: time.and_then(|time| time.first(document)),
-    }))
+fn number(column: &Option<Column<u64>>, document: DocId) -> Option<u64> {
+    column.as_ref()?.first(document)
 }

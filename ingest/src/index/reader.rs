@@ -18,6 +18,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, SegmentReader, TantivyError, Term};
 
 use super::document::state_word;
+use super::find::Columns;
 use super::schema::Fields;
 use super::{CommitPayload, IndexError};
 use crate::pairing::State;
@@ -48,8 +49,8 @@ pub struct Snapshot {
     pub fields: Fields,
     /// What the commit says of itself.
     pub payload: CommitPayload,
-    /// The first and the last time of each segment, once they were asked for.
-    pub(super) times: OnceLock<Vec<Option<(i64, i64)>>>,
+    /// What looking up an event reads of each segment, once one was looked up.
+    pub(super) columns: OnceLock<Vec<Columns>>,
 }
 
 /// A line that a restarted pairing has to know again.
@@ -295,8 +296,8 @@ fn settle(
         // A later commit with the same segments covers more leaves and adds no document: as good.
         if belongs(&metas, &searcher) {
             let payload = payload(dir, &metas)?;
-            let (dir, times) = (dir.to_owned(), OnceLock::new());
-            return Ok(Snapshot { dir, searcher, fields, payload, times });
+            let (dir, columns) = (dir.to_owned(), OnceLock::new());
+            return Ok(Snapshot { dir, searcher, fields, payload, columns });
         }
     }
     Err(IndexError::Unsettled(dir.to_owned()))

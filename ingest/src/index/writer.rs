@@ -75,6 +75,17 @@ impl IndexWriter {
         }
     }
 
+    /// Begins an index anew in the place of this one, which answers nothing right.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn replace(self) -> Result<IndexWriter, IndexError> {
+        let IndexWriter { dir, writer, payload, .. } = self;
+        // It holds the lock of the folder that goes.
+        drop(writer);
+        create_in_place(&dir, &payload.rules, &payload.origin)
+    }
+
     /// Begins an index anew whatever there is: beside an index that readers can go on with, which
     /// [`IndexWriter::swap`] then replaces; else in its place.
     ///

@@ -13,8 +13,10 @@ pub(super) struct Sources {
     numbers: HashMap<String, u32>,
     /// Sources that have given lines, in the order of their first lines.
     giving: Vec<u32>,
-    /// Of each node the same, its first device first.
-    devices: HashMap<(String, String), Vec<u32>>,
+    /// Of each source its node, by number.
+    nodes: Vec<usize>,
+    /// Of each node its sources that have given lines, its first device first.
+    devices: Vec<Vec<u32>>,
 }
 
 impl Sources {
@@ -40,7 +42,15 @@ impl Sources {
         if let Some(&number) = self.numbers.get(name) {
             return Ok(number);
         }
-        let source = name.parse().map_err(|error| IndexerError::Source { leaf, error })?;
+        let source: SourceId =
+            name.parse().map_err(|error| IndexerError::Source { leaf, error })?;
+        let same =
+            |other: &SourceId| (&other.cluster, &other.node) == (&source.cluster, &source.node);
+        let node = self.names.iter().position(same).map(|other| self.nodes[other]);
+        self.nodes.push(node.unwrap_or(self.devices.len()));
+        if node.is_none() {
+            self.devices.push(Vec::new());
+        }
         let number = u32::try_from(self.names.len()).expect("far fewer sources than that");
         self.names.push(source);
         self.numbers.insert(name.to_owned(), number);
@@ -54,7 +64,7 @@ impl Sources {
             return false;
         }
         self.giving.push(source);
-        let devices = self.devices.entry(self.node(source)).or_default();
+        let devices = &mut self.devices[self.nodes[source as usize]];
         devices.push(source);
         devices.len() > 1
     }
@@ -66,16 +76,11 @@ impl Sources {
 
     /// Returns the devices of this source's node that have given lines, the node's first device first.
     pub(super) fn devices(&self, source: u32) -> &[u32] {
-        self.devices.get(&self.node(source)).map_or(&[], Vec::as_slice)
+        &self.devices[self.nodes[source as usize]]
     }
 
     /// Returns which of its node's devices a source is, counted from 0.
     pub(super) fn rank(&self, source: u32) -> usize {
         self.devices(source).iter().position(|&device| device == source).unwrap_or(0)
-    }
-
-    fn node(&self, source: u32) -> (String, String) {
-        let source = &self.names[source as usize];
-        (source.cluster.clone(), source.node.clone())
     }
 }

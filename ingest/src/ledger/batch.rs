@@ -77,7 +77,8 @@ impl BatchHeader {
         Some(start..start + length)
     }
 
-    pub(super) fn leaf_hash(&self) -> Hash {
+    /// Returns the hash of the header as a leaf. It pins all leaves before it, since it holds their root.
+    pub fn leaf_hash(&self) -> Hash {
         let mut encoded = Vec::with_capacity(256 + 2 * self.lengths.len());
         self.encode(&mut encoded);
         leaf_hash(&encoded)
@@ -203,7 +204,7 @@ impl Sources {
 
 const SHORT: &str = "a batch header that ends early";
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], &'static str> {
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], &'static str> {
     let (taken, after) = rest.split_first_chunk::<N>().ok_or(SHORT)?;
     *rest = after;
     Ok(*taken)

@@ -14,8 +14,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-#[cfg(test)]
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use super::error::{At, LedgerError};
 #[cfg(test)]
@@ -45,9 +46,19 @@ pub(crate) enum Step<'a> {
     Remove(&'a Path),
 }
 
-/// The file system.
+/// How often something was made durable, and how long that took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Syncs {
+    /// Calls of fsync and fdatasync, of files and of folders.
+    pub count: u64,
+    /// How long they took together.
+    pub time: Duration,
+}
+
+/// The file system. Clones count together.
 #[derive(Clone, Default)]
 pub(crate) struct Disk {
+    syncs: Arc<[AtomicU64; 2]>,
     #[cfg(test)]
     faults: Option<Arc<Faults>>,
 }
@@ -65,7 +76,23 @@ impl Disk {
     /// Returns the file system with something in between that can fail.
     #[cfg(test)]
     pub(crate) fn with(faults: Arc<Faults>) -> Disk {
-        Disk { faults: Some(faults) }
+        Disk { faults: Some(faults), ..Disk::default() }
+    }
+
+    /// Returns how often something was made durable.
+    pub(super) fn syncs(&self) -> Syncs {
+        let [count, ns] = self.syncs.each_ref().map(|number| number.load(Ordering::Relaxed));
+        Syncs { count, time: Duration::from_nanos(ns) }
+    }
+
+    /// Counts an fsync.
+    fn timed(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let start = Instant::now();
+        let done = sync();
+        let [count, ns] = &*self.syncs;
+        count.fetch_add(1, Ordering::Relaxed);
+        ns.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        done
     }
 
     /// Does a step, unless a test refuses it.
@@ -142,7 +169,7 @@ impl Disk {
 
     /// Makes the names in a folder durable.
     pub(super) fn sync_folder(&self, path: &Path) -> Result<(), LedgerError> {
-        let sync = || File::open(path).and_then(|folder| folder.sync_all());
+        let sync = || File::open(path).and_then(|folder| self.timed(|| folder.sync_all()));
         self.step(Step::SyncFolder(path), sync).at("fsync", path)
     }
 
@@ -204,7 +231,7 @@ impl DiskFile {
 
     /// Makes the bytes written so far durable.
     pub(super) fn sync(&self) -> Result<(), LedgerError> {
-        let sync = || self.file.sync_data();
+        let sync = || self.disk.timed(|| self.file.sync_data());
         self.disk.step(Step::Sync(&self.path), sync).at("fsync", &self.path)
     }
 

@@ -43,6 +43,14 @@ pub enum LedgerError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A folder cannot hold a backup of this ledger.
+    #[error("{} cannot take this backup: {problem}; name another folder with -o", .to.display())]
+    Backup {
+        /// The folder.
+        to: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// The operating system refused.
     #[error("cannot {action} {}", .path.display())]
     Io {

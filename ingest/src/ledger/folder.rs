@@ -66,6 +66,10 @@ impl Folder {
                     .map_or_else(|| origin(cluster), |key| key.name().to_owned()),
             }),
             (Some(FORMAT), None) => Err(wrong("it does not name a cluster".into())),
+            (Some(other), _) if other.starts_with("format ") => Err(wrong(format!(
+                "the folder has {other:?}, which a newer keytrail than this one ({}) wrote; use that one",
+                env!("CARGO_PKG_VERSION")
+            ))),
             (first, _) => Err(wrong(format!("it begins with {:?}", first.unwrap_or_default()))),
         }
     }

@@ -42,8 +42,6 @@ const TABLE_BYTES_MAX: u32 = 32 << 20;
 const LEVEL: i32 = 3;
 /// The level for sealed frames: beyond it a tenth of the size costs ten times the work.
 const SEALED_LEVEL: i32 = 9;
-/// The last frame of a sealed segment: a skippable frame that says so.
-pub(super) const SEALED_FRAME: [u8; 16] = *b"\x5c\x2a\x4d\x18\x08\x00\x00\x00sealed 1";
 
 /// What a frame's table says.
 #[derive(Debug)]

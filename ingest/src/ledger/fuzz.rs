@@ -162,13 +162,13 @@ pub(crate) struct Seeds {
 }
 
 #[cfg(test)]
-fn golden() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/ledger-v1")
+fn golden(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name)
 }
 
 #[cfg(test)]
 pub(crate) fn seeds() -> Seeds {
-    let reader = LedgerReader::open(&golden()).expect("the golden ledger");
+    let reader = LedgerReader::open(&golden("ledger-v1")).expect("the golden ledger");
     let headers: Vec<Vec<u8>> = reader
         .batches(LeafIndex(0))
         .map(|batch| {
@@ -178,9 +178,11 @@ pub(crate) fn seeds() -> Seeds {
         })
         .collect();
     let mut segments = Vec::new();
-    for folder in ["lines", "own"] {
-        for entry in fs::read_dir(golden().join("ledger").join(folder)).expect("a folder") {
-            segments.push(fs::read(entry.expect("a file").path()).expect("a segment"));
+    for folder in ["ledger-v1", "ledger-v1-footers"].map(golden) {
+        for stream in ["lines", "own"] {
+            for entry in fs::read_dir(folder.join("ledger").join(stream)).expect("a folder") {
+                segments.push(fs::read(entry.expect("a file").path()).expect("a segment"));
+            }
         }
     }
     // Frames of such a ledger: the one that would come next, and any.

@@ -37,59 +37,74 @@ pub struct GenerationInfo {
 #[derive(Clone, Default)]
 pub(super) struct Generations(BTreeMap<u64, GenerationInfo>);
 
+impl GenerationInfo {
+    /// Returns what one batch tells.
+    pub(super) fn of_batch(header: &BatchHeader) -> GenerationInfo {
+        let first = header.first_leaf.0;
+        GenerationInfo {
+            generation: header.generation,
+            source: header.source.clone(),
+            parent: header.parent,
+            reader: header.reader,
+            start: header.offset,
+            end: header.end_offset(),
+            first_line: LeafIndex(first + 1),
+            last_line: LeafIndex(first + header.lengths.len() as u64),
+            lines: header.lengths.len() as u64,
+            unterminated: header.unterminated,
+            last_arrived_unix_ns: header.arrived_unix_ns,
+        }
+    }
+
+    /// Adds what comes right after.
+    pub(super) fn go_on(&mut self, next: &GenerationInfo) {
+        self.reader = next.reader;
+        self.end = next.end;
+        self.last_line = next.last_line;
+        self.lines += next.lines;
+        self.unterminated = next.unterminated;
+        self.last_arrived_unix_ns = next.last_arrived_unix_ns;
+    }
+}
+
 impl Generations {
     /// Adds a batch, unless it contradicts the ones before: then tells how.
     pub(super) fn add(&mut self, header: &BatchHeader) -> Result<(), String> {
-        let number = header.generation.0;
+        self.join(&GenerationInfo::of_batch(header))
+    }
+
+    /// Adds a part of a generation, unless it contradicts the ones before: then tells how.
+    pub(super) fn join(&mut self, part: &GenerationInfo) -> Result<(), String> {
+        let number = part.generation.0;
         if let Some(info) = self.0.get_mut(&number) {
-            if info.source != header.source || info.parent != header.parent {
+            if info.source != part.source || info.parent != part.parent {
                 return Err(format!(
                     "generation {number} is of {}, with another parent or source here",
                     info.source
                 ));
             }
-            if info.end != header.offset {
+            if info.end != part.start {
                 return Err(format!(
                     "generation {number} ends at byte {}, the batch begins at {}",
-                    info.end, header.offset
+                    info.end, part.start
                 ));
             }
-            info.reader = header.reader;
-            info.end = header.end_offset();
-            info.last_line = last_line(header);
-            info.lines += header.lengths.len() as u64;
-            info.unterminated = header.unterminated;
-            info.last_arrived_unix_ns = header.arrived_unix_ns;
+            info.go_on(part);
             return Ok(());
         }
-        if number != header.first_leaf.0 {
+        if part.first_line.0.checked_sub(1) != Some(number) {
             return Err(format!("there is no generation {number}"));
         }
-        if let Some(parent) = header.parent {
-            let known = self.0.get(&parent.0).filter(|parent| parent.source == header.source);
-            if known.is_none_or(|parent| parent.end < header.offset) {
+        if let Some(parent) = part.parent {
+            let known = self.0.get(&parent.0).filter(|parent| parent.source == part.source);
+            if known.is_none_or(|parent| parent.end < part.start) {
                 return Err(format!(
                     "generation {} is no parent that reaches to byte {}",
-                    parent.0, header.offset
+                    parent.0, part.start
                 ));
             }
         }
-        self.0.insert(
-            number,
-            GenerationInfo {
-                generation: header.generation,
-                source: header.source.clone(),
-                parent: header.parent,
-                reader: header.reader,
-                start: header.offset,
-                end: header.end_offset(),
-                first_line: LeafIndex(number + 1),
-                last_line: last_line(header),
-                lines: header.lengths.len() as u64,
-                unterminated: header.unterminated,
-                last_arrived_unix_ns: header.arrived_unix_ns,
-            },
-        );
+        self.0.insert(number, part.clone());
         Ok(())
     }
 
@@ -104,8 +119,4 @@ impl Generations {
     pub(super) fn iter(&self) -> impl Iterator<Item = &GenerationInfo> {
         self.0.values()
     }
-}
-
-fn last_line(header: &BatchHeader) -> LeafIndex {
-    LeafIndex(header.first_leaf.0 + header.lengths.len() as u64)
 }

@@ -10,7 +10,7 @@ use super::tree::{Hash, TILE_HEIGHT, TILE_WIDTH, Tree, complete_root};
 const TILES_MAX: usize = 512;
 
 /// The 256 hashes of a full tile.
-type Tile = Arc<Vec<Hash>>;
+pub(super) type Tile = Arc<Vec<Hash>>;
 
 /// The tiles under one checkpoint.
 pub(super) struct CheckedTiles {
@@ -55,8 +55,13 @@ impl CheckedTiles {
         Some(complete_root(&self.full(tile_level, tile)?[hashes]))
     }
 
+    /// Returns the unfinished tiles, which make the root.
+    pub(super) fn edges(&self) -> &[Vec<Hash>] {
+        &self.edges
+    }
+
     /// Returns a full tile that is right.
-    fn full(&self, level: u8, index: u64) -> Option<Tile> {
+    pub(super) fn full(&self, level: u8, index: u64) -> Option<Tile> {
         let lock = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tile) = lock().get(&(level, index)) {
             return Some(tile.clone());

@@ -16,6 +16,7 @@ use std::thread::{Scope, available_parallelism};
 use super::Stream;
 use super::batch::BatchHeader;
 use super::error::{At, LedgerError};
+use super::footer::{Ending, Footer};
 use super::frame::{Batched, FrameDecoder, FrameFault, FrameTable};
 use super::segment::{SegmentFile, segment_path, stream_folder};
 use super::tree::Hash;
@@ -111,6 +112,10 @@ pub(super) struct HashedStream {
     end: u64,
     segments: VecDeque<u64>,
     file: Option<(Arc<Path>, SegmentFile)>,
+    /// What the frames of that file make, as far as they were read.
+    footer: Footer,
+    /// Sealed segments that end with something else than their frames make.
+    wrong_footers: Vec<PathBuf>,
     /// Where the reading ended before the end: path, offset, why.
     fault: Option<(Arc<Path>, u64, FrameFault)>,
     ahead: VecDeque<Group>,
@@ -148,6 +153,8 @@ impl HashedStream {
             end,
             segments: segments.into(),
             file: None,
+            footer: Footer::default(),
+            wrong_footers: Vec::new(),
             fault: None,
             ahead: VecDeque::new(),
             ahead_bytes: 0,
@@ -210,9 +217,20 @@ impl HashedStream {
                     break;
                 }
                 Ok(Some(frame)) => frame,
-                // The last file stays: it tells where the stream ends.
-                Ok(None) if self.segments.is_empty() => break,
                 Ok(None) => {
+                    let footer = std::mem::take(&mut self.footer);
+                    if footer.leaves > 0 {
+                        let wrong = match file.ending().at("read", path)? {
+                            Ending::Open | Ending::SealedBare => false,
+                            Ending::SealedWrong => true,
+                            Ending::Sealed(found) => found != footer,
+                        };
+                        self.wrong_footers.extend(wrong.then(|| path.to_path_buf()));
+                    }
+                    // The last file stays: it tells where the stream ends.
+                    if self.segments.is_empty() {
+                        break;
+                    }
                     self.file = None;
                     continue;
                 }
@@ -223,6 +241,7 @@ impl HashedStream {
                 }
             };
             let data = file.data(&frame).at("read", path)?;
+            self.footer.add(&frame.table.headers, frame.offset, frame.end());
             places.push(Place { path: path.clone(), offset: frame.offset });
             bytes += u64::from(frame.table.content_bytes);
             leaves += frame
@@ -241,6 +260,11 @@ impl HashedStream {
         (self.ahead_bytes, self.ahead_leaves) =
             (self.ahead_bytes + bytes, self.ahead_leaves + leaves);
         Ok(true)
+    }
+
+    /// Returns the sealed segments read to their end whose footer is not what their frames make.
+    pub(super) fn wrong_footers(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.wrong_footers)
     }
 
     /// Tells whether the stream ended at a fault.

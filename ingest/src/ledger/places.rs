@@ -1,4 +1,5 @@
-//! Where a leaf's frame stands. Learned from the tables of the segments that are asked for, and kept.
+//! Where a leaf's frame stands. Learned from the footers of the segments that are asked for, or from their tables
+//! where there is none, and kept.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use super::frame::FrameFault;
 use super::segment::{SegmentFile, list_segments, segment_path};
 use super::walk::Cursor;
 
-/// How many segments' tables are kept: at 64 MiB a segment, and 16 bytes for each of at most some
+/// Of how many segments places are kept: at 64 MiB a segment, and 16 bytes for each of at most some
 /// hundred thousand frames, this stays below 100 MB in the worst case and 1 MB in the usual one.
 const SEGMENTS_MAX: usize = 32;
 
@@ -88,6 +89,10 @@ impl Places {
         let inode = file.inode().at("read", &path)?;
         if places.inode != inode {
             *places = SegmentPlaces { inode, last_used: known.clock, ..SegmentPlaces::default() };
+            let footer = file.ending().at("read", &path)?.footer();
+            if let Some(footer) = footer.filter(|footer| footer.starts_with(segment)) {
+                (places.frames, places.scanned) = (footer.frames, file.length());
+            }
         }
         let may_be_newer = places.frames.last().is_none_or(|&(first, _)| first <= leaf);
         if may_be_newer && places.scanned < file.length() {

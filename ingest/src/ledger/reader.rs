@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::batches::{Batches, OwnBatches};
 use super::cache::{FrameCache, ReadFrame, ReadLeaf};
-use super::error::{At, LedgerError};
+use super::error::LedgerError;
 use super::folder::Folder;
-use super::frame::Content;
 use super::generations::{GenerationInfo, Generations};
 use super::hashes::CheckedTiles;
 use super::line_hashes::LineHashes;
 use super::note::Checkpoint;
 use super::places::Places;
-use super::segment::{is_sealed, list_segments, segment_path};
+use super::sealed_part::SealedPart;
+use super::segment::{ending, list_segments, segment_path};
 use super::tiles::TileFiles;
 use super::tree::{Hash, TILE_HEIGHT, leaf_hash};
 use super::walk::{Cursor, Walk};
@@ -166,7 +166,7 @@ impl LedgerReader {
     pub fn sealed(&self) -> Result<u64, LedgerError> {
         let ledger = &self.inner.folder.ledger;
         for first in list_segments(ledger, Stream::Lines)? {
-            if !is_sealed(&segment_path(ledger, Stream::Lines, first))? {
+            if !ending(&segment_path(ledger, Stream::Lines, first))?.is_sealed() {
                 return Ok(first);
             }
         }
@@ -186,8 +186,9 @@ impl LedgerReader {
     ) -> Result<Option<(i64, u64)>, LedgerError> {
         let size = self.size();
         let arrived = |leaf| {
-            let batch = self.batches(LeafIndex(leaf)).next().transpose()?;
-            Ok::<_, LedgerError>(batch.map(|batch| batch.header.arrived_unix_ns))
+            let mut walk = self.walk(leaf, size)?;
+            let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
+            Ok::<_, LedgerError>(cursor.peek()?.map(|header| header.arrived_unix_ns))
         };
         let (mut low, mut high) = (0, size);
         while low < high {
@@ -312,6 +313,12 @@ impl LedgerReader {
     fn known_generations(&self) -> Result<MutexGuard<'_, KnownGenerations>, LedgerError> {
         let size = self.size();
         let mut known = self.inner.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.to == 0 && size > 0 {
+            let ledger = &self.inner.folder.ledger;
+            let [lines, own] = Stream::ALL.map(|stream| list_segments(ledger, stream));
+            let SealedPart { end, generations } = SealedPart::read(ledger, &[lines?, own?], size)?;
+            *known = KnownGenerations { to: end, generations };
+        }
         if known.to < size {
             let mut walk = self.walk(known.to, size)?;
             while known.to < size {
@@ -387,46 +394,4 @@ impl Seen {
         }
         Ok(Seen { checkpoint, tiles })
     }
-}
-
-/// How many bytes of a source there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SourceBytes {
-    /// Written.
-    pub written: u64,
-    /// Not written, since retention removed them.
-    pub removed: u64,
-}
-
-/// Writes the bytes of one source that are there, in the order of the ledger, and returns how many there were.
-///
-/// # Errors
-/// The ledger is damaged or unreadable; `out` cannot be written.
-pub fn cat(
-    reader: &LedgerReader,
-    source: &str,
-    out: &mut dyn std::io::Write,
-) -> Result<SourceBytes, LedgerError> {
-    let size = reader.size();
-    let mut walk = reader.walk(0, size)?;
-    let mut bytes = SourceBytes::default();
-    while walk.next < size {
-        let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
-        let of_source = cursor.peek()?.is_some_and(|header| &*header.source == source);
-        if !of_source {
-            walk.next = cursor.pass().end();
-            continue;
-        }
-        let (path, offset) = (cursor.path(), cursor.offset());
-        let (header, content) = cursor.take().map_err(|fault| fault.at(path, offset))?;
-        match content {
-            Content::Lines(lines) => {
-                out.write_all(&lines).at("write lines of", Path::new(source))?;
-                bytes.written += lines.len() as u64;
-            }
-            Content::Hashes(_) => bytes.removed += header.bytes(),
-        }
-        walk.next = header.end();
-    }
-    Ok(bytes)
 }

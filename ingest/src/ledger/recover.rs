@@ -1,7 +1,8 @@
 //! Opening a ledger: what is there, what of it counts, and what a crash left over.
 //!
-//! Up to the checkpoint the tables of the frames are read and the right edge of the tree is taken from the
-//! tiles; whether these make the signed root decides if that is believed, else every line is hashed again.
+//! Sealed segments tell by their footers what they hold. From there up to the checkpoint the tables of the frames
+//! are read, and the right edge of the tree is taken from the tiles; whether these make the signed root decides if
+//! that is believed, else every line is hashed again.
 //! After the checkpoint every frame is read and hashed. The ledger ends at the first leaf with which no whole
 //! batch begins. What stands after that is cut off if it can be the rest of a write that a crash cut short:
 //!
@@ -23,6 +24,7 @@ use super::folder::Folder;
 use super::frame::{FrameDecoder, FrameFault, TABLE_MAGIC, read_table};
 use super::generations::Generations;
 use super::note::Checkpoint;
+use super::sealed_part::SealedPart;
 use super::segment::{list_segments, segment_path, stream_folder};
 use super::tiles::TileFiles;
 use super::tree::{Hash, TILE_WIDTH, Tree};
@@ -111,6 +113,9 @@ impl<'a> Pass<'a> {
         let signed = self.checkpoint.map_or(0, |checkpoint| checkpoint.size);
         // The unfinished tile of level 0 is not fsynced: it is made again from at most 255 leaves.
         let edge_from = signed - signed % TILE_WIDTH as u64;
+        if edges.is_some() {
+            self.pass_sealed(edge_from)?;
+        }
         let mut edge = Vec::new();
         loop {
             let next = self.walk.next;
@@ -174,6 +179,17 @@ impl<'a> Pass<'a> {
             self.walk.next = end;
         }
         if self.walk.next < signed { Err(self.walk.stuck()) } else { Ok(Some(self)) }
+    }
+
+    /// Passes over what the footers of sealed segments tell of, as far as it lies below a leaf.
+    fn pass_sealed(&mut self, below: u64) -> Result<(), LedgerError> {
+        let ledger = &self.folder.ledger;
+        let segments =
+            self.walk.cursors.each_ref().map(|cursor| Vec::from(cursor.segments.clone()));
+        let SealedPart { end, generations } = SealedPart::read(ledger, &segments, below)?;
+        self.generations = generations;
+        self.walk.pass_segments_below(end);
+        Ok(())
     }
 
     fn wrong_root(&self) -> LedgerError {

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use super::Stream;
 use super::disk::Disk;
 use super::error::{At, LedgerError};
-use super::frame::{Batched, SEALED_FRAME, emptied_frame};
+use super::footer::Footer;
+use super::frame::{Batched, emptied_frame};
 use super::reader::LedgerReader;
-use super::segment::{SegmentFile, is_sealed, list_segments, segment_path, stream_folder};
+use super::segment::{SegmentFile, list_segments, segment_path, stream_folder};
 use crate::source::LeafIndex;
 
 /// A segment of `lines/` as a whole.
@@ -30,7 +31,7 @@ pub struct SegmentInfo {
     pub bytes: u64,
     /// When the last of its batches arrived, in nanoseconds since 1970.
     pub arrived_unix_ns: i64,
-    /// It is sealed already. While a sealer runs, no other may be emptied: the two would write it at once.
+    /// It is sealed and has its footer. While a sealer runs, no other may be emptied: the two would write it at once.
     pub sealed: bool,
 }
 
@@ -65,27 +66,21 @@ impl LedgerReader {
     fn segment_before(&self, first: u64, before: i64) -> Result<Option<SegmentInfo>, LedgerError> {
         let path = segment_path(&self.ledger_folder(), Stream::Lines, first);
         let mut file = SegmentFile::open(path.clone(), 0).at("open", &path)?;
-        let mut info = SegmentInfo {
-            first_leaf: LeafIndex(first),
-            end: first,
-            leaves: 0,
-            bytes: 0,
-            arrived_unix_ns: i64::MIN,
-            sealed: is_sealed(&path)?,
+        let footer = file.ending().at("read", &path)?.footer();
+        let sealed = footer.is_some();
+        let footer = match footer {
+            Some(footer) => footer,
+            None => file.footer_below(u64::MAX)?,
         };
-        while let Some(frame) = file.frame().map_err(|fault| file.fault(file.offset(), fault))? {
-            file.skip_content(&frame).at("read", &path)?;
-            for header in &frame.table.headers {
-                if header.arrived_unix_ns >= before || header.end() > self.size() {
-                    return Ok(None);
-                }
-                info.arrived_unix_ns = info.arrived_unix_ns.max(header.arrived_unix_ns);
-                info.end = header.end();
-                info.leaves += header.lengths.len() as u64 + 1;
-                info.bytes += header.bytes();
-            }
-        }
-        Ok((info.leaves > 0).then_some(info))
+        let old = footer.leaves > 0 && footer.arrived_unix_ns < before && footer.end <= self.size();
+        Ok(old.then_some(SegmentInfo {
+            first_leaf: LeafIndex(first),
+            end: footer.end,
+            leaves: footer.leaves,
+            bytes: footer.bytes,
+            arrived_unix_ns: footer.arrived_unix_ns,
+            sealed,
+        }))
     }
 
     /// Removes the lines of a segment of `lines/` and keeps their leaf hashes; readers see the old file or the
@@ -102,10 +97,12 @@ impl LedgerReader {
         }
         let path = segment_path(&ledger, Stream::Lines, first_leaf.0);
         let mut file = SegmentFile::open(path.clone(), 0).at("open", &path)?;
-        let mut emptied = Vec::new();
-        let mut anything = false;
+        let (mut emptied, mut footer) = (Vec::new(), Footer::default());
         while let Some(frame) = file.frame().map_err(|fault| file.fault(file.offset(), fault))? {
-            anything |= !frame.table.emptied;
+            if frame.table.emptied {
+                // A segment is emptied as a whole. Each start asks for all that tombstones name.
+                return Ok(false);
+            }
             let content = file.content(&frame).map_err(|fault| file.fault(frame.offset, fault))?;
             let mut hashes = Vec::new();
             let mut batched = Batched::new(content);
@@ -120,12 +117,14 @@ impl LedgerReader {
                 }
                 hashes.extend_from_slice(&leaves[1..]);
             }
+            let offset = emptied.len() as u64;
             emptied.extend(emptied_frame(&frame.table.headers, &hashes).at("compress", &path)?);
+            footer.add(&frame.table.headers, offset, emptied.len() as u64);
         }
-        if !anything {
+        if footer.leaves == 0 {
             return Ok(false);
         }
-        emptied.extend(SEALED_FRAME);
+        emptied.extend(footer.encode());
         let disk = Disk::default();
         disk.replace(&path, &emptied, true)?;
         disk.sync_folder(&stream_folder(&ledger, Stream::Lines))?;

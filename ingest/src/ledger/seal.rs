@@ -4,25 +4,29 @@
 //! ```text
 //!   lines/0000….zst          header│line│ header│line line│ header│line│ …      as they arrived
 //!        │ read
-//!   lines/0000….zst.tmp      headers ……│ lines ……………………│ headers ……│ lines ………│ SEALED
+//!   lines/0000….zst.tmp      headers ……│ lines ……………………│ headers ……│ lines ………│ footer
 //!        │ fsync, read back, compare each leaf with the signed tree, rename, fsync the folder
 //!   lines/0000….zst          either the old one or the new one, whole, whenever the power fails
 //! ```
 //!
 //! Who has the old file open reads on in it. A frame that is large already is taken as it is: recompressing
-//! what an import wrote would gain little and cost as much as the import.
+//! what an import wrote would gain little and cost as much as the import. A segment that an earlier keytrail sealed
+//! without a footer, or whose footer is damaged, is copied frame by frame and gets one.
 
+use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Stream;
 use super::batch::BatchHeader;
 use super::disk::{Disk, DiskFile};
 use super::error::{At, LedgerError};
-use super::frame::{Batched, Content, FrameEncoder, FrameFault, SEALED_FRAME};
+use super::footer::{Ending, Footer};
+use super::frame::{Batched, Content, FrameEncoder, FrameFault};
 use super::reader::LedgerReader;
-use super::segment::{Frame, SegmentFile, is_sealed, list_segments, segment_path, stream_folder};
+use super::segment::{Frame, SegmentFile, ending, list_segments, segment_path, stream_folder};
 use super::tiles::TileFiles;
 use super::tree::{FullTile, Hash, TILE_WIDTH, complete_root};
 use crate::source::LeafIndex;
@@ -41,6 +45,8 @@ pub struct Sealer {
     ledger: PathBuf,
     reader: LedgerReader,
     open: OpenSegments,
+    /// Segments that have their footer: they keep it, and are not looked at again.
+    sealed: Mutex<HashSet<(u64, Stream)>>,
 }
 
 /// A segment that was sealed.
@@ -61,7 +67,20 @@ impl Sealer {
         reader: LedgerReader,
         open: OpenSegments,
     ) -> Sealer {
-        Sealer { disk, ledger: ledger.to_owned(), reader, open }
+        Sealer { disk, ledger: ledger.to_owned(), reader, open, sealed: Mutex::default() }
+    }
+
+    /// Returns the bytes of the segments that can be sealed now.
+    ///
+    /// # Errors
+    /// The segments cannot be read.
+    pub fn bytes_to_seal(&self) -> Result<u64, LedgerError> {
+        let (_, segments) = self.unsealed()?;
+        let bytes = segments.into_iter().map(|(first, stream)| {
+            let path = segment_path(&self.ledger, stream, first);
+            Ok(fs::metadata(&path).at("read", &path)?.len())
+        });
+        bytes.sum()
     }
 
     /// Seals the oldest segment that is over, signed and not sealed yet; `None` if there is none.
@@ -70,19 +89,35 @@ impl Sealer {
     /// The segment is damaged, in which case it stays as it is; the disk refuses. Nothing is lost then, and this may
     /// be called again.
     pub fn seal_next(&self) -> Result<Option<Sealed>, LedgerError> {
+        let (signed, segments) = self.unsealed()?;
+        match segments.first() {
+            Some(&(first, stream)) => self.seal(stream, first, signed),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns how many leaves are signed, and the segments that are over, begin below that and lack a footer. The
+    /// oldest first, whatever its stream: opening passes over what both streams have sealed.
+    fn unsealed(&self) -> Result<(u64, Vec<(u64, Stream)>), LedgerError> {
         self.reader.refresh()?;
         let signed = self.reader.checkpoint()?.size;
         // Looked at after the checkpoint: a segment that begins below it and is not open now is over.
         let open = self.open.each_ref().map(|open| open.load(Ordering::Acquire));
+        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = Vec::new();
         for stream in Stream::ALL {
             for first in list_segments(&self.ledger, stream)? {
-                let path = segment_path(&self.ledger, stream, first);
-                if first < open[stream as usize].min(signed) && !is_sealed(&path)? {
-                    return self.seal(stream, first, signed);
+                if first >= open[stream as usize].min(signed) || sealed.contains(&(first, stream)) {
+                    continue;
+                }
+                match ending(&segment_path(&self.ledger, stream, first))? {
+                    Ending::Sealed(_) => drop(sealed.insert((first, stream))),
+                    _ => segments.push((first, stream)),
                 }
             }
         }
-        Ok(None)
+        segments.sort_unstable();
+        Ok((signed, segments))
     }
 
     /// Seals one segment; `None` if it has leaves that are not signed yet.
@@ -95,14 +130,18 @@ impl Sealer {
             headers: Vec::new(),
             content: Vec::new(),
             frame: Vec::new(),
-            bytes: 0,
+            footer: Footer::default(),
         };
         let mut segment = SegmentFile::open(path.clone(), 0).at("open", &path)?;
+        let sealed = segment.ending().at("read", &path)?.is_sealed();
         while let Some(frame) = next(&mut segment)? {
             if frame.table.headers.last().is_some_and(|header| header.end() > signed) {
                 return Ok(None);
             }
-            if frame.table.content_bytes >= LARGE_FRAME_BYTES {
+            if sealed {
+                let bytes = segment.whole(&frame).at("read", &path)?;
+                writer.write(&frame.table.headers, &bytes)?;
+            } else if frame.table.content_bytes >= LARGE_FRAME_BYTES {
                 writer.end_frame()?;
                 let data = segment.data(&frame).at("read", &path)?;
                 writer.take(&frame, &data)?;
@@ -120,11 +159,17 @@ impl Sealer {
         }
         let bytes_before = segment.offset();
         writer.end_frame()?;
-        writer.write(&SEALED_FRAME)?;
+        let ends = writer.footer.encode();
+        writer.file.write_all(&ends)?;
         writer.file.sync()?;
-        let bytes = writer.bytes;
+        let bytes = writer.footer.frames_bytes + ends.len() as u64;
         drop(writer);
         self.compare(&path, &unfinished)?;
+        if !segment.is_at(&path) {
+            // Retention was here meanwhile. What it wrote has a footer.
+            self.disk.remove(&unfinished)?;
+            return Ok(None);
+        }
         self.disk.rename(&unfinished, &path)?;
         self.disk.sync_folder(&stream_folder(&self.ledger, stream))?;
         Ok(Some(Sealed { first_leaf: LeafIndex(first), bytes_before, bytes }))
@@ -160,8 +205,10 @@ impl Sealer {
             old_firsts.extend(frame.table.headers.iter().map(|header| header.first_leaf));
         }
         let mut file = SegmentFile::open(new.to_owned(), 0).at("open", new)?;
+        let mut footer = Footer::default();
         let mut firsts = old_firsts.into_iter();
         while let Some(frame) = next(&mut file)? {
+            footer.add(&frame.table.headers, frame.offset, frame.end());
             let content = file.content(&frame).map_err(|fault| file.fault(frame.offset, fault))?;
             let mut batched = Batched::new(content);
             for header in &frame.table.headers {
@@ -182,14 +229,14 @@ impl Sealer {
                 }
             }
         }
-        match firsts.next() {
-            None => Ok(()),
-            Some(leaf) => Err(LedgerError::Corrupt {
-                path: new.to_owned(),
-                offset: file.offset(),
-                problem: format!("leaf {leaf} is missing"),
-            }),
-        }
+        let problem = match firsts.next() {
+            Some(leaf) => format!("leaf {leaf} is missing"),
+            None if file.ending().at("read", new)? != Ending::Sealed(footer) => {
+                "its footer is not what was written".to_owned()
+            }
+            None => return Ok(()),
+        };
+        Err(LedgerError::Corrupt { path: new.to_owned(), offset: file.offset(), problem })
     }
 }
 
@@ -201,7 +248,7 @@ struct Writer {
     headers: Vec<BatchHeader>,
     content: Vec<u8>,
     frame: Vec<u8>,
-    bytes: u64,
+    footer: Footer,
 }
 
 impl Writer {
@@ -224,10 +271,10 @@ impl Writer {
         }
         let encoded = self.encoder.encode(&self.headers, &self.content, 0, &mut self.frame);
         encoded.at("compress for", &self.file.path)?;
-        self.headers.clear();
+        let headers = std::mem::take(&mut self.headers);
         self.content.clear();
         let frame = std::mem::take(&mut self.frame);
-        self.write(&frame)?;
+        self.write(&headers, &frame)?;
         self.frame = frame;
         Ok(())
     }
@@ -239,14 +286,15 @@ impl Writer {
         let encoded =
             self.encoder.encode_data(&frame.table.headers, data, content_bytes, &mut taken);
         encoded.at("compress for", &self.file.path)?;
-        self.write(&taken)?;
+        self.write(&frame.table.headers, &taken)?;
         self.frame = taken;
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), LedgerError> {
-        self.bytes += bytes.len() as u64;
-        self.file.write_all(bytes)
+    fn write(&mut self, headers: &[BatchHeader], frame: &[u8]) -> Result<(), LedgerError> {
+        let offset = self.footer.frames_bytes;
+        self.footer.add(headers, offset, offset + frame.len() as u64);
+        self.file.write_all(frame)
     }
 }
 

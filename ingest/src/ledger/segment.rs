@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::Stream;
 use super::batch::Sources;
 use super::error::{At, LedgerError};
-use super::frame::{Content, FrameDecoder, FrameFault, FrameTable, SEALED_FRAME, read_table};
+use super::footer::{Ending, Footer};
+use super::frame::{Content, FrameDecoder, FrameFault, FrameTable, read_table};
 
 /// Small, since reading tables alone should not read the lines between them too.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -39,14 +40,11 @@ pub(super) fn list_segments(ledger: &Path, stream: Stream) -> Result<Vec<u64>, L
     Ok(segments)
 }
 
-/// Tells whether a segment is sealed: nothing is appended to it any more.
-pub(super) fn is_sealed(path: &Path) -> Result<bool, LedgerError> {
+/// Reads how a segment ends: whether it is sealed, and with what footer.
+pub(super) fn ending(path: &Path) -> Result<Ending, LedgerError> {
     let file = File::open(path).at("open", path)?;
     let length = file.metadata().at("read", path)?.len();
-    let Some(at) = length.checked_sub(SEALED_FRAME.len() as u64) else { return Ok(false) };
-    let mut end = [0; SEALED_FRAME.len()];
-    file.read_exact_at(&mut end, at).at("read", path)?;
-    Ok(end == SEALED_FRAME)
+    Ending::read(&file, length).at("read", path)
 }
 
 /// One segment, read from frame to frame.
@@ -90,9 +88,25 @@ impl SegmentFile {
         Ok(self.file.get_ref().metadata()?.ino())
     }
 
+    /// Tells whether the file still has this name.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        let named = fs::metadata(path).map(|metadata| metadata.ino());
+        named.is_ok_and(|named| self.inode().is_ok_and(|inode| inode == named))
+    }
+
+    /// Returns the file, to be read at any place.
+    pub(super) fn file(&self) -> &File {
+        self.file.get_ref()
+    }
+
     /// Returns how long the file was when it was opened.
     pub(super) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Reads how the file ended when it was opened.
+    pub(super) fn ending(&self) -> io::Result<Ending> {
+        Ending::read(self.file.get_ref(), self.length)
     }
 
     /// Goes to a frame.
@@ -131,11 +145,36 @@ impl SegmentFile {
         Ok(data)
     }
 
+    /// Reads the frame whose table was read last as it stands, table and all.
+    pub(super) fn whole(&mut self, frame: &Frame) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; (frame.end() - frame.offset) as usize];
+        self.file.get_ref().read_exact_at(&mut bytes, frame.offset)?;
+        self.skip_content(frame)?;
+        Ok(bytes)
+    }
+
     /// Passes over the lines of the frame whose table was read last.
     pub(super) fn skip_content(&mut self, frame: &Frame) -> io::Result<()> {
         self.file.seek_relative(i64::from(frame.table.data_bytes))?;
         self.offset = frame.end();
         Ok(())
+    }
+
+    /// Reads the tables of the frames that begin below a leaf, from where the file stands, and returns the footer that
+    /// they make.
+    ///
+    /// # Errors
+    /// A frame is damaged, or the operating system refuses.
+    pub(super) fn footer_below(&mut self, leaf: u64) -> Result<Footer, LedgerError> {
+        let mut footer = Footer::default();
+        while let Some(frame) = self.frame().map_err(|fault| self.fault(self.offset, fault))? {
+            if frame.table.headers[0].first_leaf.0 >= leaf {
+                break;
+            }
+            self.skip_content(&frame).at("read", &self.path)?;
+            footer.add(&frame.table.headers, frame.offset, frame.end());
+        }
+        Ok(footer)
     }
 
     /// Turns a fault in a place that must be whole into an error.

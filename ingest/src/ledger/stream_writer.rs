@@ -9,7 +9,7 @@ use super::disk::{Disk, DiskFile};
 use super::error::{At, LedgerError};
 use super::folder::Folder;
 use super::recover::End;
-use super::segment::{SegmentFile, is_sealed, list_segments, segment_path, stream_folder};
+use super::segment::{SegmentFile, ending, list_segments, segment_path, stream_folder};
 
 /// A segment is over after an hour if it has this many bytes, and after a day whatever it has: only then can
 /// it be sealed, and only what is sealed makes an audit file safe to remove.
@@ -48,7 +48,7 @@ impl StreamWriter {
     /// written once more.
     pub(super) fn go_on(&mut self, folder: &Folder, end: &End) -> Result<(), LedgerError> {
         let path = segment_path(&folder.ledger, self.stream, end.first_leaf);
-        if is_sealed(&path)? {
+        if ending(&path)?.is_sealed() {
             return Ok(());
         }
         let mut file = SegmentFile::open(path.clone(), 0).at("open", &path)?;

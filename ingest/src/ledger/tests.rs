@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
+mod backup;
 mod crash;
+mod footers;
 mod format;
 mod golden;
 mod keys;
@@ -77,6 +79,15 @@ fn lines(text: &str) -> Lines {
     let mut lines = Lines::default();
     text.split_inclusive('\n').for_each(|line| lines.push(line.as_bytes()));
     lines
+}
+
+/// Twelve lines, in a batch each, after what the source has.
+fn a_dozen(ledger: &mut Ledger) {
+    for number in 0..12 {
+        let known = ledger.generations().find(|info| &*info.source == NODE);
+        let generation = known.map(|info| info.generation);
+        append(ledger, generation, &format!("{number} of a dozen\n"));
+    }
 }
 
 fn batch<'a>(lines: &'a Lines, generation: Option<Generation>, offset: u64) -> NewBatch<'a> {

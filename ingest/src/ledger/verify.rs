@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::Stream;
@@ -71,6 +71,8 @@ pub struct Verification {
     pub problem: Option<String>,
     /// Leaves whose hash tile is missing or wrong. No fault of the evidence: tiles are made from the lines.
     pub leaves_without_tile: u64,
+    /// Sealed segments whose footer is not what their frames make. No fault of the evidence either.
+    pub wrong_footers: Vec<PathBuf>,
     /// The checkpoint, if it could be read.
     pub checkpoint: Option<Checkpoint>,
     /// The keys of the folder, if they could be read.
@@ -145,6 +147,7 @@ pub fn verify(
         first_wrong_leaf: None,
         problem: None,
         leaves_without_tile: 0,
+        wrong_footers: Vec::new(),
         checkpoint: None,
         keys: KeyChain::of_folder(data).ok(),
         outside,
@@ -250,6 +253,11 @@ fn recompute(
         while pass.result.leaves < checkpoint.size {
             pass.batch(folder, &mut streams)?;
             progress(pass.result.leaves.min(checkpoint.size), checkpoint.size);
+        }
+        for stream in &mut streams {
+            // What was not asked for yet is the end of the last segment.
+            stream.peek()?;
+            pass.result.wrong_footers.extend(stream.wrong_footers());
         }
         Ok(())
     })?;

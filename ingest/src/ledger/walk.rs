@@ -32,6 +32,14 @@ impl Walk {
         Walk { cursors, next: 0 }
     }
 
+    /// Leaves out the segments that begin below a leaf, where none has been opened yet, and goes on with that leaf.
+    pub(super) fn pass_segments_below(&mut self, leaf: u64) {
+        for cursor in &mut self.cursors {
+            cursor.segments.retain(|&first| first >= leaf);
+        }
+        self.next = leaf;
+    }
+
     /// Starts with the batch that holds a leaf; the cursors stand at it or before it.
     pub(super) fn from_leaf(mut cursors: [Cursor; 2], leaf: u64) -> Result<Walk, LedgerError> {
         let mut next = u64::MAX;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::batch::{BATCH_BYTES_MAX, BATCH_LINES_MAX, BatchHeader};
-use super::disk::Disk;
+use super::disk::{Disk, Syncs};
 use super::error::{At, LedgerError};
 use super::folder::{Folder, Lock, key_error};
 use super::frame::{FrameEncoder, NOT_DURABLE_MAX};
@@ -397,6 +397,11 @@ impl Ledger {
     /// Returns how many bytes this writer has written to segments.
     pub fn written_bytes(&self) -> u64 {
         self.written_bytes
+    }
+
+    /// Returns how often this writer, and the sealer beside it, made something durable.
+    pub fn syncs(&self) -> Syncs {
+        self.folder.disk.syncs()
     }
 
     /// Tells whether a write has failed, so that nothing goes before [`Ledger::reopen`].

@@ -103,7 +103,8 @@ impl Live {
             }
             if size > indexer.next() {
                 let before = indexer.next();
-                indexer.catch_up(&mut |_| commit_at.is_none_or(|at| Instant::now() < at))?;
+                let go_on = &mut |_| commit_at.is_none_or(|at| Instant::now() < at);
+                indexer.catch_up_to(size, go_on)?;
                 if indexer.next() == before {
                     return Err(IndexerError::Vanished(LeafIndex(before)));
                 }

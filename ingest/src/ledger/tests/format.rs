@@ -34,10 +34,10 @@ fn recorded() -> (Data, Vec<u8>, Vec<u8>) {
     (data, log, own_lines)
 }
 
-fn python(data: &Data, arguments: &[&str], without_module: Option<&Path>) -> Output {
+pub(super) fn python(data: &Path, arguments: &[&str], without_module: Option<&Path>) -> Output {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/read_ledger.py");
     let mut command = Command::new("python3");
-    command.arg(script).arg(data.path()).args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg(script).arg(data).args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
     if let Some(folder) = without_module {
         fs::write(folder.join("zstandard.py"), "raise ImportError\n").unwrap();
         command.env("PYTHONPATH", folder);
@@ -70,7 +70,7 @@ fn python_reads_the_same_and_finds_the_same_root() {
         let checkpoint = data.reader().checkpoint().unwrap();
         let (head, _) = checkpoint.note.split_once("\n\n").unwrap();
         for (source, expected) in [(NODE, &log), (OWN_SOURCE, &own_lines)] {
-            let output = python(&data, &[source], None);
+            let output = python(data.path(), &[source], None);
             let told = String::from_utf8(output.stderr).unwrap();
             assert_eq!(told, format!("{head}\nas in the checkpoint\n"));
             assert!(output.status.success() && output.stdout == *expected, "{source}");
@@ -83,7 +83,7 @@ fn python_reads_the_same_and_finds_the_same_root() {
             .flat_map(|batch| batch.lines.bytes)
             .collect();
         let empty = tempfile::tempdir().unwrap();
-        assert!(python(&data, &[], Some(empty.path())).stdout == all, "without the module");
+        assert!(python(data.path(), &[], Some(empty.path())).stdout == all, "without the module");
     }
 }
 
@@ -94,7 +94,7 @@ fn python_finds_what_is_wrong() {
     let note = fs::read_to_string(&checkpoint).unwrap();
     let size = data.reader().size().to_string();
     fs::write(&checkpoint, note.replacen(&size, "42", 1)).unwrap();
-    let output = python(&data, &[], None);
+    let output = python(data.path(), &[], None);
     assert_eq!(output.status.code(), Some(1));
     assert!(
         String::from_utf8_lossy(&output.stderr).contains("NOT as in the checkpoint: 42 leaves")
@@ -102,7 +102,7 @@ fn python_finds_what_is_wrong() {
     fs::write(&checkpoint, note).unwrap();
     let segment = &data.segments(Stream::Lines)[1];
     flip(segment, fs::metadata(segment).unwrap().len() - 9);
-    let output = python(&data, &[], None);
+    let output = python(data.path(), &[], None);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("damaged: "));
 }

@@ -102,6 +102,10 @@ fn verify_tells_what_is_recomputed_and_what_is_asserted() {
     assert!(verification.intact, "{:?}", verification.problem);
     assert_eq!(verification.recomputed_from, emptied.removed.last().unwrap().end);
     assert_eq!(verification.tombstones, 1);
+    assert!(verification.wrong_footers.is_empty());
+    let first =
+        segment::ending(&emptied.data.segments(Stream::Lines)[0]).unwrap().footer().unwrap();
+    assert_eq!(first.end, emptied.removed[0].end);
     assert_eq!(verification.lines + verification.removed_lines, 40 * 9 + 5 + 1 + 1);
 }
 
@@ -128,8 +132,8 @@ fn every_flipped_bit_of_an_emptied_segment_is_found() {
     let emptied = emptied();
     let segment = emptied.data.segments(Stream::Lines)[1].clone();
     let whole = fs::read(&segment).unwrap();
-    // The mark at the end says that nothing is appended any more; it holds nothing of the ledger.
-    for at in 0..whole.len() - frame::SEALED_FRAME.len() {
+    let frames_bytes = segment::ending(&segment).unwrap().footer().unwrap().frames_bytes;
+    for at in 0..frames_bytes as usize {
         flip(&segment, at as u64);
         let verification = emptied.verify(&emptied.removed);
         assert!(!verification.intact, "a flip at {at}");
