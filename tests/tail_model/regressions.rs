@@ -73,6 +73,11 @@ fn a_full_disk_that_ends_the_indexs_threads_is_waited_for() {
 }
 
 #[test]
+fn a_file_written_anew_before_its_first_line_was_given_ends_no_thread() {
+    holds("start settle line line kill start rewrite room fill allow switch delete forbid");
+}
+
+#[test]
 fn what_cannot_be_read_for_a_while_is_read_later() {
     holds("forbid line kill start line rotate line allow settle line");
     holds("line forbid copytruncate line rotate settle allow settle switch line switch-back line");

@@ -102,6 +102,8 @@ impl ReadAt {
 
 impl Read for ReadAt {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(test)]
+        faults::ask(&self.file, self.offset)?;
         let length = self.file.read_at(buffer, self.offset)?;
         // Looked at after reading: a file that was cut and has grown past this place since the last look would
         // give the middle of its new content as what follows the old one.
@@ -115,6 +117,37 @@ impl Read for ReadAt {
         self.anchor.drain(..self.anchor.len() - kept);
         self.anchor.extend_from_slice(new);
         Ok(length)
+    }
+}
+
+/// Files whose bytes the disk does not give, for tests.
+#[cfg(test)]
+pub(super) mod faults {
+    use std::fs::File;
+    use std::io;
+    use std::os::unix::fs::MetadataExt;
+    use std::sync::{Mutex, PoisonError};
+
+    /// By device and inode the byte from which on reads fail.
+    static DAMAGED: Mutex<Vec<((u64, u64), u64)>> = Mutex::new(Vec::new());
+
+    /// Lets reads of this file fail with EIO from a byte on; `None` lets them be done again.
+    pub(in super::super) fn set(file: &File, from: Option<u64>) {
+        let metadata = file.metadata().expect("a test's own file");
+        let key = (metadata.dev(), metadata.ino());
+        let mut all = DAMAGED.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(other, _)| *other != key);
+        all.extend(from.map(|from| (key, from)));
+    }
+
+    pub(super) fn ask(file: &File, offset: u64) -> io::Result<()> {
+        let all = DAMAGED.lock().unwrap_or_else(PoisonError::into_inner);
+        let metadata = if all.is_empty() { return Ok(()) } else { file.metadata()? };
+        let key = (metadata.dev(), metadata.ino());
+        match all.iter().any(|&(other, from)| other == key && offset >= from) {
+            true => Err(rustix::io::Errno::IO.into()),
+            false => Ok(()),
+        }
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) struct FollowedFile {
     pub(super) waits_for_ledger: bool,
     /// It was opened under a name that is not a rotation's: its rotation was seen.
     pub(super) lived: bool,
+    /// The disk gave an error instead of its bytes at the last try, so that what was read is not all of it.
+    pub(super) failing: bool,
     /// Whether it could be uncompressed to its end, and what it looked like then.
     whole: Option<(Stamp, bool)>,
     /// What it looked like when it had given all that it held, while nothing stood in its place.
@@ -134,6 +136,7 @@ impl FollowedFile {
             compared: None,
             waits_for_ledger: false,
             lived: rotated_from(path).is_none(),
+            failing: false,
             whole: None,
             rest: None,
             listing: None,

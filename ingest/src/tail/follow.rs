@@ -259,7 +259,8 @@ impl Tail {
             return ControlFlow::Continue(Step::More);
         }
         let file = &self.files[index];
-        if file.waits() {
+        // What the disk does not give now may come yet: such a file has no end.
+        if file.waits() || file.failing {
             return ControlFlow::Continue(Step::Waits);
         }
         if compressed || self.is_over(index, now) {

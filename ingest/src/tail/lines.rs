@@ -107,9 +107,12 @@ impl<R: Read> LeafStream<R> {
         }
     }
 
-    /// Returns the last bytes as a leaf if no `\n` ends them. To be called when nothing more will come.
+    /// Returns what has been read and not given, when nothing more will come: first the leaves that were given back, then
+    /// the last bytes as a leaf if no `\n` ends them.
     pub(crate) fn finish(&mut self) -> Option<Batch> {
-        debug_assert!(self.returned.is_none(), "whole leaves are taken first");
+        if let Some(batch) = self.returned.take() {
+            return Some(batch);
+        }
         if self.rest.is_empty() {
             return None;
         }
@@ -211,6 +214,17 @@ mod tests {
         }
         assert_eq!(place, content.len() as u64);
         text
+    }
+
+    #[test]
+    fn what_was_given_back_comes_before_the_end() {
+        let mut stream = LeafStream::new(&b"a\nb\nrest"[..], 100);
+        let batch = stream.next().unwrap();
+        stream.give_back(batch, 2);
+        let ends: Vec<_> = std::iter::from_fn(|| stream.finish())
+            .map(|batch| (batch.offset, batch.lines.bytes, batch.unterminated))
+            .collect();
+        assert_eq!(ends, [(2, b"b\n".to_vec(), false), (4, b"rest".to_vec(), true)]);
     }
 
     #[test]

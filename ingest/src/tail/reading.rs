@@ -117,6 +117,9 @@ impl Tail {
             if !self.read(index, out)? {
                 return ControlFlow::Continue(Step::More);
             }
+            if self.files[index].failing {
+                return ControlFlow::Continue(Step::Waits);
+            }
         }
         self.send_rest(index, out)?;
         let read_to = self.files[index].read_to();
@@ -157,6 +160,8 @@ impl Tail {
 
     /// Sends whole lines; says whether the end has been reached.
     pub(super) fn read(&mut self, index: usize, out: Out<'_>) -> Flow<bool> {
+        let file = &mut self.files[index];
+        file.failing &= !matches!(file.state, State::Reading { .. });
         for _ in 0..ROUND_BATCHES {
             let State::Reading { stream, .. } = &mut self.files[index].state else { break };
             match stream.next() {
@@ -196,21 +201,22 @@ impl Tail {
             ),
             Ok(false) | Err(_) => {
                 let reason = explain(&path, error);
+                self.files[index].failing = true;
                 self.troubles().add(path, &source, reason);
                 ControlFlow::Continue(())
             }
         }
     }
 
-    /// Sends the bytes after the last line.
+    /// Sends what has been read and not sent: the bytes after the last line, at least.
     fn send_rest(&mut self, index: usize, out: Out<'_>) -> Flow<()> {
-        let State::Reading { stream, .. } = &mut self.files[index].state else {
-            return ControlFlow::Continue(());
-        };
-        match stream.finish() {
-            Some(batch) => self.send(index, batch, out),
-            None => ControlFlow::Continue(()),
+        while let State::Reading { stream, .. } = &mut self.files[index].state {
+            match stream.finish() {
+                Some(batch) => self.send(index, batch, out)?,
+                None => break,
+            }
         }
+        ControlFlow::Continue(())
     }
 
     fn send(&mut self, index: usize, batch: Batch, out: Out<'_>) -> Flow<()> {

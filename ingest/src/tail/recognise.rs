@@ -34,6 +34,7 @@ impl Tail {
             return ControlFlow::Continue(Ok(()));
         }
         let file = &mut self.files[index];
+        file.failing = false;
         let opened = file.note_head().and_then(|()| file.leaves(self.options.batch_bytes));
         let mut stream = match opened {
             Ok(stream) => stream,
@@ -119,7 +120,7 @@ impl Tail {
                 reader.is_none_or(|reader| self.is_idle(reader, now))
             }
         };
-        released || file.waits_for_ledger || file.compared != Some(file.stamp)
+        released || file.waits_for_ledger || file.failing || file.compared != Some(file.stamp)
     }
 
     /// Tells whether a content that starts alike has been sent further than the ledger has it.

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::model::Model;
 use crate::source::SourceId;
+use crate::tail::content::faults;
 use crate::tail::{FileId, FollowOptions, FollowedSource, Notice, Start, Tail, TailItem};
 
 /// How long a file must be quiet in scenarios; the clock only moves by `wait`.
@@ -93,6 +94,14 @@ impl Bench {
                 let then = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
                 append().set_modified(then).expect("setting a time");
             }
+            // The disk gives an error instead of the bytes from there on, or gives them again.
+            "fail" => {
+                faults::set(
+                    &File::open(path).expect("a file"),
+                    Some(rest.parse().expect("a byte")),
+                );
+            }
+            "mend" => faults::set(&File::open(path).expect("a file"), None),
             "remove" => fs::remove_file(path).expect("removing"),
             "pipe" => {
                 let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);

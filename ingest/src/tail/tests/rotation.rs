@@ -653,3 +653,38 @@ fn a_hundred_rotations_while_nobody_looks_lose_nothing() {
         (0..=100).rev().map(|number| format!("line-{number}\n").into_bytes()).collect();
     assert_eq!(bench.model.leaves(), wanted, "the oldest first");
 }
+
+#[test]
+fn a_rotated_file_that_cannot_be_read_is_not_finished() {
+    check(
+        "
+audit.log
+server audit.log
+serve a;
+poll
+    1 opened audit.log new
+    1 0 a;
+    caught up
+serve b;
+fail audit.log 2
+rename audit.log audit.log.1
+append audit.log x;
+poll
+    1 rotated audit.log -> ? at 2
+    2 opened audit.log new
+    2 0 x;
+    unreadable audit.log: Input/output error (os error 5)
+wait
+poll
+mend audit.log.1
+poll
+    1 2 b;
+    1 finished
+    continuity proven, audit.log: rotated
+    readable audit.log
+    caught up
+wait
+poll
+",
+    );
+}
