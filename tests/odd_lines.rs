@@ -4,8 +4,11 @@
 use std::fs::{self, OpenOptions};
 use std::io::{BufWriter, Write};
 
+use flate2::write::GzEncoder;
+
 use crate::util::{
-    DEADLINE, Data, Server, login_response, pair, request, response, until, with_error,
+    DEADLINE, Data, Run, Server, keytrail, login_response, pair, request, response, until,
+    with_error,
 };
 
 const LOGIN: &str = "auth/userpass/login/alice";
@@ -229,4 +232,45 @@ fn old_files_and_the_tail_do_not_make_each_other_look_late() {
     events_are(402);
     drop(server);
     assert_eq!((data.total("path:secret/data/slow"), data.search("is:late").len()), (1, 0));
+}
+
+#[test]
+fn an_import_goes_on_past_damaged_files_and_names_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let packed = |text: &str| {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let log = |name: &str| pair(name, &format!("secret/data/{name}"), 0);
+    let (gzip, zstd) = (packed(&log("a")), zstd::encode_all(log("b").as_bytes(), 1).unwrap());
+    let files = [
+        write("audit.log.3.gz", &gzip[..gzip.len() - 8]),
+        write("audit.log.2.zst", &zstd[..zstd.len() - 3]),
+        write("audit.log.1.gz", &packed(&log("c"))),
+        write("audit.log", log("d").as_bytes()),
+    ];
+    let data = Data::new();
+    let import = |code| {
+        let mut command = keytrail();
+        command.args(["import", "--cluster", "c", "--node", "n", "-d"]).arg(data.path());
+        Run::of(command.args(&files)).expect(code)
+    };
+    let refused = import(3).stderr;
+    for name in ["audit.log.3.gz", "audit.log.2.zst"] {
+        assert!(refused.contains(&format!("{name}: damaged or cut off: byte ")), "{refused}");
+    }
+    assert!(refused.contains("import an undamaged copy"), "{refused}");
+    for name in ["c", "d"] {
+        assert_eq!(data.total(&format!("path:secret/data/{name}")), 1, "{name}");
+    }
+    write("audit.log.3.gz", &gzip);
+    write("audit.log.2.zst", &zstd);
+    import(0);
+    assert_eq!(data.total(""), 4);
 }

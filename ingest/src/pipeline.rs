@@ -274,18 +274,20 @@ pub enum Progress {
 }
 
 /// What an import did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Imported {
     /// What was new.
     pub recorded: Recorded,
     /// The ledger's size after it.
     pub leaves: u64,
+    /// Files that could be read only in part, each with its place and the remedy.
+    pub failures: Vec<TailError>,
 }
 
 /// Brings whole files into ledger and index; what is there already adds nothing.
 ///
 /// # Errors
-/// A file cannot be read (what stands before the damage is kept); another process writes this data
+/// A file is missing or may not be read, then nothing is; another process writes this data
 /// folder; the source logs tokens in clear and `allow_raw` is false.
 pub fn import(
     data: &Path,
@@ -344,11 +346,11 @@ pub fn import(
     let (recorded, leaves) = recorded.map_err(|_| PipelineError::Thread("ledger"))?;
     let recorded = recorded?;
     indexed.map_err(|_| PipelineError::Thread("indexer"))??.finish()?;
-    read?;
+    let failures = read?.failures;
     sealing::seal_all(&ledger.sealer()?, &|done, all| progress(Progress::Sealing(done, all)))?;
     let Syncs { count, time } = ledger.syncs();
     tracing::debug!("{count} fsyncs took {} ms", time.as_millis());
-    Ok(Imported { recorded, leaves })
+    Ok(Imported { recorded, leaves, failures })
 }
 
 fn index_import(

@@ -1,5 +1,6 @@
 //! `keytrail import`: whole files into ledger and index.
 
+use anyhow::anyhow;
 use ingest::pipeline;
 use ingest::source::SourceId;
 use ingest::tail::{Input, order_siblings};
@@ -26,7 +27,7 @@ pub(crate) fn run(args: ImportArgs) -> Result<(), Failure> {
     bars.finish();
     let imported = imported?;
     let recorded = imported.recorded;
-    if recorded.lines == 0 {
+    if recorded.lines == 0 && imported.failures.is_empty() {
         eprintln!(
             "nothing new: every line of these files is in the ledger already ({})",
             data.display()
@@ -39,7 +40,11 @@ pub(crate) fn run(args: ImportArgs) -> Result<(), Failure> {
             data.display()
         );
     }
-    Ok(())
+    if imported.failures.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> = imported.failures.iter().map(ToString::to_string).collect();
+    Err(Failure::Other(anyhow!("{}", told.join("\nerror: "))))
 }
 
 /// Returns the size of all files together; none if one is not a file.

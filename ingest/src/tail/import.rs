@@ -40,7 +40,7 @@ impl fmt::Display for Input {
 }
 
 /// What an import came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct ImportSummary {
     /// Inputs read to their end.
     pub files: u64,
@@ -52,6 +52,8 @@ pub struct ImportSummary {
     pub bytes: u64,
     /// Uncompressed bytes that were known before.
     pub known_bytes: u64,
+    /// Why inputs could be read only in part; what came before is sent.
+    pub failures: Vec<TailError>,
     /// The receiver wanted nothing more before the end.
     pub stopped: bool,
 }
@@ -66,8 +68,8 @@ const BATCH_BYTES: usize = 1 << 20;
 /// copy of it.
 ///
 /// # Errors
-/// An input is missing, a folder, unreadable or damaged. What comes before it is sent; inputs after
-/// it are not read.
+/// An input is missing, a folder or may not be read: then nothing is. One that proves damaged while it is read is
+/// told in the summary, and those after it are read nevertheless.
 pub fn import(
     source: SourceId,
     inputs: &[Input],
@@ -94,7 +96,8 @@ pub fn import(
             Input::Stdin => (PathBuf::from("-"), Box::new(io::stdin().lock())),
         };
         match import.read(&path, Counting { input, read: &read, progress }) {
-            ControlFlow::Continue(result) => result?,
+            ControlFlow::Continue(Ok(())) => {}
+            ControlFlow::Continue(Err(failure)) => import.summary.failures.push(failure),
             ControlFlow::Break(()) => {
                 import.summary.stopped = true;
                 break;
