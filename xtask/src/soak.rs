@@ -13,12 +13,14 @@ use crate::tools;
 /// A part of the soak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// The bodies of `ingest/src/fuzz.rs` under cargo-fuzz: five minutes each, or so many rounds.
+    /// The bodies of `ingest/src/fuzz.rs` under cargo-fuzz: five minutes each, or so many rounds if those are over before.
     Fuzz,
     /// 10,000 random sequences of what happens to a followed file, or so many: hours.
     Tail,
     /// 1,000 kills while 200,000 lines arrive and rotate, or so many: an hour.
     Crash,
+    /// 10,000 ledgers, or so many, each of which loses any part of what was not synced three times: three minutes.
+    Power,
 }
 
 /// The targets of `tests/fuzz`.
@@ -37,6 +39,12 @@ pub(crate) fn run(only: Option<Part>, rounds: Option<u64>) -> Result<()> {
                 Part::Tail => {
                     let sequences = rounds.unwrap_or(10_000).to_string();
                     long_test("tail_model", &[("KEYTRAIL_SEQUENCES", &sequences)])?;
+                }
+                Part::Power => {
+                    let cuts = rounds.unwrap_or(10_000).to_string();
+                    let mut test =
+                        cargo(&["test", "--workspace", "--lib", "--", "--nocapture", "power::"]);
+                    step("long power cuts", test.env("KEYTRAIL_POWER_CUTS", cuts))?;
                 }
                 Part::Crash => {
                     let kills = rounds.unwrap_or(1_000).to_string();
@@ -59,10 +67,9 @@ fn long_test(name: &str, environment: &[(&str, &str)]) -> Result<()> {
 
 fn fuzz(rounds: Option<u64>) -> Result<()> {
     tools::cargo_fuzz()?;
-    let bound = match rounds {
-        Some(rounds) => format!("-runs={rounds}"),
-        None => format!("-max_total_time={FUZZ_SECONDS}"),
-    };
+    // A round of recovery takes a tenth of a second, one of a header a microsecond.
+    let seconds = format!("-max_total_time={FUZZ_SECONDS}");
+    let runs = format!("-runs={}", rounds.map_or(-1, |rounds| rounds as i64));
     for name in FUZZ_TARGETS {
         let corpus = target().join("fuzz-corpus").join(name);
         fs::create_dir_all(&corpus)
@@ -74,7 +81,7 @@ fn fuzz(rounds: Option<u64>) -> Result<()> {
             .arg(target().join("fuzz"))
             .arg(name)
             .arg(&corpus)
-            .args(["--", &bound, "-max_len=65536", "-timeout=60"])
+            .args(["--", &seconds, &runs, "-max_len=65536", "-timeout=60"])
             .env("PATH", tools::with_own_programs()?)
             .env_remove("RUSTUP_TOOLCHAIN")
             .current_dir(workspace());

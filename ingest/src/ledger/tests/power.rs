@@ -10,6 +10,7 @@ use super::*;
 use crate::ledger::disk::Disk;
 use crate::ledger::faults::Faults;
 
+/// Seeds of the ordinary run; `KEYTRAIL_POWER_CUTS=N` runs N others (`cargo xtask soak --only power`).
 const SEEDS: u64 = 200;
 const LIVES: usize = 3;
 
@@ -68,7 +69,15 @@ fn append_random(ledger: &mut Ledger, random: &mut Random, written: &mut Leaves)
 
 #[test]
 fn nothing_confirmed_is_lost_and_no_checkpoint_is_ahead_of_its_bytes() {
-    for seed in 0..SEEDS {
+    let seeds = match std::env::var("KEYTRAIL_POWER_CUTS") {
+        // Another start each time a long run is made.
+        Ok(number) => {
+            let first = u64::from(std::process::id()) << 32;
+            first..first + number.parse::<u64>().unwrap()
+        }
+        Err(_) => 0..SEEDS,
+    };
+    for seed in seeds {
         lives(seed);
     }
 }
