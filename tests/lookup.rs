@@ -183,6 +183,17 @@ fn a_look_up_is_recorded_also_while_another_process_writes() {
 }
 
 #[test]
+fn an_auditors_copy_can_be_asked_and_records_nothing() {
+    let data = recorded();
+    fs::remove_file(data.path().join("keys/signing.key")).unwrap();
+    let before = data.cat("keytrail");
+    let token = &hashes()["file"]["s.RVNe33hqwBD0IPLb6GQ5Ty9a"];
+    let run = data.run("lookup", ["--hmac", token]).expect(0);
+    assert!(run.stderr.contains("not recorded"), "{}", run.stderr);
+    assert_eq!(data.cat("keytrail"), before);
+}
+
+#[test]
 fn a_postgresql_log_comes_out_with_the_holders_of_its_users() {
     let data = recorded();
     let log = fixture_text("openbao-2.7.2/postgres.log");
