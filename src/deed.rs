@@ -89,7 +89,11 @@ pub(crate) fn take_up(data: &Path, own: &OwnLines) {
         match read() {
             Ok(fact) if own.offer(fact.clone()) => drop(fs::remove_file(&path)),
             Ok(_) => {}
-            Err(error) => tracing::warn!("{} is left as it is: {error:#}", path.display()),
+            Err(error) => {
+                tracing::warn!("{} is put aside as .refused: {error:#}", path.display());
+                // Once is enough to be told of it.
+                drop(fs::rename(&path, path.with_extension("refused")));
+            }
         }
     }
 }

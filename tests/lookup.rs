@@ -176,6 +176,11 @@ fn a_look_up_is_recorded_also_while_another_process_writes() {
     until("nothing is left to be taken up", DEADLINE, || {
         fs::read_dir(data.path().join("deeds")).unwrap().next().is_none().then_some(())
     });
+    // What is no line of ours is told of once, and kept.
+    fs::write(data.path().join("deeds/foreign.json"), "{\"type\":\"stopped\"}").unwrap();
+    until("it is put aside", DEADLINE, || {
+        data.path().join("deeds/foreign.refused").exists().then_some(())
+    });
     server.terminate();
     look_up(&data, &token);
     assert_eq!(recorded(), 2);
