@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use ingest::event::Uid;
 use tantivy::Searcher;
 use tantivy::query::Query;
 
@@ -75,7 +74,7 @@ pub fn each_row<E: From<QueryError>>(
 }
 
 /// Returns the oldest event; one without a time is older than all others.
-pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<Uid>, QueryError> {
+pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<EventRow>, QueryError> {
     let query = question.query(view)?;
     let mut oldest: Option<(Place, Address)> = None;
     for in_segment in Scan::new(view.searcher(), &*query)?.segments() {
@@ -87,7 +86,7 @@ pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<Uid>, Qu
             }
         })?;
     }
-    oldest.map(|(_, address)| Ok(Rows::new(view).row(address)?.uid)).transpose()
+    oldest.map(|(_, address)| Rows::new(view).row(address)).transpose()
 }
 
 pub(crate) struct Walked {

@@ -86,6 +86,7 @@ impl From<QueryError> for PageError {
             QueryError::PageToken
             | QueryError::OtherQuestion
             | QueryError::Groups { .. }
+            | QueryError::TooMany { .. }
             | QueryError::Fields { .. }
             | QueryError::FieldTwice(_)
             | QueryError::NoColumn(_)
