@@ -386,6 +386,17 @@ impl Standing {
 }
 
 impl Uid {
+    /// Returns the uid of two halves, each of eight bytes as a number, big endian.
+    pub fn of_halves(high: u64, low: u64) -> Uid {
+        Uid((u128::from(high) << 64 | u128::from(low)).to_be_bytes())
+    }
+
+    /// Returns both halves, as [`Uid::of_halves`] takes them.
+    pub fn halves(self) -> (u64, u64) {
+        let number = u128::from_be_bytes(self.0);
+        ((number >> 64) as u64, number as u64)
+    }
+
     /// Returns the uid of the copy that another device has of this event: the event that counts keeps its own,
     /// whichever device it is of.
     pub fn of_copy(self, device: &str) -> Uid {

@@ -20,11 +20,13 @@ mod find;
 mod payload;
 mod reader;
 pub mod schema;
+mod uids;
 mod writer;
 
 pub use find::Indexed;
 pub use payload::CommitPayload;
 pub use reader::{EventIndex, OpenLine, Snapshot};
+pub use uids::Uids;
 pub use writer::IndexWriter;
 
 /// What went wrong with the index.

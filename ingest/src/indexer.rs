@@ -4,39 +4,42 @@
 //! on after a stop is in the index: the pairing's clocks in the commit's payload, the pending requests
 //! as documents. So index and state are committed together, or neither.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::coverage::{self, Coverage, Record};
+use crate::coverage::{self, Coverage};
 use crate::decode::{self, Peeked};
 use crate::event::{Issued, Standing, Uid};
-use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine, Snapshot};
+use crate::index::{CommitPayload, IndexError, IndexWriter, OpenLine, Snapshot};
 use crate::ledger::{LedgerError, LedgerReader, ReadBatch, Stream};
 use crate::normalise::{self, Normalised, PROBE, Parts, Rules};
 use crate::own::{Fact, OwnLine, TICKED};
-use crate::pairing::{self, Clocks, HalfEvent, Issue, Pairing, PendingRequest, WAITING_MAX};
+use crate::pairing::{self, HalfEvent, Issue, Pairing};
 use crate::retention::Retention;
-use crate::source::{LeafIndex, SourceId, SourceIdError};
+use crate::source::{LeafIndex, SourceIdError};
 
 mod devices;
+mod recent;
 mod sources;
+mod state;
 #[cfg(test)]
 mod tests;
 mod tip;
 
 use self::devices::{Devices, is_better};
+use self::recent::Recent;
 use self::sources::Sources;
+use self::state::{State, restore, stored, stored_retention};
 use self::tip::Tip;
+
+pub use self::state::GrowingCoverage;
+pub(crate) use self::state::retention_of;
 
 /// Events between two commits of a long run: smaller commits cost more merging than they save.
 const EVENTS_PER_COMMIT: u64 = 100_000;
-
-/// Lines kept in memory so that a response finds its request without a read. Responses follow within
-/// a few hundred lines; what is further back is read from the ledger.
-const RECENT_BYTES: usize = 8 << 20;
 
 /// Why indexing stopped.
 #[derive(Debug, Error)]
@@ -547,162 +550,5 @@ impl Indexer {
             issued: issue.issued,
         };
         Ok(Some((normalise::event(&parts, self.rules), state)))
-    }
-}
-
-/// What the indexer keeps in the commit's payload.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct State {
-    sources: Vec<String>,
-    giving: Vec<u32>,
-    clocks: Clocks,
-    coverage: Coverage,
-    #[serde(default)]
-    retention: Retention,
-    #[serde(default)]
-    dropped_to: u64,
-    #[serde(default)]
-    tip: Option<Tip>,
-}
-
-fn stored(payload: &CommitPayload) -> Option<State> {
-    serde_json::from_value(payload.state.clone()).ok()
-}
-
-/// Returns what a commit knows of retention, and below which leaf it has dropped everything.
-fn stored_retention(payload: &CommitPayload) -> (Retention, u64) {
-    stored(payload).map_or_else(Default::default, |state| (state.retention, state.dropped_to))
-}
-
-/// Returns what a commit knows of retention.
-pub(crate) fn retention_of(payload: &CommitPayload) -> Retention {
-    stored_retention(payload).0
-}
-
-/// What a commit says of coverage that may still grow, for readers.
-#[derive(Clone, Debug, Default)]
-pub struct GrowingCoverage {
-    /// The records, each with its source.
-    pub records: Vec<(SourceId, Record)>,
-    /// Sources that lack a heartbeat, and since when.
-    pub waiting: Vec<(SourceId, i64)>,
-}
-
-impl GrowingCoverage {
-    /// Reads it from the payload of a commit; empty for the commit of an index that nothing was written to.
-    pub fn of(payload: &CommitPayload) -> GrowingCoverage {
-        let Ok(state) = serde_json::from_value::<State>(payload.state.clone()) else {
-            return GrowingCoverage::default();
-        };
-        let source = |number: u32| state.sources.get(number as usize)?.parse().ok();
-        let records = state.coverage.growing().into_iter();
-        let waiting = state.coverage.waiting();
-        GrowingCoverage {
-            records: records
-                .filter_map(|(number, record)| Some((source(number)?, record)))
-                .collect(),
-            waiting: waiting.filter_map(|(number, since)| Some((source(number)?, since))).collect(),
-        }
-    }
-}
-
-/// Takes up the state of the last commit: where to read on, and who waits for whom.
-fn restore(
-    index: &IndexWriter,
-    index_dir: &Path,
-    ledger: &LedgerReader,
-) -> Result<(u64, Pairing, Coverage, Sources), IndexerError> {
-    let payload = index.payload();
-    let Ok(state) = serde_json::from_value::<State>(payload.state.clone()) else {
-        // A new index: nothing is covered.
-        return Ok((0, Pairing::new(), Coverage::default(), Sources::default()));
-    };
-    let covered = LeafIndex(payload.covered);
-    let mut sources = Sources::restore(&state.sources, &state.giving, covered)?;
-    let snapshot = EventIndex::open(index_dir)?.snapshot();
-    let mut pending = Vec::new();
-    for open in snapshot.pending()? {
-        // Who read it stands in the batch header only.
-        let reader = ledger.reader_of(open.leaf)?;
-        let source = sources.number(&open.source, open.leaf)?;
-        pending.push(PendingRequest {
-            source,
-            reader,
-            leaf: open.leaf,
-            request_id: open.request_id,
-            time_unix_ns: open.time_unix_ns,
-        });
-    }
-    let mut half = |open: OpenLine| {
-        let source = sources.number(&open.source, open.leaf)?;
-        Ok::<_, IndexerError>(HalfEvent { source, leaf: open.leaf, request_id: open.request_id })
-    };
-    let late: HashSet<(String, String)> = snapshot
-        .late(WAITING_MAX)?
-        .into_iter()
-        .map(|open| (open.source, open.request_id))
-        .collect();
-    let closed = snapshot.unanswered(WAITING_MAX)?.into_iter().map(|open| {
-        let answered_late = late.contains(&(open.source.clone(), open.request_id.clone()));
-        Ok::<_, IndexerError>((half(open)?, answered_late))
-    });
-    let closed = closed.collect::<Result<Vec<_>, _>>()?;
-    let response_only = snapshot
-        .response_only(WAITING_MAX)?
-        .into_iter()
-        .map(half)
-        .collect::<Result<Vec<_>, _>>()?;
-    let pairing = Pairing::restore(&state.clocks, &pending, &closed, &response_only);
-    Ok((payload.covered, pairing, state.coverage, sources))
-}
-
-/// The last few megabytes of lines.
-#[derive(Default)]
-struct Recent {
-    batches: VecDeque<Arc<ReadBatch>>,
-    bytes: usize,
-}
-
-/// A line that is needed again: in memory, or read back.
-enum Line {
-    Recent { batch: Arc<ReadBatch>, from: usize, to: usize },
-    Stored(Vec<u8>),
-}
-
-impl Line {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Line::Recent { batch, from, to } => &batch.lines.bytes[*from..*to],
-            Line::Stored(bytes) => bytes,
-        }
-    }
-}
-
-impl Recent {
-    fn push(&mut self, batch: Arc<ReadBatch>) {
-        self.bytes += batch.lines.bytes.len();
-        self.batches.push_back(batch);
-        while self.bytes > RECENT_BYTES && self.batches.len() > 1 {
-            let oldest = self.batches.pop_front().expect("more than one");
-            self.bytes -= oldest.lines.bytes.len();
-        }
-    }
-
-    fn line(&self, ledger: &LedgerReader, leaf: LeafIndex) -> Result<Line, LedgerError> {
-        let after = self.batches.partition_point(|batch| batch.header.first_leaf < leaf);
-        let batch = after.checked_sub(1).map(|at| &self.batches[at]);
-        if let Some(batch) = batch {
-            let number = (leaf.0 - batch.header.first_leaf.0 - 1) as usize;
-            if let Some(&length) = batch.lines.lengths.get(number) {
-                let from: usize =
-                    batch.lines.lengths[..number].iter().map(|&length| length as usize).sum();
-                return Ok(Line::Recent {
-                    batch: Arc::clone(batch),
-                    from,
-                    to: from + length as usize,
-                });
-            }
-        }
-        Ok(Line::Stored(ledger.line(leaf)?.bytes))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ingest::event::{AuditEvent, Flag, Standing, Uid};
+use ingest::index::Uids;
 use ingest::index::document::{hashes, state_of, uid_term};
 use ingest::ledger::StoredLine;
 use ingest::normalise::{self, Parts};
@@ -15,7 +16,7 @@ use crate::history::View;
 use crate::page::{Page, PageToken};
 use crate::question::{Question, exact};
 use crate::row::{EventRow, Rows};
-use crate::scan::{Address, Scan, Uids};
+use crate::scan::{Address, Scan};
 use crate::search::walk;
 use crate::trail::Trail;
 

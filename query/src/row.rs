@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ingest::event::{Issued, Reason, Uid};
+use ingest::index::Uids;
 use ingest::source::LeafIndex;
 use serde::Serialize;
 use tantivy::columnar::Column;
@@ -11,7 +12,7 @@ use tantivy::{DocId, SegmentReader};
 use crate::error::QueryError;
 use crate::history::View;
 use crate::period::rfc3339;
-use crate::scan::{Address, Places, Texts, Uids};
+use crate::scan::{Address, Places, Texts};
 
 /// Declares the columns of words once: `row's name = index's name`.
 macro_rules! texts {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use ingest::event::Uid;
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{DocId, Searcher, SegmentReader};
@@ -93,26 +92,6 @@ impl Places {
             leaf: self.leaf.as_ref().and_then(|column| column.first(document)).unwrap_or(0),
             ordinal: ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()).unwrap_or(0),
         }
-    }
-}
-
-/// The columns that make a [`Uid`].
-pub(crate) struct Uids {
-    high: Option<Column<u64>>,
-    low: Option<Column<u64>>,
-}
-
-impl Uids {
-    pub(crate) fn open(segment: &SegmentReader) -> tantivy::Result<Uids> {
-        let columns = segment.fast_fields();
-        Ok(Uids { high: columns.column_opt("uid_high")?, low: columns.column_opt("uid_low")? })
-    }
-
-    pub(crate) fn of(&self, document: DocId) -> Uid {
-        let half = |column: &Option<Column<u64>>| {
-            u128::from(column.as_ref().and_then(|column| column.first(document)).unwrap_or(0))
-        };
-        Uid((half(&self.high) << 64 | half(&self.low)).to_be_bytes())
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use ingest::event::{Flag, Reason, Uid};
+use ingest::index::Uids;
 use ingest::index::document::NO_EVENTS;
 use ingest::index::schema::Fields;
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
@@ -17,7 +18,7 @@ use tantivy::schema::Field;
 use tantivy::{DocId, Searcher, Term};
 
 use crate::question::exact;
-use crate::scan::{Place, Places, Scan, Texts, Uids};
+use crate::scan::{Place, Places, Scan, Texts};
 
 /// How much later the other node's event may be.
 const LATER_MAX_NS: i64 = 2_000_000_000;

@@ -102,12 +102,7 @@ fn other_hashes(event: &AuditEvent) -> Vec<&str> {
 
 /// Returns the query term of a uid; another event's may be the same, once in 2^64.
 pub fn uid_term(fields: &Fields, uid: Uid) -> Term {
-    Term::from_field_u64(fields.uid_high, uid_halves(uid).0)
-}
-
-pub(super) fn uid_halves(uid: Uid) -> (u64, u64) {
-    let number = u128::from_be_bytes(uid.0);
-    ((number >> 64) as u64, number as u64)
+    Term::from_field_u64(fields.uid_high, uid.halves().0)
 }
 
 /// Returns what `is:` matches: the flags, and what kind and reason say.
@@ -254,7 +249,7 @@ impl Filling<'_> {
     fn place(&mut self, event: &AuditEvent, state: State) {
         let fields = self.fields;
         self.text(fields.doc, Some(EVENT));
-        let (high, low) = uid_halves(event.uid);
+        let (high, low) = event.uid.halves();
         self.document.add_u64(fields.uid_high, high);
         self.document.add_u64(fields.uid_low, low);
         self.text(fields.state, Some(state_word(state)));

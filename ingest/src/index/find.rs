@@ -7,8 +7,9 @@ use tantivy::query::{BooleanQuery, EnableScoring, Occur, Query, RangeQuery, Term
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, SegmentReader, TERMINATED, Term};
 
-use super::document::{EVENT, request_and_response, state_of, uid_halves, uid_term};
+use super::document::{EVENT, request_and_response, state_of, uid_term};
 use super::reader::{engine, text};
+use super::uids::Uids;
 use super::{IndexError, Snapshot};
 use crate::event::{AuditEvent, Flag, Issued, Uid};
 use crate::pairing::{Issue, State};
@@ -81,15 +82,10 @@ impl Snapshot {
             let weight = self.below(least, source)?;
             let mut uids = Vec::new();
             for segment in self.searcher.segment_readers() {
-                let half = |name| segment.fast_fields().u64(name);
-                let (high, low) = (half("uid_high")?, half("uid_low")?);
+                let columns = Uids::open(segment)?;
                 weight.for_each_no_score(segment, &mut |found| {
-                    for &document in found.iter().filter(|&&found| !segment.is_deleted(found)) {
-                        let halves = (high.first(document), low.first(document));
-                        let (high, low) = (halves.0.unwrap_or(0), halves.1.unwrap_or(0));
-                        let number = u128::from(high) << 64 | u128::from(low);
-                        uids.push(Uid(number.to_be_bytes()));
-                    }
+                    let found = found.iter().filter(|&&found| !segment.is_deleted(found));
+                    uids.extend(found.map(|&document| columns.of(document)));
                 })?;
             }
             Ok(uids)
@@ -132,7 +128,7 @@ impl Snapshot {
             let mut document = found.doc();
             while document != TERMINATED {
                 let low = number(&columns.uid_low, document).unwrap_or_default();
-                if !segment.is_deleted(document) && low == uid_halves(uid).1 {
+                if !segment.is_deleted(document) && low == uid.halves().1 {
                     return columns.indexed(document);
                 }
                 document = found.advance();

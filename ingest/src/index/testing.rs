@@ -11,7 +11,7 @@ use crate::source::{LeafIndex, SourceId};
 pub(super) fn event(number: u64) -> AuditEvent {
     let source = SourceId::new("prod", "bao-0", "file").expect("three names");
     AuditEvent {
-        uid: Uid((u128::from(number) << 64 | u128::from(number)).to_be_bytes()),
+        uid: Uid::of_halves(number, number),
         request_id: Some(format!("request-{number}")),
         leaves: vec![LeafIndex(2 * number), LeafIndex(2 * number + 1)],
         issued: Issued(LeafIndex(2 * number + 1), 0),
