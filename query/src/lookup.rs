@@ -15,6 +15,7 @@ use ingest::event::{AuditEvent, Uid};
 use ingest::source::{LeafIndex, SourceId};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::QueryError;
 use crate::filter::Filter;
@@ -34,6 +35,7 @@ mod life;
 mod list;
 mod mention;
 mod token;
+mod token_rows;
 mod tokens;
 
 pub use holder::Holder;
@@ -55,7 +57,7 @@ const MENTIONS_MAX: usize = 1_000;
 const OVERLAPPING: usize = 64;
 
 /// What is known of a hash.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LookUp {
     /// `hmac-sha256:…`
     pub hash: String,
@@ -88,7 +90,7 @@ pub struct LookUp {
 }
 
 /// What a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// A token.

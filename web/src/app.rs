@@ -9,12 +9,14 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::error::PageError;
-use crate::monitor::Monitor;
+use crate::host::Host;
 
 /// Questions answered at once. Reading is bound by the processor, and one is left for taking in lines.
 const QUESTIONS_MAX: usize = 4;
 /// Exports at once: each lasts as long as its reader takes, so they have turns of their own.
 const EXPORTS_MAX: usize = 2;
+/// Live tails at once.
+const TAILS_MAX: usize = 16;
 /// How long a question waits for its turn.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -22,26 +24,33 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct App {
     trail: Arc<Trail>,
-    monitor: Arc<Monitor>,
+    host: Arc<dyn Host>,
     turns: Arc<Semaphore>,
     exports: Arc<Semaphore>,
+    tails: Arc<Semaphore>,
 }
 
 impl App {
     /// Makes the state over a trail.
-    pub(crate) fn new(trail: Trail, monitor: Monitor) -> App {
+    pub(crate) fn new(trail: Trail, host: Arc<dyn Host>) -> App {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         App {
             trail: Arc::new(trail),
-            monitor: Arc::new(monitor),
+            host,
             turns: Arc::new(Semaphore::new((cores - 1).clamp(1, QUESTIONS_MAX))),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            tails: Arc::new(Semaphore::new(TAILS_MAX)),
         }
     }
 
-    /// Returns what the process tells of itself.
-    pub(crate) fn monitor(&self) -> &Monitor {
-        &self.monitor
+    /// Returns the process.
+    pub(crate) fn host(&self) -> Arc<dyn Host> {
+        Arc::clone(&self.host)
+    }
+
+    /// Returns a turn at a live tail, held for as long as it is open; `None` if all are taken.
+    pub(crate) fn tail_turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.tails).try_acquire_owned().ok()
     }
 
     /// Answers a question on a thread that may block, once it is its turn.

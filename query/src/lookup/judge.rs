@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::endings::{Endings, Named};
 use super::lease::LeaseRows;
 use super::life::{Standing, State};
-use super::token::{Parent, TokenRows};
+use super::token_rows::{Parent, TokenRows};
 use super::{Asked, answered_ns, done_ns};
 use crate::error::QueryError;
 use crate::period::rfc3339;

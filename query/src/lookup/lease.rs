@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use ingest::source::LeafIndex;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::judge::Judge;
 use super::life::{KnownBy, Life, Promise, Revoked, Standing};
@@ -15,7 +16,7 @@ use crate::period::rfc3339;
 use crate::row::EventRow;
 
 /// What became of a lease.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Lease {
     /// Its id, in clear where a line shows it.
     pub id: Option<String>,

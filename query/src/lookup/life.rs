@@ -20,6 +20,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::period::rfc3339;
 
@@ -27,7 +28,7 @@ use crate::period::rfc3339;
 pub(super) const NEVER: i64 = i64::MAX;
 
 /// Whether something that the server gave out was in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It was.
@@ -39,7 +40,7 @@ pub enum State {
 }
 
 /// How a state is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KnownBy {
     /// A request shows it.
@@ -51,7 +52,7 @@ pub enum KnownBy {
 }
 
 /// Whether something was in force at an instant, and why that is said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Standing {
     /// Whether it was.
     pub state: State,
@@ -59,6 +60,7 @@ pub struct Standing {
     pub known_by: Option<KnownBy>,
     /// When it ended or was to end, in nanoseconds since 1970 (in JSON `ends`, RFC 3339), as far as that is known.
     #[serde(rename = "ends", serialize_with = "as_text")]
+    #[schema(value_type = Option<String>, example = "2026-10-05T12:00:00Z")]
     pub ends_unix_ns: Option<i64>,
     /// In words.
     pub why: String,
