@@ -64,6 +64,14 @@ pub(crate) struct DataArgs {
     pub(crate) data: Option<PathBuf>,
 }
 
+/// Which running keytrail.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct UrlArgs {
+    /// Ask the keytrail that runs at this address, such as http://127.0.0.1:8088, in place of a data folder
+    #[arg(long, env = "KEYTRAIL_URL")]
+    pub(crate) url: Option<String>,
+}
+
 /// `run`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
@@ -153,6 +161,8 @@ pub(crate) struct SearchArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     #[command(flatten)]
+    pub(crate) running: UrlArgs,
+    #[command(flatten)]
     pub(crate) question: QuestionArgs,
     /// At most so many events; 0 is no limit
     #[arg(long, default_value_t = 100)]
@@ -167,6 +177,8 @@ pub(crate) struct SearchArgs {
 pub(crate) struct CountArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) running: UrlArgs,
     #[command(flatten)]
     pub(crate) question: QuestionArgs,
     /// Fields to count by, such as identity,decision

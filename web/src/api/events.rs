@@ -37,6 +37,9 @@ asked! {
         /// Rows from the index's columns in place of whole events, whose lines are read from the ledger. CSV,
         /// Arrow and text are always rows.
         rows: bool,
+        /// Of text: cut lines to so many columns.
+        #[param(nullable = false, maximum = 65535)]
+        width: Option<u16>,
     }
 }
 
@@ -99,7 +102,14 @@ pub(crate) async fn events(
             (Form::Ndjson, false) => {
                 whole_events(trail, view, &question, limit, after.as_ref(), out)
             }
-            _ => export::rows(view, &question, limit, after.as_ref(), form.table(None), out),
+            _ => export::rows(
+                view,
+                &question,
+                limit,
+                after.as_ref(),
+                form.table(params.width.map(usize::from)),
+                out,
+            ),
         }
     });
     Ok(answer.await?)

@@ -1,0 +1,141 @@
+//! A keytrail that runs elsewhere, asked over its API.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use reqwest::{Client, Response, StatusCode};
+use serde::Deserialize;
+
+use super::question::Told;
+use super::run::runtime;
+use crate::args::Format;
+use crate::failure::Failure;
+use crate::output::{stdout, terminal_width};
+
+/// How long a whole answer may take; an export is as long as its rows.
+const TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A running keytrail.
+#[derive(Debug)]
+pub(crate) struct Running {
+    client: Client,
+    address: String,
+}
+
+/// A problem, as far as it is shown.
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+    position: Option<Position>,
+}
+
+#[derive(Deserialize)]
+struct Position {
+    start: usize,
+    end: usize,
+}
+
+impl Running {
+    /// Returns the keytrail at an address such as `http://127.0.0.1:8088`.
+    ///
+    /// # Errors
+    /// That is no address.
+    pub(crate) fn new(address: &str) -> Result<Running, Failure> {
+        let is_http = address.starts_with("http://") || address.starts_with("https://");
+        if !is_http || reqwest::Url::parse(address).is_err() {
+            return Err(Failure::Usage(format!(
+                "--url {address:?}: it is the address of a running keytrail, such as http://127.0.0.1:8088"
+            )));
+        }
+        let client = crate::outside::client(TIMEOUT, None)?.build().context("no TLS")?;
+        Ok(Running { client, address: address.trim_end_matches('/').to_owned() })
+    }
+
+    /// Writes an answer to standard output. `parameters` that are empty are left out; `filter` is the one among them
+    /// in which a mistake is shown at its place.
+    ///
+    /// # Errors
+    /// No answer, or a problem.
+    pub(crate) fn print(
+        &self,
+        path: &str,
+        format: Format,
+        parameters: &[(&str, &str)],
+        filter: &str,
+    ) -> Result<Option<Told>, Failure> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+            query.append_pair(name, value);
+        }
+        let suffix = match format {
+            Format::Table => ".txt",
+            Format::Json => ".ndjson",
+            Format::Csv => ".csv",
+            Format::Arrow => ".arrow",
+        };
+        if let Some(width) = terminal_width().filter(|_| format == Format::Table) {
+            query.append_pair("width", &width.to_string());
+        }
+        let url = format!("{}/api/v1/{path}{suffix}?{}", self.address, query.finish());
+        runtime()?.block_on(async {
+            let response = self.client.get(url).send().await;
+            let response = response.with_context(|| format!("cannot ask {}", self.address))?;
+            let response = refused(response, filter).await?;
+            let told = told(&response);
+            let mut response = response;
+            let mut out = stdout();
+            let cut = || anyhow!("the answer was cut short: what was printed is not the whole");
+            while let Some(piece) = response.chunk().await.map_err(|_| cut())? {
+                out.write_all(&piece)?;
+            }
+            out.flush()?;
+            Ok(told)
+        })
+    }
+}
+
+/// Returns the answer, or its problem as a failure.
+async fn refused(response: Response, filter: &str) -> Result<Response, Failure> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let text = response.text().await.unwrap_or_default();
+    let Ok(problem) = serde_json::from_str::<Problem>(&text) else {
+        return Err(Failure::Other(anyhow!("it answers {status}: is that a keytrail?")));
+    };
+    let shown = match problem.position {
+        // The server speaks of the filter that it was sent.
+        Some(Position { start, end }) if filter.get(start..end).is_some() => {
+            let error = query::filter::FilterError {
+                message: problem.detail,
+                suggestion: None,
+                span: start..end,
+                filter: filter.to_owned(),
+            };
+            format!("in the filter:\n{}", error.caret())
+        }
+        _ => problem.detail,
+    };
+    Err(match status {
+        StatusCode::BAD_REQUEST => Failure::Usage(shown),
+        _ => Failure::Other(anyhow!("it answers {status}: {shown}")),
+    })
+}
+
+/// Reads what an answer says of itself, in its headers.
+fn told(response: &Response) -> Option<Told> {
+    let header = |name: &str| response.headers().get(name)?.to_str().ok();
+    let number = |name: &str| header(name)?.parse().ok();
+    let left_out = header("keytrail-left-out")?.split(' ').filter_map(|word| {
+        let (word, count) = word.split_once('=')?;
+        Some((word.to_owned(), count.parse().ok()?))
+    });
+    Some(Told {
+        matched: number("keytrail-matched")?,
+        left_out: left_out.collect(),
+        leaf: number("keytrail-leaf")?,
+        horizon: header("keytrail-horizon").map(str::to_owned),
+    })
+}
