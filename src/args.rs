@@ -206,6 +206,8 @@ pub(crate) enum LookUpFormat {
 pub(crate) struct LookUpArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) running: UrlArgs,
     /// The value's hash, as the audit log writes it: hmac-sha256:…
     #[arg(long, value_name = "HASH", required_unless_present_any = ["value_stdin", "postgres_log"])]
     pub(crate) hmac: Vec<String>,
@@ -427,6 +429,8 @@ pub(crate) struct BackupArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) running: UrlArgs,
     /// Configuration file: also tell which rotated files are safe to remove
     #[arg(short, long)]
     pub(crate) config: Option<PathBuf>,

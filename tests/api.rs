@@ -155,6 +155,28 @@ fn a_running_keytrail_answers_commands_as_its_data_folder_does() {
         assert_eq!(remote.text(), local.text(), "{command} {rest:?}");
         assert!(remote.stderr.contains("events match, exact"), "{}", remote.stderr);
     }
+    let hash =
+        data.search("action:cred.issue outcome:success")[0]["hmacs"]["response.username"].clone();
+    let hmac = ["--hmac", hash.as_str().expect("a hash")];
+    for rest in [&hmac[..], &[hmac[0], hmac[1], "--format", "json"]] {
+        let local = asked("lookup", ["-d", folder], rest).expect(0);
+        let remote = asked("lookup", ["--url", &url], rest).expect(0);
+        // Each look-up is recorded, which moves the leaf.
+        let known = |run: &Run| run.text().split("answered at leaf").next().unwrap().to_owned();
+        let known_json = |run: &Run| {
+            let mut of = run.json().remove(0);
+            of.as_object_mut().unwrap().remove("leaf");
+            of
+        };
+        match rest.len() {
+            2 => assert_eq!(known(&remote), known(&local)),
+            _ => assert_eq!(known_json(&remote), known_json(&local)),
+        }
+    }
+    let unknown = format!("hmac-sha256:{}", "0".repeat(64));
+    assert_eq!(asked("lookup", ["--url", &url], &["--hmac", &unknown]).code, 1);
+    let status = asked("status", ["--url", &url], &["--format", "json"]).expect(0);
+    assert_eq!(status.json()[0]["events"], data.status()["events"]);
     let typo = asked("search", ["--url", &url], &["a decison:denied"]);
     assert_eq!((typo.code, typo.stderr.contains("\n  ^^^^^^^\n")), (2, true), "{}", typo.stderr);
     let nobody = asked("search", ["--url", "http://127.0.0.1:1"], &[""]);

@@ -28,6 +28,7 @@ use crate::trail::Trail;
 mod holder;
 mod lease;
 mod mention;
+mod text;
 mod token;
 
 pub use holder::Holder;

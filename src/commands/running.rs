@@ -4,7 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
 use super::question::Told;
@@ -77,20 +78,58 @@ impl Running {
         if let Some(width) = terminal_width().filter(|_| format == Format::Table) {
             query.append_pair("width", &width.to_string());
         }
-        let url = format!("{}/api/v1/{path}{suffix}?{}", self.address, query.finish());
+        let request = self.client.get(self.url(&format!("{path}{suffix}?{}", query.finish())));
+        Ok(told(&self.show(request, filter)?))
+    }
+
+    /// Writes what the server holds to standard output.
+    ///
+    /// # Errors
+    /// No answer, or a problem.
+    pub(crate) fn print_status(&self, suffix: &str) -> Result<(), Failure> {
+        let request = self.client.get(self.url(&format!("status{suffix}")));
+        self.show(request, "").map(drop)
+    }
+
+    /// Writes what is known of a value, or of hashes, to standard output; returns of how many hashes something is.
+    /// Both go in the body: what an address holds is logged on the way.
+    ///
+    /// # Errors
+    /// No answer, or a problem.
+    pub(crate) fn print_look_up(
+        &self,
+        suffix: &str,
+        value: Option<&str>,
+        hmac: &[String],
+    ) -> Result<u64, Failure> {
+        let body = match value {
+            Some(value) => serde_json::json!({ "value": value }),
+            None => serde_json::json!({ "hmac": hmac }),
+        };
+        let request = self.client.post(self.url(&format!("lookup{suffix}"))).json(&body);
+        let headers = self.show(request, "")?;
+        let found =
+            headers.get("keytrail-found").and_then(|found| found.to_str().ok()?.parse().ok());
+        Ok(found.unwrap_or(0))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/v1/{path}", self.address)
+    }
+
+    /// Asks, and writes the answer to standard output while it comes in.
+    fn show(&self, request: RequestBuilder, filter: &str) -> Result<HeaderMap, Failure> {
         runtime()?.block_on(async {
-            let response = self.client.get(url).send().await;
+            let response = request.send().await;
             let response = response.with_context(|| format!("cannot ask {}", self.address))?;
-            let response = refused(response, filter).await?;
-            let told = told(&response);
-            let mut response = response;
+            let mut response = refused(response, filter).await?;
             let mut out = stdout();
             let cut = || anyhow!("the answer was cut short: what was printed is not the whole");
             while let Some(piece) = response.chunk().await.map_err(|_| cut())? {
                 out.write_all(&piece)?;
             }
             out.flush()?;
-            Ok(told)
+            Ok(response.headers().clone())
         })
     }
 }
@@ -125,8 +164,8 @@ async fn refused(response: Response, filter: &str) -> Result<Response, Failure> 
 }
 
 /// Reads what an answer says of itself, in its headers.
-fn told(response: &Response) -> Option<Told> {
-    let header = |name: &str| response.headers().get(name)?.to_str().ok();
+fn told(headers: &HeaderMap) -> Option<Told> {
+    let header = |name: &str| headers.get(name)?.to_str().ok();
     let number = |name: &str| header(name)?.parse().ok();
     let left_out = header("keytrail-left-out")?.split(' ').filter_map(|word| {
         let (word, count) = word.split_once('=')?;
