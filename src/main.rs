@@ -12,6 +12,7 @@ mod deed;
 mod demo;
 mod failure;
 mod heartbeat;
+mod host;
 mod logging;
 mod metrics;
 mod output;

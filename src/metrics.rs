@@ -1,13 +1,18 @@
 //! What `/metrics` tells, in Prometheus's names. `docs/alerts.md` lists them.
 
+use std::time::Duration;
+
 use ingest::room::Space;
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use query::coverage::Grade;
 use query::status::Status;
 
 use crate::alarm::Alarms;
 use crate::config::AlertConfig;
+
+/// The bounds between which answers are counted by the time that they took.
+const SECONDS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 /// The figures; set at each look, rendered when asked for.
 pub(crate) struct Metrics(PrometheusRecorder);
@@ -31,7 +36,12 @@ pub(crate) struct Seen {
 
 impl Metrics {
     pub(crate) fn new() -> Metrics {
-        let metrics = Metrics(PrometheusBuilder::new().build_recorder());
+        let metrics = Metrics(
+            PrometheusBuilder::new()
+                .set_buckets(&SECONDS)
+                .expect("buckets are given")
+                .build_recorder(),
+        );
         metrics::with_local_recorder(&metrics.0, describe);
         metrics
     }
@@ -39,6 +49,16 @@ impl Metrics {
     /// Returns what renders the figures.
     pub(crate) fn handle(&self) -> PrometheusHandle {
         self.0.handle()
+    }
+
+    /// Counts an answer to a request of this route.
+    pub(crate) fn answered(&self, route: &str, status: u16, took: Duration) {
+        metrics::with_local_recorder(&self.0, || {
+            counter!("keytrail_http_requests_total", "route" => route.to_owned(), "status" => status.to_string())
+                .increment(1);
+            histogram!("keytrail_http_request_seconds", "route" => route.to_owned())
+                .record(took.as_secs_f64());
+        });
     }
 
     /// Sets all figures.
@@ -143,6 +163,8 @@ fn describe() {
     describe_gauge!("keytrail_verify_timestamp_seconds", "When the last verification ended");
     describe_gauge!("keytrail_verify_intact", "1 if the ledger was what was signed");
     describe_gauge!("keytrail_alert_firing", "Conditions of an alert that hold and were told");
+    describe_counter!("keytrail_http_requests_total", "Requests answered, by route and status");
+    describe_histogram!("keytrail_http_request_seconds", "How long answers took, by route");
     describe_counter!("keytrail_source_lines_total", "Lines of a source in the ledger");
     describe_counter!("keytrail_source_bytes_total", "Bytes of a source in the ledger");
     describe_gauge!("keytrail_source_last_arrival_timestamp_seconds", "When its last line arrived");

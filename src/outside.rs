@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use reqwest::{Certificate, Client, ClientBuilder};
 
 pub(crate) mod alert;
+pub(crate) mod audit_hash;
 pub(crate) mod checkpoints;
 pub(crate) mod export;
 pub(crate) mod left;

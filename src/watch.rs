@@ -61,15 +61,32 @@ pub(crate) struct Watch {
     sending: Vec<(String, tokio::task::JoinHandle<()>)>,
 }
 
-/// Why questions cannot be answered as they should, if so.
-type Readiness = Arc<Mutex<Result<(), String>>>;
+/// What the watch tells of itself; the pages ask for it.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) metrics: Arc<Metrics>,
+    ready: Arc<Mutex<Result<(), String>>>,
+    verified: Arc<Mutex<Option<Verified>>>,
+}
+
+impl Told {
+    /// Tells why questions cannot be answered as they should.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns what came of the last verification.
+    pub(crate) fn verified(&self) -> Option<Verified> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 impl Watch {
     /// Starts to watch; within a tokio runtime, which sends the alarms. Also returns what the pages tell of it.
     ///
     /// # Errors
     /// The trail cannot be opened, or no thread started.
-    pub(crate) fn start(mut watching: Watching) -> Result<(Watch, web::Monitor)> {
+    pub(crate) fn start(mut watching: Watching) -> Result<(Watch, Told)> {
         let trail = Trail::open(&watching.data)?;
         let (mut senders, mut sending) = (Vec::new(), Vec::new());
         for alert in &watching.alerts {
@@ -77,21 +94,20 @@ impl Watch {
             senders.push(sender);
             sending.push((alert.name.clone(), task));
         }
-        let metrics = Metrics::new();
-        let handle = metrics.handle();
-        let ready: Readiness =
-            Arc::new(Mutex::new(Err("nothing has been looked at yet".to_owned())));
+        let told = Told {
+            metrics: Arc::new(Metrics::new()),
+            ready: Arc::new(Mutex::new(Err("nothing has been looked at yet".to_owned()))),
+            verified: Arc::default(),
+        };
         let mut eye = Eye {
             senders,
             alarms: std::mem::take(&mut watching.alarms),
-            ready: Arc::clone(&ready),
-            verified: None,
+            told: told.clone(),
             verifying: None,
             verify_at: Instant::now(),
             behind_since: None,
             watching,
             trail,
-            metrics,
         };
         let (stop, stopped) = channel();
         let every = eye.look_every();
@@ -104,11 +120,7 @@ impl Watch {
             }
         });
         let thread = thread.context("cannot start a thread")?;
-        let monitor = web::Monitor::new(
-            move || handle.render(),
-            move || ready.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        );
-        Ok((Watch { stop, thread, sending }, monitor))
+        Ok((Watch { stop, thread, sending }, told))
     }
 
     /// Stops to watch; what was to be told still is, if it can be within a few seconds. Returns what was told so
@@ -133,9 +145,7 @@ struct Eye {
     trail: Trail,
     senders: Vec<Sender>,
     alarms: Alarms,
-    metrics: Metrics,
-    ready: Readiness,
-    verified: Option<Verified>,
+    told: Told,
     verifying: Option<JoinHandle<Verified>>,
     verify_at: Instant,
     /// Since when the tail or the index has not caught up.
@@ -145,7 +155,8 @@ struct Eye {
 /// What came of a verification.
 #[derive(Clone, Debug)]
 pub(crate) struct Verified {
-    at: i64,
+    /// When it ended, in seconds since 1970.
+    pub(crate) at: i64,
     /// What is wrong.
     pub(crate) problem: Option<String>,
 }
@@ -177,10 +188,7 @@ impl Eye {
                 .map(|(_, caught_up)| caught_up.since().is_some()),
             tight: space.as_ref().and_then(|space| self.watching.room.is_tight(space)),
             space,
-            verified: self
-                .verified
-                .as_ref()
-                .map(|verified| (verified.at, verified.problem.is_none())),
+            verified: self.told.verified().map(|last| (last.at, last.problem.is_none())),
             unread: self.unread(),
             now: now_unix_ns() / 1_000_000_000,
         };
@@ -193,13 +201,14 @@ impl Eye {
         };
         let lag = self.lag(&status, &seen);
         self.say_ready(self.readiness(lag));
-        let problem = self.verified.as_ref().and_then(|verified| verified.problem.as_deref());
+        let problem = self.told.verified().and_then(|verified| verified.problem);
+        let problem = problem.as_deref();
         let now = now_unix_ns();
         let holding = conditions(&status, &seen, lag, problem, now);
         for message in self.alarms.look(&self.watching.alerts, &holding, now) {
             self.tell(&message);
         }
-        self.metrics.set(&status, &seen, &self.watching.alerts, &self.alarms);
+        self.told.metrics.set(&status, &seen, &self.watching.alerts, &self.alarms);
     }
 
     /// Returns the bytes of each file that are not in the ledger. A file that was rotated a moment ago is
@@ -239,7 +248,7 @@ impl Eye {
     }
 
     fn say_ready(&self, ready: Result<(), String>) {
-        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = ready;
+        *self.told.ready.lock().unwrap_or_else(PoisonError::into_inner) = ready;
     }
 
     /// Takes up a verification that has ended, and begins one that is due.
@@ -252,7 +261,8 @@ impl Eye {
                 None => tracing::info!("verified: the ledger is what was signed"),
                 Some(problem) => tracing::error!("verification failed: {problem}"),
             }
-            self.verified = Some(verified);
+            let mut last = self.told.verified.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some(verified);
         }
         let Some(every) = self.watching.verify_every else { return };
         if self.verifying.is_none() && Instant::now() >= self.verify_at {

@@ -12,6 +12,7 @@ mod util;
 mod access_report;
 mod alerts;
 mod answers;
+mod api;
 mod backup;
 mod browser;
 mod cli;

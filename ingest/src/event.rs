@@ -5,11 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use utoipa::ToSchema;
+
 use crate::source::{LeafIndex, SourceId};
+
+mod described;
 
 /// A time as the server wrote it.
 ///
@@ -38,6 +43,18 @@ pub struct Uid(pub [u8; 16]);
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Reads 32 hex digits.
+impl FromStr for Uid {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Uid, ()> {
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(());
+        }
+        Ok(Uid(u128::from_str_radix(text, 16).map_err(|_| ())?.to_be_bytes()))
     }
 }
 
@@ -89,6 +106,14 @@ macro_rules! words {
                 serializer.serialize_str(self.as_str())
             }
         }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                described::word(&[$($word,)+])
+            }
+        }
+
+        impl ToSchema for $name {}
     };
 }
 
@@ -201,7 +226,7 @@ words! {
 }
 
 /// Who asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Identity {
     /// The same for everything one identity does; null for a failed login and a refused token.
     pub key: Option<String>,
@@ -240,7 +265,7 @@ pub struct Identity {
 }
 
 /// A token that the request gave out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IssuedToken {
     /// Hash of the token.
     pub token: Option<String>,
@@ -257,7 +282,7 @@ pub struct IssuedToken {
 pub struct Issued(pub LeafIndex, pub u32);
 
 /// One request to the secrets server, in our words. A pure function of its leaves and the rules.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AuditEvent {
     /// Who this event is, for ever.
     pub uid: Uid,

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::custody::append;
 use crate::index::CommitPayload;
@@ -33,11 +34,12 @@ pub struct Retention {
 }
 
 /// A legal hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, Deserialize)]
 pub struct Hold {
     /// Why, in the words of whoever set it.
     pub reason: String,
     /// Since when.
+    #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
 }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::QueryError;
 use crate::filter::CountField;
@@ -32,7 +33,7 @@ pub const GROUPS_MAX: usize = 1_000_000;
 pub const FIELDS_MAX: usize = 4;
 
 /// How many events, group by group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
     /// What a row's values are, in order: `from` and `to` if there is an interval, then each field;
     /// `identity` is followed by `identity_key`.
@@ -50,7 +51,7 @@ pub struct Counts {
 }
 
 /// A group of events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CountRow {
     /// What the events have in common; `None` where they have no value.
     pub values: Vec<Option<String>>,

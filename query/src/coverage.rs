@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tantivy::collector::Count;
 use tantivy::query::{BooleanQuery, Occur};
+use utoipa::ToSchema;
 
 use crate::error::QueryError;
 use crate::history::View;
@@ -27,7 +28,7 @@ use self::grade::Span;
 use self::records::Records;
 
 /// What may be claimed. Ordered: the worst of several counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {
     /// Something is missing, or nobody can say that it is not.
@@ -50,7 +51,7 @@ impl Grade {
 }
 
 /// How complete the trail is over a period.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Coverage {
     /// The worst of the sources and of what is said of the cluster.
     pub grade: Grade,
@@ -67,7 +68,7 @@ pub struct Coverage {
 }
 
 /// The audit devices of one node, compared by the ids of requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Devices {
     /// The node.
     pub node: String,
@@ -78,7 +79,8 @@ pub struct Devices {
 }
 
 /// How complete one source is over a period. Lines are those of the whole hours (UTC) that the period touches.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = SourceCoverage)]
 pub struct Source {
     /// cluster/node/device.
     pub source: String,
@@ -126,10 +128,11 @@ pub struct Source {
 }
 
 /// Something that is or may be missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Missing {
     /// It was written before this, in nanoseconds since 1970.
     #[serde(rename = "to", serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime)]
     pub to_unix_ns: i64,
     /// What, and between which times.
     pub text: String,
@@ -140,7 +143,7 @@ fn time<S: serde::Serializer>(unix_ns: &i64, serializer: S) -> Result<S::Ok, S::
 }
 
 /// A proven stretch.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Proven {
     /// How.
     pub by: By,
@@ -151,7 +154,7 @@ pub struct Proven {
 }
 
 /// How long lines took to arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Arrival {
     /// In milliseconds, rounded up by at most 19 %.
     pub median_ms: u64,
@@ -162,7 +165,7 @@ pub struct Arrival {
 }
 
 /// A day of a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Day {
     /// `2026-11-24`.
     pub day: String,

@@ -20,6 +20,7 @@ mod twins;
 pub mod count;
 pub mod coverage;
 pub mod interval;
+pub mod issued;
 pub mod listing;
 pub mod lookup;
 pub mod report;

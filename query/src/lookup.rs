@@ -15,6 +15,7 @@ use ingest::event::{AuditEvent, Uid};
 use ingest::source::SourceId;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::QueryError;
 use crate::filter::Filter;
@@ -40,7 +41,7 @@ pub use token::{Child, Token, Use};
 const MENTIONS_MAX: usize = 1_000;
 
 /// What is known of a hash.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LookUp {
     /// `hmac-sha256:…`
     pub hash: String,
@@ -73,7 +74,7 @@ pub struct LookUp {
 }
 
 /// What a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// A token.

@@ -12,6 +12,7 @@ use tantivy::Term;
 use tantivy::collector::Count;
 use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
+use utoipa::ToSchema;
 
 use crate::error::QueryError;
 use crate::filter::Filter;
@@ -35,7 +36,7 @@ pub struct Question {
 
 /// How many events fit the question and are not in the answer, by the word under which they are left out:
 /// copy, forwarded, late, system.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct LeftOut(pub BTreeMap<&'static str, u64>);
 

@@ -18,7 +18,7 @@ use crate::scan::{Address, Places, Texts};
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident = $column:ident,)+) => {
         /// An event as a row shows it. Words are `None` where the event has none.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
         pub struct EventRow {
             /// The event, for ever.
             pub uid: Uid,

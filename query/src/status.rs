@@ -6,6 +6,7 @@ use std::path::Path;
 use ingest::ledger::{VerifierKey, key_fingerprint};
 use ingest::retention::Hold;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::coverage::Coverage;
 use crate::error::QueryError;
@@ -14,7 +15,7 @@ use crate::question::Question;
 use crate::trail::Trail;
 
 /// What a data folder holds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Status {
     /// The ledger: `keytrail/<cluster>`.
     pub origin: String,
@@ -51,7 +52,7 @@ pub struct Status {
 }
 
 /// What one source gave.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SourceStatus {
     /// cluster/node/device.
     pub source: String,

@@ -14,6 +14,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 mod arrow;
@@ -141,6 +142,25 @@ impl Table {
             writer.row(row)?;
         }
         writer.finish().map(drop)
+    }
+}
+
+impl Table {
+    /// Returns the rows as a JSON array of objects.
+    ///
+    /// # Errors
+    /// A cell does not fit its column.
+    pub fn objects(&self) -> Result<Box<RawValue>, TableError> {
+        let mut lines = Vec::new();
+        self.write(Form::Json, &mut lines)?;
+        let mut array = String::with_capacity(lines.len() + 2);
+        array.push('[');
+        for (at, line) in String::from_utf8_lossy(&lines).lines().enumerate() {
+            array.push_str(if at == 0 { "" } else { "," });
+            array.push_str(line);
+        }
+        array.push(']');
+        Ok(RawValue::from_string(array).map_err(io::Error::from)?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,6 +18,8 @@ use crate::args::RunArgs;
 use crate::config::{Beside, Config, LISTEN, check_listen};
 use crate::failure::Failure;
 use crate::heartbeat::Heartbeats;
+use crate::host::Process;
+use crate::outside::audit_hash::AuditHash;
 use crate::retaining::Retaining;
 use crate::watch::{Watch, Watching};
 
@@ -145,7 +148,7 @@ async fn serve_until(
         Some(following) => Some(Heartbeats::start(&beside.servers, &following.own_lines())?),
         None => None,
     };
-    let (watch_trail, monitor) = Watch::start(Watching {
+    let (watch_trail, told) = Watch::start(Watching {
         data: data.to_owned(),
         alerts: beside.alerts.clone(),
         verify_every: beside.verify_every,
@@ -163,10 +166,16 @@ async fn serve_until(
         .as_ref()
         .map(|following| Retaining::start(data, beside.keep, following.own_lines()))
         .transpose()?;
+    let host = Process {
+        data: data.to_owned(),
+        told,
+        audit_hash: AuditHash::new(&beside.servers)?,
+        runtime: tokio::runtime::Handle::current(),
+    };
     let (ended, mut failed) = tokio::sync::mpsc::channel(1);
     let watcher = std::thread::spawn(move || watch(following, &ended));
     let served = tokio::select! {
-        served = web::serve(listener, trail, monitor) => {
+        served = web::serve(listener, trail, Arc::new(host)) => {
             served.map(|()| Ended::AsAsked).map_err(Failure::from)
         }
         _ = terminate.recv() => Ok(Ended::AsAsked),

@@ -13,12 +13,14 @@ use tracing::warn;
 
 use crate::error::PageError;
 use crate::guard::PAGE_SECONDS_MAX;
-use crate::monitor::Monitor;
+use crate::host::Host;
 
 /// Questions answered at once. Reading is bound by the processor, and one is left for taking in lines.
 const QUESTIONS_MAX: usize = 4;
 /// Exports at once: each lasts as long as its reader takes, so they have turns of their own.
 const EXPORTS_MAX: usize = 2;
+/// Live tails at once.
+const TAILS_MAX: usize = 16;
 /// How long a question waits for its place.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a question may take once it has its place: with the queue less than a page may take, so that the
@@ -30,26 +32,33 @@ const QUESTION_TIMEOUT: Duration =
 #[derive(Clone)]
 pub(crate) struct App {
     trail: Trail,
-    monitor: Arc<Monitor>,
+    host: Arc<dyn Host>,
     questions: Arc<Semaphore>,
     exports: Arc<Semaphore>,
+    tails: Arc<Semaphore>,
 }
 
 impl App {
     /// Makes the state over a trail.
-    pub(crate) fn new(trail: Trail, monitor: Monitor) -> App {
+    pub(crate) fn new(trail: Trail, host: Arc<dyn Host>) -> App {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         App {
             trail,
-            monitor: Arc::new(monitor),
+            host,
             questions: Arc::new(Semaphore::new((cores - 1).clamp(1, QUESTIONS_MAX))),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            tails: Arc::new(Semaphore::new(TAILS_MAX)),
         }
     }
 
-    /// Returns what the process tells of itself.
-    pub(crate) fn monitor(&self) -> &Monitor {
-        &self.monitor
+    /// Returns the process.
+    pub(crate) fn host(&self) -> Arc<dyn Host> {
+        Arc::clone(&self.host)
+    }
+
+    /// Returns a place at a live tail, held for as long as it is open; `None` if all are taken.
+    pub(crate) fn tail_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.tails).try_acquire_owned().ok()
     }
 
     /// Answers a question on a thread that may block, once there is a place.
@@ -130,8 +139,7 @@ mod tests {
         drop(ingest::ledger::Ledger::open(data.path(), "prod").expect("a ledger"));
         ingest::pipeline::rebuild(data.path(), &|_| ()).expect("an index");
         let trail = Trail::open(data.path()).expect("a trail");
-        let monitor = Monitor::new(String::new, || Ok(()));
-        let app = App::new(trail, monitor);
+        let app = App::new(trail, crate::tests::Alone::over(data.path().to_owned()));
         let (begin, begun) = tokio::sync::oneshot::channel();
         let (end, ended) = mpsc::channel();
         let asked = tokio::spawn(async move {

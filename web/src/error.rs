@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use query::error::QueryError;
+use query::table::TableError;
 use thiserror::Error;
 use tracing::error;
 
@@ -46,7 +47,8 @@ pub(crate) enum PageError {
 }
 
 impl PageError {
-    fn status(&self) -> StatusCode {
+    /// Returns the HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             PageError::NotFound { .. } => StatusCode::NOT_FOUND,
             PageError::Question(_) => StatusCode::BAD_REQUEST,
@@ -59,13 +61,14 @@ impl PageError {
         }
     }
 
-    fn remedy(&self) -> &'static str {
+    /// Says what to do about it.
+    pub(crate) fn remedy(&self) -> &'static str {
         match self {
             PageError::NotFound { what: "event" } => {
                 "An event keeps its address for as long as its lines are kept, also when they are taken in anew. Look whether the address was cut when it was copied, or search for the request id."
             }
             PageError::NotFound { .. } => {
-                "The pages are the overview, the explorer and the access report."
+                "The pages are the overview, the explorer, the look-up and the access report."
             }
             PageError::Question(_) => "Correct the address, or ask anew.",
             PageError::Busy | PageError::Left => {
@@ -81,6 +84,13 @@ impl PageError {
                 "This is a fault of keytrail. Its log says more; please report it."
             }
         }
+    }
+}
+
+/// Only a bug can cause one: tables are written into memory.
+impl From<TableError> for PageError {
+    fn from(error: TableError) -> PageError {
+        PageError::Trail(Box::new(error))
     }
 }
 

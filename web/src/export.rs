@@ -1,7 +1,6 @@
 //! Answers as files, written while they are read: whatever their length, little of them is in memory.
 //!
-//! What an answer covers stands in headers, since a file of rows has no place for it: `keytrail-matched`,
-//! `keytrail-left-out`, `keytrail-leaf`. If an export fails on its way, the connection is cut, so that no
+//! What an answer covers stands in headers, since a file of rows has no place for it, see [`About::tell`]. If an export fails on its way, the connection is cut, so that no
 //! client takes a part for the whole.
 
 use std::io::{self, Write};
@@ -12,23 +11,28 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Query, State};
 use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use http_body::Frame;
 use ingest::event::AuditEvent;
 use query::error::QueryError;
-use query::full::events;
-use query::listing::{COLUMNS, cells};
+use query::full::events_in;
+use query::history::View;
+use query::listing::{COLUMNS, TERMINAL, pick};
+use query::page::PageToken;
 use query::question::Question;
 use query::search::{each_row, search_in};
-use query::table::{Form, TableError, TableWriter};
+use query::table::{Form as TableForm, TableError, TableWriter};
 use query::trail::Trail;
+use query::turn::Turn;
+use serde::Serialize;
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::api::{About, Form};
 use crate::app::App;
 use crate::asked::Asked;
 use crate::error::PageError;
@@ -45,15 +49,11 @@ pub(crate) async fn explore_csv(
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    export(app, asked, "csv", "text/csv; charset=utf-8; header=present", |trail, question, out| {
-        let mut writer = TableWriter::new(Form::Csv, COLUMNS, out)?;
-        each_row(&trail.view(), question, 0, None, &mut |row| {
-            Ok::<_, ExportError>(writer.row(&cells(&row))?)
-        })?;
-        writer.finish()?.flush()?;
-        Ok(())
-    })
-    .await
+    let question = understood(&asked)?;
+    let response = stream(app, Form::Csv.content_type(), question.clone(), move |_, view, out| {
+        rows(view, &question, 0, None, TableForm::Csv, out)
+    });
+    Ok(as_file("keytrail-events.csv", response.await?))
 }
 
 /// `GET /explore.json`: whole events, one JSON object a line.
@@ -61,29 +61,78 @@ pub(crate) async fn explore_json(
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    export(app, asked, "json", "application/x-ndjson", |trail, question, mut out| {
-        let mut each = |event: AuditEvent| {
-            serde_json::to_writer(&mut out, &event).map_err(io::Error::from)?;
-            Ok::<_, ExportError>(out.write_all(b"\n")?)
-        };
-        events(trail, question, 0, None, &mut each)?;
-        Ok(out.flush()?)
-    })
-    .await
+    let question = understood(&asked)?;
+    let response =
+        stream(app, Form::Ndjson.content_type(), question.clone(), move |trail, view, out| {
+            whole_events(trail, view, &question, 0, None, out)
+        });
+    Ok(as_file("keytrail-events.json", response.await?))
+}
+
+fn understood(asked: &Asked) -> Result<Question, PageError> {
+    asked.question().map_err(|problem| PageError::Question(problem.to_string()))
+}
+
+/// Writes rows as a table, of the columns that there is room for.
+pub(crate) fn rows(
+    view: &View,
+    question: &Question,
+    limit: usize,
+    after: Option<&PageToken>,
+    form: TableForm,
+    out: Pieces,
+) -> Result<(), ExportError> {
+    let names: Vec<&str> = match form {
+        TableForm::Text { .. } => TERMINAL.to_vec(),
+        _ => COLUMNS.iter().map(|column| column.name).collect(),
+    };
+    let (columns, cells) = pick(&names);
+    let mut writer = TableWriter::new(form, &columns, out)?;
+    each_row(view, question, limit, after, &mut |row| {
+        Ok::<_, ExportError>(writer.row(&cells(&row))?)
+    })?;
+    Ok(writer.finish()?.flush()?)
+}
+
+/// Writes whole events, one JSON object a line.
+pub(crate) fn whole_events(
+    trail: &Trail,
+    view: &View,
+    question: &Question,
+    limit: usize,
+    after: Option<&PageToken>,
+    mut out: Pieces,
+) -> Result<(), ExportError> {
+    events_in(trail, view, question, limit, after, &mut |event: AuditEvent| {
+        line(&event, &mut out)
+    })?;
+    Ok(out.flush()?)
+}
+
+/// Writes an object as a line of JSON.
+pub(crate) fn line(object: &impl Serialize, out: &mut impl Write) -> Result<(), ExportError> {
+    serde_json::to_writer(&mut *out, object).map_err(io::Error::from)?;
+    Ok(out.write_all(b"\n")?)
 }
 
 /// Gives a file that a page is the reading form of.
 pub(crate) fn file(name: &str, content_type: &'static str, body: Body) -> Response {
-    let disposition = format!("attachment; filename=\"{name}\"");
-    let disposition = HeaderValue::from_str(&disposition).expect("names are ours");
     let mut response = body.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    as_file(name, response)
+}
+
+/// Tells a browser to keep the answer as a file.
+fn as_file(name: &str, mut response: Response) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let disposition = HeaderValue::from_str(&disposition).expect("names are ours");
     response.headers_mut().insert(CONTENT_DISPOSITION, disposition);
     response
 }
 
+/// Why an answer ended early.
 #[derive(Debug, Error)]
-enum ExportError {
+pub(crate) enum ExportError {
     #[error(transparent)]
     Query(#[from] QueryError),
     #[error(transparent)]
@@ -92,52 +141,43 @@ enum ExportError {
     Io(#[from] io::Error),
 }
 
-type Writing = fn(&Trail, &Question, Pieces) -> Result<(), ExportError>;
-
-async fn export(
+/// Answers with what `write` writes, while it is read.
+pub(crate) async fn stream(
     app: App,
-    asked: Asked,
-    extension: &str,
     content_type: &'static str,
-    write: Writing,
+    question: Question,
+    write: impl FnOnce(&Trail, &View, Pieces) -> Result<(), ExportError> + Send + 'static,
 ) -> Result<Response, PageError> {
-    let question = asked.question().map_err(|problem| PageError::Question(problem.to_string()))?;
-    let coverage = question.clone();
-    let (page, horizon) = app
-        .ask(move |trail| {
-            let view = trail.view();
-            Ok((search_in(&view, &coverage, 1, None)?, view.retention().least_leaf))
-        })
-        .await?;
+    let about = app.ask(move |trail| {
+        let view = trail.view();
+        let page = search_in(&view, &question, 1, None)?;
+        Ok((
+            About::new(&view, &question, page.matched, page.left_out)?,
+            view.within(Turn::default()),
+        ))
+    });
+    // What the headers say is of the same view as what is written, which takes as long as its reader.
+    let (about, view) = about.await?;
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     let runtime = Handle::current();
     app.export(move |trail| {
         let out =
             Pieces { piece: Vec::with_capacity(PIECE_BYTES), sender: sender.clone(), runtime };
-        if let Err(error) = write(trail, &question, out) {
+        if let Err(error) = write(trail, &view, out) {
             warn!(%error, "an export ended early");
             // Without this the body would end as if it were whole.
             let _ = sender.blocking_send(Err(io::Error::other("the export failed")));
         }
     })
     .await?;
-    let mut response =
-        file(&format!("keytrail-events.{extension}"), content_type, Body::new(Receiving(pieces)));
-    let left_out = page.left_out.0.iter().map(|(word, count)| format!("{word}={count}"));
-    for (name, value) in [
-        ("keytrail-matched", page.matched.to_string()),
-        ("keytrail-left-out", left_out.collect::<Vec<_>>().join(" ")),
-        ("keytrail-leaf", page.leaf.to_string()),
-        ("keytrail-least-leaf", horizon.to_string()),
-    ] {
-        let value = HeaderValue::from_str(&value).expect("numbers and words of ours");
-        response.headers_mut().insert(HeaderName::from_static(name), value);
-    }
+    let mut response = Body::new(Receiving(pieces)).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    about.tell(&mut response);
     Ok(response)
 }
 
 /// The writing end: gathers bytes into pieces and waits for the reader, though not for ever.
-struct Pieces {
+pub(crate) struct Pieces {
     piece: Vec<u8>,
     sender: mpsc::Sender<io::Result<Bytes>>,
     runtime: Handle,
@@ -170,7 +210,7 @@ impl Write for Pieces {
 }
 
 /// The reading end, as a body.
-struct Receiving(mpsc::Receiver<io::Result<Bytes>>);
+pub(crate) struct Receiving(pub(crate) mpsc::Receiver<io::Result<Bytes>>);
 
 impl HttpBody for Receiving {
     type Data = Bytes;

@@ -3,14 +3,15 @@
 //!
 //! The pages are open to whoever reaches the socket, which is bound to loopback. A foreign web page
 //! must not reach it through the reader's browser either: a name that its owner points at 127.0.0.1
-//! (DNS rebinding) is told by the Host header, which the browser fills in, and turned away.
+//! (DNS rebinding) is told by the Host header, which the browser fills in, and turned away. What a browser posts names
+//! the page that it comes from, in Origin: only our own may.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -41,7 +42,7 @@ const POLICIES: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"), "interest-cohort=()"),
 ];
 
-/// Lets a request in if it is meant for this host and only reads; gives the answer its policies.
+/// Lets a request in if it is meant for this host, and no foreign page asks; gives the answer its policies.
 pub(crate) async fn guard(State(bound): State<IpAddr>, request: Request, next: Next) -> Response {
     let mut response = match refusal(&request, bound) {
         Some(refusal) => refusal,
@@ -60,11 +61,9 @@ fn refusal(request: &Request, bound: IpAddr) -> Option<Response> {
         let says = "this is keytrail on this machine's loopback address, and it answers to no other name: use http://127.0.0.1 with its port\n";
         return Some((StatusCode::MISDIRECTED_REQUEST, says).into_response());
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let says = "pages are only read: use GET\n";
-        return Some(
-            (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], says).into_response(),
-        );
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && is_foreign(request.headers()) {
+        let says = "another site's page may not ask for that in your name\n";
+        return Some((StatusCode::FORBIDDEN, says).into_response());
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES_MAX {
@@ -93,6 +92,14 @@ fn is_ours(headers: &HeaderMap, uri: &Uri, bound: IpAddr) -> bool {
     let Ok(host) = host.to_str() else { return false };
     names_us(host, bound)
         && uri.authority().is_none_or(|authority| names_us(authority.as_str(), bound))
+}
+
+/// Tells whether a page of another origin asks: a browser says so with whatever is no plain reading.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return false };
+    let ours = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+    ours.is_none() || origin != ours
 }
 
 fn names_us(authority: &str, bound: IpAddr) -> bool {

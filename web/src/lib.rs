@@ -15,6 +15,7 @@
 //! to it finished. Whatever comes out of the log was written by someone who may be an attacker, and
 //! goes through `text::Text` on its way into a page.
 
+mod api;
 mod app;
 mod asked;
 mod assets;
@@ -22,10 +23,11 @@ mod chart;
 mod error;
 mod export;
 mod guard;
+mod host;
 mod link;
-mod monitor;
 mod page;
 mod pages;
+mod requests;
 mod routes;
 mod row;
 mod server;
@@ -34,9 +36,10 @@ mod text;
 mod time;
 mod verdict;
 
-pub use self::monitor::Monitor;
+pub use self::api::document as openapi_document;
+pub use self::host::{Host, Verified};
 pub use self::pages::reports::access_report_document;
 pub use self::server::{ServeError, serve};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,11 +16,11 @@ use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use crate::app::App;
-use crate::monitor::Monitor;
+use crate::host::Host;
 use crate::routes::routes;
 
 /// The most open connections; a browser holds six.
-const CONNECTIONS_MAX: usize = 128;
+const CONNECTIONS_MAX: usize = 512;
 /// How long a request's head may take to arrive, and an idle connection to say something.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Request line and headers together, in bytes.
@@ -46,13 +46,13 @@ pub enum ServeError {
 pub async fn serve(
     listener: TcpListener,
     trail: Trail,
-    monitor: Monitor,
+    host: Arc<dyn Host>,
 ) -> Result<(), ServeError> {
     let bound = listener.local_addr().map_err(ServeError::Socket)?;
     if !bound.ip().is_loopback() {
         return Err(ServeError::NotLoopback(bound));
     }
-    let router = routes(App::new(trail, monitor), bound.ip());
+    let router = routes(App::new(trail, host), bound.ip());
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // Who comes when all are taken waits in the kernel's queue, which is bounded too.

@@ -25,9 +25,14 @@ impl Shell {
 
     /// Returns the pages.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        [("Overview", "/"), ("Explore", "/explore"), ("Access report", "/reports/access")]
-            .map(|(name, href)| Entry { name, href, current: self.current == Some(name) })
-            .into()
+        [
+            ("Overview", "/"),
+            ("Explore", "/explore"),
+            ("Look-up", "/lookup"),
+            ("Access report", "/reports/access"),
+        ]
+        .map(|(name, href)| Entry { name, href, current: self.current == Some(name) })
+        .into()
     }
 
     /// Returns the address of the style sheet.

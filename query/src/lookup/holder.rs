@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use ingest::event::AuditEvent;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Who has a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Holder {
     /// The same for everything that the holder does.
     pub key: Option<String>,

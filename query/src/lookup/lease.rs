@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use ingest::event::{AuditEvent, Outcome};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Asked, Mention, mention};
 use crate::error::QueryError;
@@ -13,7 +14,7 @@ use crate::error::QueryError;
 const EVENTS_MAX: usize = 1_000;
 
 /// What became of a lease.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Lease {
     /// Its id, in clear where a line shows it.
     pub id: Option<String>,

@@ -2,9 +2,10 @@
 
 use ingest::event::{AuditEvent, IssuedToken, Outcome, Uid};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A request that mentions a hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Mention {
     /// The event.
     pub uid: Uid,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ingest::event::{AuditEvent, Decision, IdentityKind, Outcome, Uid};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Asked, Holder, Mention, issues, mention};
 use crate::count::count_in;
@@ -14,7 +15,7 @@ use crate::filter::CountField;
 const EVENTS_MAX: usize = 1_000;
 
 /// What is known of a token.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Token {
     /// Its hash.
     pub hash: String,
@@ -45,7 +46,7 @@ pub struct Token {
 }
 
 /// What was done with a token.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Use {
     /// The filter that finds all of it.
     pub filter: String,
@@ -62,7 +63,7 @@ pub struct Use {
 }
 
 /// A token that was made with another one.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Child {
     /// The event that made it.
     pub uid: Uid,

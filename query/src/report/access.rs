@@ -13,6 +13,7 @@ use ingest::index::schema::Fields;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use tantivy::Searcher;
+use utoipa::ToSchema;
 
 use super::catalogue::Catalogue;
 use super::scope::{self, Scope};
@@ -55,7 +56,7 @@ pub struct AccessReport {
 }
 
 /// One identity, path or decision.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AccessRow {
     /// The identity's key, the path, or the decision; null for events without one, such as failed
     /// logins and refused tokens.
@@ -71,9 +72,11 @@ pub struct AccessRow {
     pub counts: Counts,
     /// The time of the first event, in nanoseconds; RFC 3339 in JSON.
     #[serde(serialize_with = "time")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub first: Option<i64>,
     /// The time of the last event.
     #[serde(serialize_with = "time")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last: Option<i64>,
     /// Where the requests came from.
     pub addresses: Distinct,

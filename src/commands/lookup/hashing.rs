@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
 use crate::commands::run::runtime;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::outside::server::SecretsServer;
+use crate::outside::audit_hash::{ASK_YOURSELF, AuditHash};
 
 /// What turns values into hashes.
 pub(super) enum Hashing {
     /// `sys/audit-hash` of servers, for audit devices of each.
-    Servers(Runtime, Vec<(SecretsServer, Vec<String>)>),
+    Servers(Runtime, AuditHash),
     /// Hashes by value.
     Table(BTreeMap<String, Vec<String>>),
 }
@@ -41,20 +40,8 @@ impl Hashing {
         let config =
             config.or_else(|| here.exists().then_some(here)).map(Config::read).transpose()?;
         let servers = config.map(|config| config.beside.servers).unwrap_or_default();
-        let mut asked = Vec::new();
-        for server in servers.iter().filter(|server| server.can_hash()) {
-            let device = |source: &String| source.rsplit('/').next().map(str::to_owned);
-            asked.push((server.client()?, server.sources.iter().filter_map(device).collect()));
-        }
-        if asked.is_empty() {
-            return Err(Failure::Usage(
-                "no [[server]] with a token_file is configured (-c keytrail.toml), so ask the server yourself, for each audit device:\n\
-                 \x20 bao write -field=hash sys/audit-hash/DEVICE input=-      (the value on standard input)\n\
-                 and then:\n\
-                 \x20 keytrail lookup --hmac hmac-sha256:…"
-                    .to_owned(),
-            ));
-        }
+        let asked = AuditHash::new(&servers)?;
+        let asked = asked.ok_or_else(|| Failure::Usage(ASK_YOURSELF.to_owned()))?;
         Ok(Hashing::Servers(runtime()?, asked))
     }
 
@@ -67,19 +54,7 @@ impl Hashing {
             Hashing::Table(table) => return Ok(table.get(value).cloned().unwrap_or_default()),
             Hashing::Servers(runtime, asked) => (runtime, asked),
         };
-        let mut hashes = Vec::new();
-        for (server, devices) in asked {
-            for device in devices {
-                let hash = runtime.block_on(server.audit_hash(device, value));
-                let hash = hash
-                    .with_context(|| format!("{}, audit device {device}", server.address()))
-                    .map_err(|error| Failure::Other(anyhow!("{error:#}")))?;
-                if !hashes.contains(&hash) {
-                    hashes.push(hash);
-                }
-            }
-        }
-        Ok(hashes)
+        Ok(runtime.block_on(asked.of(value))?)
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) async fn event_page(
         Some(uid) => (uid, true),
         None => (&*name, false),
     };
-    let uid = parse(uid).ok_or(PageError::NotFound { what: "event" })?;
+    let uid: Uid = uid.parse().map_err(|()| PageError::NotFound { what: "event" })?;
     app.ask(move |trail| {
         let full = event(trail, uid)?.ok_or(PageError::NotFound { what: "event" })?;
         if as_json {
@@ -124,13 +124,6 @@ fn did(event: &AuditEvent) -> String {
     }
 }
 
-fn parse(hex: &str) -> Option<Uid> {
-    if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    u128::from_str_radix(hex, 16).ok().map(|uid| Uid(uid.to_be_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,11 +131,11 @@ mod tests {
     #[test]
     fn a_uid_is_32_hex_digits() {
         let uid = "0c3cbbd1bd6c0d6d1f2ae4c35f4e2b4e";
-        assert_eq!(parse(uid).expect("a uid").to_string(), uid);
+        assert_eq!(uid.parse::<Uid>().expect("a uid").to_string(), uid);
         for wrong in
             ["", "0c", "+c3cbbd1bd6c0d6d1f2ae4c35f4e2b4e", &format!("{uid}0"), "../../etc/passwd"]
         {
-            assert_eq!(parse(wrong), None, "{wrong}");
+            assert_eq!(wrong.parse::<Uid>(), Err(()), "{wrong}");
         }
     }
 }

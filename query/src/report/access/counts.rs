@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ingest::event::{Decision, Outcome, Reason};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Requests by what came of them. `access`, `allowed_…`, `denied` and `unknown` are disjoint and sum
 /// up to `requests`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AccessCounts)]
 pub struct Counts {
     /// All of them.
     pub requests: u64,
@@ -105,7 +107,7 @@ impl Counts {
 pub const NAMED_MAX: usize = 20;
 
 /// A set: its exact size and its first members.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Distinct {
     /// How many there are.
     pub count: u64,

@@ -1,0 +1,58 @@
+//! What the pages ask of this process.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ingest::own::Fact;
+use tokio::runtime::Handle;
+use web::Verified;
+
+use crate::deed;
+use crate::outside::audit_hash::{ASK_YOURSELF, AuditHash};
+use crate::watch::Told;
+
+/// Who asks through the pages, which have no sign-in.
+const WHO: &str = "web, not signed in";
+
+/// This process.
+pub(crate) struct Process {
+    pub(crate) data: PathBuf,
+    pub(crate) told: Told,
+    /// Servers that can be asked for hashes.
+    pub(crate) audit_hash: Option<AuditHash>,
+    /// What waits for their answers.
+    pub(crate) runtime: Handle,
+}
+
+impl web::Host for Process {
+    fn data(&self) -> PathBuf {
+        self.data.clone()
+    }
+
+    fn metrics(&self) -> String {
+        self.told.metrics.handle().render()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.told.ready()
+    }
+
+    fn verified(&self) -> Option<Verified> {
+        let verified = self.told.verified()?;
+        Some(Verified { at_unix: verified.at, problem: verified.problem })
+    }
+
+    fn record_look_up(&self, hashes: &[String]) -> Result<(), String> {
+        let fact = Fact::LookedUp { by: WHO.to_owned(), hashes: hashes.to_owned() };
+        deed::record(&self.data, fact).map_err(|failure| failure.to_string())
+    }
+
+    fn hashes_of(&self, value: &str) -> Result<Vec<String>, String> {
+        let audit_hash = self.audit_hash.as_ref().ok_or(ASK_YOURSELF)?;
+        self.runtime.block_on(audit_hash.of(value)).map_err(|error| error.to_string())
+    }
+
+    fn answered(&self, route: &str, status: u16, took: Duration) {
+        self.told.metrics.answered(route, status, took);
+    }
+}

@@ -1,0 +1,126 @@
+//! The API, `/api/v1`: the questions of the pages and of the command line, for programs.
+//!
+//! One file a question. What all have in common:
+//!
+//! | | |
+//! |---|---|
+//! | `params` | what stands behind the question mark; an unknown name is refused |
+//! | `form` | JSON, NDJSON, CSV, Arrow or text, by suffix or `Accept` |
+//! | `answer` | what every answer says of itself: coverage, what is left out, up to which leaf it holds |
+//! | `problem` | what went wrong, as RFC 9457 has it |
+//!
+//! `docs/openapi.json` describes it; a test holds that file and this code equal.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{MethodRouter, get};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use utoipa::OpenApi;
+
+use crate::app::App;
+
+mod answer;
+mod count;
+mod events;
+mod form;
+mod lookup;
+mod params;
+mod problem;
+mod proof;
+mod status;
+mod tail;
+
+pub(crate) use self::answer::About;
+pub(crate) use self::form::Form;
+pub(crate) use self::lookup::{VALUE_BYTES_MAX, hashes_of, of_hashes};
+pub(crate) use self::problem::Problem;
+
+/// A value of the greatest length, each byte of it escaped, and what stands about it.
+const BODY_BYTES_MAX: usize = 7 * VALUE_BYTES_MAX;
+
+/// Describes the API.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "keytrail",
+        description = "Questions to the audit trail of a secrets server. Every answer says what it covers, what it leaves out and up to which leaf it holds; what cannot be answered exactly is an error. Answers with rows are also had as .ndjson, .csv, .arrow and .txt: append it to the path, or ask by Accept.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "The running keytrail")),
+    paths(
+        events::events,
+        events::one_event,
+        tail::tail,
+        count::count,
+        count::histogram,
+        count::facets,
+        lookup::look_up_hash,
+        lookup::look_up_value,
+        status::show_status,
+        status::show_verification,
+        proof::show_line,
+        proof::prove_leaf,
+        proof::prove_extension,
+        proof::show_checkpoint,
+        openapi,
+    )
+)]
+struct Api;
+
+/// Returns the OpenAPI document, as `docs/openapi.json` holds it.
+pub fn document() -> String {
+    Api::openapi().to_pretty_json().expect("the document is plain data") + "\n"
+}
+
+/// Describe this API
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "trail", responses(
+    (status = 200, body = Object, description = "An OpenAPI 3.1 document"),
+))]
+async fn openapi() -> axum::response::Response {
+    answer::respond("application/json", document().into_bytes())
+}
+
+/// Returns the API's addresses.
+pub(crate) fn routes() -> Router<App> {
+    let compression = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
+    let router = Router::new()
+        .route("/api/v1/events/{uid}", get(events::one_event))
+        .route("/api/v1/tail", get(tail::tail))
+        .route("/api/v1/lookup", get(lookup::look_up_hash).post(lookup::look_up_value))
+        .route("/api/v1/status", get(status::show_status))
+        .route("/api/v1/verify", get(status::show_verification))
+        .route("/api/v1/lines/{leaf}", get(proof::show_line))
+        .route("/api/v1/proofs/leaf/{leaf}", get(proof::prove_leaf))
+        .route("/api/v1/proofs/extension/{older}", get(proof::prove_extension))
+        .route("/api/v1/checkpoint", get(proof::show_checkpoint))
+        .route("/api/v1/openapi.json", get(openapi));
+    let router = in_every_form(router, "/api/v1/events", &get(events::events));
+    let router = in_every_form(router, "/api/v1/count", &get(count::count));
+    let router = in_every_form(router, "/api/v1/histogram", &get(count::histogram));
+    let router = in_every_form(router, "/api/v1/facets", &get(count::facets));
+    router
+        .route(
+            "/api/{*rest}",
+            axum::routing::any(async || {
+                Problem::not_found("address; /api/v1/openapi.json has them all")
+            }),
+        )
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                axum::http::StatusCode::METHOD_NOT_ALLOWED,
+                "this address takes another method; /api/v1/openapi.json tells which",
+            )
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CompressionLayer::new().compress_when(compression))
+}
+
+/// Adds an address with each suffix that an answer of rows can have.
+fn in_every_form(router: Router<App>, path: &str, method: &MethodRouter<App>) -> Router<App> {
+    Form::suffixes()
+        .fold(router, |router, suffix| router.route(&format!("{path}{suffix}"), method.clone()))
+}
+
+#[cfg(test)]
+mod tests;

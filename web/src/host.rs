@@ -1,0 +1,69 @@
+//! The process that the pages are part of, as far as they need it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+
+use crate::app::App;
+use crate::error::PageError;
+
+/// What the pages ask of the process that serves them. It knows the configuration, other servers and who writes the
+/// ledger; the pages know none of these.
+pub trait Host: Send + Sync + 'static {
+    /// Returns the data folder.
+    fn data(&self) -> PathBuf;
+
+    /// Returns the process's figures in Prometheus's text.
+    fn metrics(&self) -> String;
+
+    /// Tells why questions cannot be answered as they should.
+    ///
+    /// # Errors
+    /// That is the answer.
+    fn ready(&self) -> Result<(), String>;
+
+    /// Returns what came of the last verification of the ledger.
+    fn verified(&self) -> Option<Verified>;
+
+    /// Records that somebody looks up whose these hashes are.
+    ///
+    /// # Errors
+    /// It cannot be recorded, so it must not be answered.
+    fn record_look_up(&self, hashes: &[String]) -> Result<(), String>;
+
+    /// Asks the configured secrets servers for the hashes of a value, one for each audit device. May block.
+    ///
+    /// # Errors
+    /// No server is configured for that, or one does not answer; in words for the person who asks.
+    fn hashes_of(&self, value: &str) -> Result<Vec<String>, String>;
+
+    /// Takes note of an answer: the route as it is declared, the status, how long it took.
+    fn answered(&self, route: &str, status: u16, took: Duration);
+}
+
+/// What came of a verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// When it ended, in seconds since 1970.
+    pub at_unix: i64,
+    /// What is wrong; absent if the ledger is what was signed.
+    pub problem: Option<String>,
+}
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.host().metrics())
+}
+
+/// `GET /readyz`: ready is who can answer a question from an index that has caught up.
+pub(crate) async fn ready(State(app): State<App>) -> Result<(StatusCode, String), PageError> {
+    if let Err(why) = app.host().ready() {
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")));
+    }
+    app.ask(|trail| Ok(trail.view().totals().map(|_| (StatusCode::OK, "ready\n".to_owned()))?))
+        .await
+}
