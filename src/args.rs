@@ -140,6 +140,9 @@ pub(crate) struct QuestionArgs {
     /// Also what counts leave out: copies of other devices, handed-on, late and system events
     #[arg(long)]
     pub(crate) all: bool,
+    /// Only what was issued below this leaf: the answer of then, and the same whenever it is asked again
+    #[arg(long, value_name = "LEAF")]
+    pub(crate) at: Option<u64>,
 }
 
 /// Output formats of search and count.

@@ -209,7 +209,7 @@ pub fn given(trail: &Trail, hash: &str) -> Result<Option<Given>, QueryError> {
 /// A trail and the one view in which everything is asked.
 struct Asked<'a> {
     trail: &'a Trail,
-    view: std::sync::Arc<View>,
+    view: View,
 }
 
 impl Asked<'_> {

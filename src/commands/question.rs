@@ -29,6 +29,7 @@ impl QuestionArgs {
             from: period.from,
             to: period.to,
             all: self.all,
+            at: self.at,
         };
         Ok((question, period))
     }

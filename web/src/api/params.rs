@@ -80,7 +80,7 @@ impl Meant {
         let filter = Filter::parse(q, now).map_err(NotUnderstood::Filter)?;
         let period = Period::new(None, given(from), given(to), given(tz), now)
             .map_err(NotUnderstood::Time)?;
-        let question = Question { filter, from: period.from, to: period.to, all };
+        let question = Question { filter, from: period.from, to: period.to, all, at: None };
         Ok(Meant { question, period })
     }
 }
