@@ -39,9 +39,11 @@ pub(crate) fn run(args: CountArgs) -> Result<(), Failure> {
 
 /// Asks a running keytrail.
 fn ask(running: &Running, args: &CountArgs) -> Result<(), Failure> {
-    let by = args.by.join(",");
-    let interval = args.interval.as_deref().unwrap_or_default();
-    let own = [("by", &*by), ("interval", interval), ("limit", "0")];
+    let own = [
+        ("by", args.by.join(",")),
+        ("interval", args.interval.clone().unwrap_or_default()),
+        ("limit", "0".to_owned()),
+    ];
     let parameters = [&args.question.parameters()[..], &own].concat();
     let told = running.print("count", args.format, &parameters, &args.question.filter)?;
     told.iter().for_each(|told| tell(told, None));
