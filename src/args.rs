@@ -68,6 +68,14 @@ pub(crate) struct DataArgs {
     pub(crate) data: Option<PathBuf>,
 }
 
+/// Which running keytrail.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct UrlArgs {
+    /// Ask the keytrail that runs at this address, such as http://127.0.0.1:8088, in place of a data folder
+    #[arg(long, env = "KEYTRAIL_URL")]
+    pub(crate) url: Option<String>,
+}
+
 /// `run`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
@@ -136,6 +144,9 @@ pub(crate) struct QuestionArgs {
     /// Also what counts leave out: copies of other devices, handed-on, late and system events
     #[arg(long)]
     pub(crate) all: bool,
+    /// Only what was issued below this leaf: the answer of then, and the same whenever it is asked again
+    #[arg(long, value_name = "LEAF")]
+    pub(crate) at: Option<u64>,
 }
 
 /// Output formats of search and count.
@@ -157,6 +168,8 @@ pub(crate) struct SearchArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     #[command(flatten)]
+    pub(crate) running: UrlArgs,
+    #[command(flatten)]
     pub(crate) question: QuestionArgs,
     /// At most so many events; 0 is no limit
     #[arg(long, default_value_t = 100)]
@@ -171,6 +184,8 @@ pub(crate) struct SearchArgs {
 pub(crate) struct CountArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) running: UrlArgs,
     #[command(flatten)]
     pub(crate) question: QuestionArgs,
     /// Fields to count by, such as identity,decision
@@ -198,6 +213,8 @@ pub(crate) enum LookUpFormat {
 pub(crate) struct LookUpArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) running: UrlArgs,
     /// The value's hash, as the audit log writes it: hmac-sha256:…
     #[arg(long, value_name = "HASH", required_unless_present_any = ["value_stdin", "postgres_log"])]
     pub(crate) hmac: Vec<String>,
@@ -450,6 +467,8 @@ pub(crate) struct BackupArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) running: UrlArgs,
     /// Configuration file: also tell which rotated files are safe to remove
     #[arg(short, long)]
     pub(crate) config: Option<PathBuf>,

@@ -17,6 +17,7 @@ pub(crate) mod rebuild;
 pub(crate) mod report;
 pub(crate) mod retention;
 pub(crate) mod run;
+mod running;
 pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod verify;

@@ -30,7 +30,8 @@ pub(crate) fn form(format: Format) -> Form {
     }
 }
 
-fn terminal_width() -> Option<usize> {
+/// Returns the terminal's width in columns, if standard output is one.
+pub(crate) fn terminal_width() -> Option<usize> {
     if !io::IsTerminal::is_terminal(&io::stdout()) {
         return None;
     }

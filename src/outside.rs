@@ -26,7 +26,7 @@ pub(crate) fn install_tls() {
 
 /// Returns a client that goes where it is told and nowhere else: no proxy of the environment, no redirect.
 /// With a CA file, that authority alone is trusted.
-fn client(timeout: Duration, ca_file: Option<&PathBuf>) -> Result<ClientBuilder> {
+pub(crate) fn client(timeout: Duration, ca_file: Option<&PathBuf>) -> Result<ClientBuilder> {
     let builder = Client::builder()
         .user_agent(concat!("keytrail/", env!("CARGO_PKG_VERSION")))
         .no_proxy()

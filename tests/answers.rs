@@ -52,6 +52,25 @@ fn periods_hold_their_beginning_and_not_their_end() {
 }
 
 #[test]
+fn an_answer_at_a_leaf_is_the_answer_of_then() {
+    let data = main_recording();
+    let all =
+        data.run("search", ["", "--all", "--limit", "0", "--format", "json"]).expect(0).json();
+    let issued = |event: &serde_json::Value| event["issued"][0].as_u64().unwrap();
+    let leaf = issued(&all[all.len() / 2]);
+    // A refusal that stands on the request line has a reason, and still waits for its response.
+    let waits = |event: &serde_json::Value| event["completed"].is_null();
+    let of_then = |event: &&serde_json::Value| issued(event) < leaf && !waits(event);
+    let expected: Vec<_> = all.iter().filter(of_then).cloned().collect();
+    assert!(expected.len() > 1_000 && expected.len() < 2_000);
+    let at = leaf.to_string();
+    let arguments = ["", "--all", "--limit", "0", "--format", "json", "--at", &at];
+    assert_eq!(data.run("search", arguments).expect(0).json(), expected);
+    let early = data.run("search", ["", "--at", "999999999"]).expect(3);
+    assert!(early.stderr.contains("is not reached yet"), "{}", early.stderr);
+}
+
+#[test]
 fn every_format_has_the_same_rows() {
     let data = main_recording();
     let filter = "decision:denied";

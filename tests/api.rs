@@ -7,7 +7,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::util::{DEADLINE, Data, Run, Server, fixture, get, pair, python, tools_required, until};
+use crate::util::{
+    DEADLINE, Data, Run, Server, fixture, get, keytrail, pair, python, tools_required, until,
+};
 
 /// What schemathesis checks but for one: the filter grammar is none that JSON Schema can express, so that a request
 /// that fits the schema may well be a mistake in the filter.
@@ -128,4 +130,57 @@ fn a_tail_tells_each_event_once_and_goes_on_where_it_was() {
     let mut all = Tail::open(&server, "after=0.0&rows=true", None);
     let first = all.next();
     assert_eq!((&*first.name, &first.data["request_id"]), ("event", &Value::from("before")));
+}
+
+#[test]
+fn a_running_keytrail_answers_commands_as_its_data_folder_does() {
+    let data = Data::new();
+    data.import([fixture("openbao-2.7.2/audit.jsonl.1.gz")]);
+    let server = Server::start(&data, &[]);
+    let url = format!("http://{}", server.address);
+    let asked = |command: &str, from: [&str; 2], rest: &[&str]| {
+        Run::of(keytrail().arg(command).args(from).args(rest))
+    };
+    let folder = data.path().to_str().unwrap();
+    for (command, rest) in [
+        ("search", &["decision:denied", "--limit", "3"][..]),
+        ("search", &["identity:my-app/*", "--limit", "0", "--format", "csv"]),
+        ("search", &["", "--limit", "5", "--format", "json", "--all"]),
+        ("count", &["", "--by", "identity,decision"]),
+        ("count", &["", "--by", "decision", "--interval", "1d", "--tz", "Europe/Berlin"]),
+        ("count", &["decision:denied", "--format", "json"]),
+        ("count", &["", "--by", "reason", "--at", "2000"]),
+    ] {
+        let local = asked(command, ["-d", folder], rest).expect(0);
+        let remote = asked(command, ["--url", &url], rest).expect(0);
+        assert_eq!(remote.text(), local.text(), "{command} {rest:?}");
+        assert!(remote.stderr.contains("events match, exact"), "{}", remote.stderr);
+    }
+    let hash =
+        data.search("action:cred.issue outcome:success")[0]["hmacs"]["response.username"].clone();
+    let hmac = ["--hmac", hash.as_str().expect("a hash")];
+    for rest in [&hmac[..], &[hmac[0], hmac[1], "--format", "json"]] {
+        let local = asked("lookup", ["-d", folder], rest).expect(0);
+        let remote = asked("lookup", ["--url", &url], rest).expect(0);
+        // Each look-up is recorded, which moves the leaf.
+        let known = |run: &Run| run.text().split("answered at leaf").next().unwrap().to_owned();
+        let known_json = |run: &Run| {
+            let mut of = run.json().remove(0);
+            of.as_object_mut().unwrap().remove("leaf");
+            of
+        };
+        match rest.len() {
+            2 => assert_eq!(known(&remote), known(&local)),
+            _ => assert_eq!(known_json(&remote), known_json(&local)),
+        }
+    }
+    let unknown = format!("hmac-sha256:{}", "0".repeat(64));
+    assert_eq!(asked("lookup", ["--url", &url], &["--hmac", &unknown]).code, 1);
+    let status = asked("status", ["--url", &url], &["--format", "json"]).expect(0);
+    assert_eq!(status.json()[0]["events"], data.status()["events"]);
+    let typo = asked("search", ["--url", &url], &["a decison:denied"]);
+    assert_eq!((typo.code, typo.stderr.contains("\n  ^^^^^^^\n")), (2, true), "{}", typo.stderr);
+    let nobody = asked("search", ["--url", "http://127.0.0.1:1"], &[""]);
+    assert_eq!(nobody.code, 3, "{}", nobody.stderr);
+    assert_eq!(asked("search", ["--url", "somewhere"], &[""]).code, 2);
 }

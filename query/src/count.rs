@@ -96,7 +96,7 @@ pub fn count_in(
         names: HashMap::new(),
     };
     let mut buckets = interval.map(Buckets::new);
-    for in_segment in crate::scan::Scan::new(view.searcher(), &*query)?.segments() {
+    for in_segment in crate::scan::Scan::new(view, &*query)?.segments() {
         count_segment(&in_segment, view, by, buckets.as_mut(), &mut merged)?;
     }
     Ok(Counts {

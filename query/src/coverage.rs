@@ -219,7 +219,7 @@ impl View {
         let mut by_source: BTreeMap<String, Records> = BTreeMap::new();
         let mut declared: Option<(i64, Option<Vec<String>>)> = None;
         let query = exact(self.fields().doc, COVERAGE);
-        for in_segment in Scan::new(self.searcher(), &*query)?.segments() {
+        for in_segment in Scan::new(self, &*query)?.segments() {
             let mut documents = Vec::new();
             in_segment.each(|document| documents.push(document))?;
             let mut sources = Texts::open(in_segment.segment, "source")?;

@@ -1,5 +1,7 @@
 //! Why a question has no answer.
 
+use std::time::Duration;
+
 use ingest::index::IndexError;
 use ingest::ledger::LedgerError;
 use tantivy::TantivyError;
@@ -34,6 +36,37 @@ pub enum QueryError {
     /// The page token belongs to another question.
     #[error("this page token belongs to another question; ask for the first page of this one")]
     OtherQuestion,
+    /// It took longer than it may.
+    #[error(
+        "the answer takes longer than {} seconds; ask for a shorter stretch of time or narrow the filter",
+        .limit.as_secs()
+    )]
+    Deadline {
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// The question is for a leaf that is not there yet.
+    #[error(
+        "leaf {at} is not reached yet: answers go up to leaf {leaf}, and an answer at a later one could still change"
+    )]
+    NotYet {
+        /// What was asked for.
+        at: u64,
+        /// Up to where there are answers.
+        leaf: u64,
+    },
+    /// Nobody waits for the answer any more.
+    #[error("the question was called off")]
+    Cancelled,
+    /// More than memory is given for.
+    #[error(
+        "the answer needs more than {} MB of memory; narrow the filter or count by fewer fields",
+        .limit_bytes >> 20
+    )]
+    Memory {
+        /// The limit, in bytes.
+        limit_bytes: usize,
+    },
     /// More groups than can be held.
     #[error("the answer has more than {limit} groups; narrow the filter or count by fewer fields")]
     Groups {

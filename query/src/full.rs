@@ -121,7 +121,7 @@ fn same(view: &View, event: &AuditEvent) -> Result<Vec<(String, Uid)>, QueryErro
     ]);
     let is_copy = event.flags.contains(&Flag::Copy);
     let mut rows = Rows::new(view);
-    for in_segment in Scan::new(view.searcher(), &query)?.segments() {
+    for in_segment in Scan::new(view, &query)?.segments() {
         let mut found = Vec::new();
         in_segment.each(|document| found.push(Address { segment: in_segment.number, document }))?;
         for address in found {
@@ -141,7 +141,7 @@ fn same(view: &View, event: &AuditEvent) -> Result<Vec<(String, Uid)>, QueryErro
 fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError> {
     let query = TermQuery::new(uid_term(view.fields(), uid), IndexRecordOption::Basic);
     let mut found = None;
-    for in_segment in Scan::new(view.searcher(), &query)?.segments() {
+    for in_segment in Scan::new(view, &query)?.segments() {
         let segment = in_segment.number;
         let uids = Uids::open(in_segment.segment)?;
         in_segment.each(|document| {

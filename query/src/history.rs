@@ -21,14 +21,23 @@ use tantivy::{DocSet, InvertedIndexReader, Searcher, SegmentReader, TERMINATED};
 use crate::error::QueryError;
 use crate::filter::{Glob, Sets};
 use crate::question::exact;
-use crate::scan::{Places, Scan, Texts};
+use crate::scan::{CHECK_EVERY, Places, Scan, Texts};
+use crate::turn::Turn;
 use crate::twins::Twins;
 
 /// The path of the line that an audit device writes when it is enabled, with a new salt.
 const PROBE_PATH: &str = "sys/audit/test";
 
-/// One commit of the index and the history it holds. Answers given in one view agree with each other.
+/// One commit of the index and the history it holds. Answers given in one view agree with each other. Cheap
+/// to clone; all clones share what was found out once.
+#[derive(Clone)]
 pub struct View {
+    shared: Arc<Shared>,
+    turn: Turn,
+}
+
+/// What all views of one commit have in common.
+struct Shared {
     snapshot: Arc<Snapshot>,
     twins: OnceLock<Twins>,
     probes: OnceLock<Probes>,
@@ -38,34 +47,45 @@ pub struct View {
 type Probes = BTreeMap<(Arc<str>, Arc<str>), Vec<i64>>;
 
 impl View {
-    /// Returns the view of a snapshot.
+    /// Returns the view of a snapshot, whose questions may take as long as they need.
     pub fn new(snapshot: Arc<Snapshot>) -> View {
-        View { snapshot, twins: OnceLock::new(), probes: OnceLock::new() }
+        let shared = Shared { snapshot, twins: OnceLock::new(), probes: OnceLock::new() };
+        View { shared: Arc::new(shared), turn: Turn::default() }
+    }
+
+    /// Returns the same view for questions of this turn.
+    pub fn within(&self, turn: Turn) -> View {
+        View { shared: self.shared.clone(), turn }
+    }
+
+    /// Returns the turn of this view's questions.
+    pub fn turn(&self) -> &Turn {
+        &self.turn
     }
 
     /// Returns the commit.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
-        &self.snapshot
+        &self.shared.snapshot
     }
 
     /// Returns the commit's searcher.
     pub fn searcher(&self) -> &Searcher {
-        &self.snapshot.searcher
+        &self.shared.snapshot.searcher
     }
 
     /// Returns the index's fields.
     pub fn fields(&self) -> &Fields {
-        &self.snapshot.fields
+        &self.shared.snapshot.fields
     }
 
     /// Returns up to which leaf answers hold: those below it are covered.
     pub fn leaf(&self) -> u64 {
-        self.snapshot.payload.covered
+        self.shared.snapshot.payload.covered
     }
 
     /// Returns what own lines say of retention: from where answers begin.
     pub fn retention(&self) -> Retention {
-        Retention::of(&self.snapshot.payload)
+        Retention::of(&self.shared.snapshot.payload)
     }
 
     /// Returns the texts that lines show for a hash; more than one only if lines contradict each other.
@@ -165,19 +185,19 @@ impl View {
     }
 
     fn twins(&self) -> Result<&Twins, QueryError> {
-        if let Some(twins) = self.twins.get() {
+        if let Some(twins) = self.shared.twins.get() {
             return Ok(twins);
         }
-        let twins = Twins::find(self.searcher(), self.fields())?;
-        Ok(self.twins.get_or_init(|| twins))
+        let twins = Twins::find(self)?;
+        Ok(self.shared.twins.get_or_init(|| twins))
     }
 
     fn probes(&self) -> Result<&Probes, QueryError> {
-        if let Some(probes) = self.probes.get() {
+        if let Some(probes) = self.shared.probes.get() {
             return Ok(probes);
         }
-        let probes = find_probes(self.searcher(), self.fields())?;
-        Ok(self.probes.get_or_init(|| probes))
+        let probes = find_probes(self)?;
+        Ok(self.shared.probes.get_or_init(|| probes))
     }
 
     /// Returns what follows `half` and its separator in the terms of a field.
@@ -190,6 +210,7 @@ impl View {
             let range = index.terms().range().ge(prefix.as_bytes()).lt(end.as_bytes());
             let mut terms = range.into_stream().map_err(tantivy::TantivyError::from)?;
             while terms.advance() {
+                self.turn.check()?;
                 if is_alive(segment, &index, terms.value())? {
                     let half = &terms.key()[prefix.len()..];
                     halves.insert(String::from_utf8_lossy(half).into_owned());
@@ -205,7 +226,12 @@ impl View {
         for segment in self.searcher().segment_readers() {
             let index = segment.inverted_index(self.fields().learned_text)?;
             let mut terms = index.terms().stream().map_err(tantivy::TantivyError::from)?;
+            let mut walked = 0_usize;
             while terms.advance() {
+                if walked.is_multiple_of(CHECK_EVERY) {
+                    self.turn.check()?;
+                }
+                walked += 1;
                 let term = String::from_utf8_lossy(terms.key());
                 if let Some((text, hash)) = term.rsplit_once(HALF)
                     && glob.matches(text)
@@ -278,21 +304,25 @@ impl Sets for HistorySets<'_> {
     }
 }
 
-fn find_probes(searcher: &Searcher, fields: &Fields) -> tantivy::Result<Probes> {
+fn find_probes(view: &View) -> Result<Probes, QueryError> {
+    let fields = view.fields();
     let query = BooleanQuery::new(vec![
         (Occur::Must, exact(fields.path, PROBE_PATH)),
         (Occur::Must, exact(fields.reason, Reason::System.as_str())),
     ]);
     let mut probes = Probes::new();
-    for in_segment in Scan::new(searcher, &query)?.segments() {
+    for in_segment in Scan::new(view, &query)?.segments() {
         let mut documents = Vec::new();
         in_segment.each(|document| documents.push(document))?;
         let places = Places::open(in_segment.segment)?;
         let mut cluster = Texts::open(in_segment.segment, "cluster")?;
         let mut device = Texts::open(in_segment.segment, "device")?;
+        let read = |texts: &mut Texts, document| {
+            texts.first(document).map_err(tantivy::TantivyError::from)
+        };
         for document in documents {
             if let (Some(time), Some(cluster), Some(device)) =
-                (places.time(document), cluster.first(document)?, device.first(document)?)
+                (places.time(document), read(&mut cluster, document)?, read(&mut device, document)?)
             {
                 probes.entry((cluster, device)).or_default().push(time);
             }

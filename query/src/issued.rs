@@ -59,7 +59,7 @@ pub fn issued_after(
     // The newest of the oldest is on top, to be thrown out first.
     let mut heap: BinaryHeap<(Issued, Address)> = BinaryHeap::new();
     let mut more = false;
-    for in_segment in Scan::new(view.searcher(), &BooleanQuery::new(clauses))?.segments() {
+    for in_segment in Scan::new(view, &BooleanQuery::new(clauses))?.segments() {
         let places = Places::open(in_segment.segment)?;
         in_segment.each(|document| {
             let place = places.of(document);

@@ -7,6 +7,7 @@ pub mod filter;
 pub mod period;
 pub mod question;
 pub mod trail;
+pub mod turn;
 
 pub mod full;
 pub mod history;

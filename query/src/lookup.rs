@@ -34,6 +34,7 @@ mod leases;
 mod life;
 mod list;
 mod mention;
+mod text;
 mod token;
 mod token_rows;
 mod tokens;
@@ -224,7 +225,7 @@ pub fn given(trail: &Trail, hash: &str) -> Result<Option<Given>, QueryError> {
 /// A trail and the one view in which everything is asked.
 struct Asked<'a> {
     trail: &'a Trail,
-    view: std::sync::Arc<View>,
+    view: View,
 }
 
 impl Asked<'_> {

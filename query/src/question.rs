@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use ingest::event::Flag;
-use ingest::index::document::NO_EVENTS;
+use ingest::index::document::{NO_EVENTS, state_word};
 use ingest::index::schema::Fields;
+use ingest::pairing::State;
 use serde::Serialize;
 use tantivy::Term;
 use tantivy::collector::Count;
@@ -28,6 +29,9 @@ pub struct Question {
     pub to: Option<i64>,
     /// Also what answers leave out unless asked: copy, forwarded, late, system.
     pub all: bool,
+    /// Only events issued by a leaf below this one, so that the same question has the same answer tomorrow.
+    /// A request that still waits for its response is not issued yet, and not meant.
+    pub at: Option<u64>,
 }
 
 /// How many events fit the question and are not in the answer, by the word under which they are left out:
@@ -51,12 +55,13 @@ pub(crate) const LEFT_OUT: [&str; 4] = ["copy", "forwarded", "late", "system"];
 impl Question {
     /// Returns the question for every event that counts.
     pub fn everything() -> Question {
-        Question { filter: Filter::everything(), from: None, to: None, all: false }
+        Question { filter: Filter::everything(), from: None, to: None, all: false, at: None }
     }
 
     /// Returns a number that tells this question from others, the same in every process.
     pub(crate) fn fingerprint(&self) -> u64 {
-        let text = format!("{}\n{:?}\n{:?}\n{}", self.filter, self.from, self.to, self.all);
+        let Question { filter, from, to, all, at } = self;
+        let text = format!("{filter}\n{from:?}\n{to:?}\n{all}\n{at:?}");
         // FNV-1a: nobody gains by forging a page token, and std's hash differs between versions of Rust.
         text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
@@ -100,6 +105,13 @@ impl Question {
         clauses.extend(NO_EVENTS.map(|doc| (Occur::MustNot, exact(fields.doc, doc))));
         let within = within(fields.time, self.from, self.to);
         clauses.extend(within.map(|query| (Occur::Must, query)));
+        if let Some(leaf) = self.at {
+            if leaf > view.leaf() {
+                return Err(QueryError::NotYet { at: leaf, leaf: view.leaf() });
+            }
+            clauses.push((Occur::Must, issued_below(fields, leaf)));
+            clauses.push((Occur::MustNot, exact(fields.state, state_word(State::Pending))));
+        }
         Ok(clauses)
     }
 }
@@ -130,6 +142,12 @@ pub(crate) fn within(time: Field, from: Option<i64>, to: Option<i64>) -> Option<
     let from = from.map_or(Bound::Unbounded, |from| Bound::Included(time(from)));
     let to = to.map_or(Bound::Unbounded, |to| Bound::Excluded(time(to)));
     Some(Box::new(RangeQuery::new(from, to)))
+}
+
+/// The events that a leaf below this one issued.
+fn issued_below(fields: &Fields, leaf: u64) -> Box<dyn Query> {
+    let below = Bound::Excluded(Term::from_field_u64(fields.issued_leaf, leaf));
+    Box::new(RangeQuery::new(Bound::Unbounded, below))
 }
 
 /// The documents with this term.

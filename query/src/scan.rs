@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::query::{EnableScoring, Query, Weight};
-use tantivy::{DocId, Searcher, SegmentReader};
+use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
+
+use crate::error::QueryError;
+use crate::history::View;
+use crate::turn::Turn;
 
 /// Where an event stands in the one order of answers: by time, then by the leaf that issued it. An event
 /// without a time is the oldest. No two events have the same place.
@@ -24,9 +28,12 @@ pub(crate) struct Address {
     pub(crate) document: DocId,
 }
 
-/// A query over the segments of a searcher.
+/// After how many documents or terms a walk looks whether its turn is over.
+pub(crate) const CHECK_EVERY: usize = 4_096;
+
+/// A query over the segments of a view.
 pub(crate) struct Scan<'a> {
-    searcher: &'a Searcher,
+    view: &'a View,
     weight: Box<dyn Weight>,
 }
 
@@ -35,33 +42,50 @@ pub(crate) struct InSegment<'a> {
     pub(crate) number: u32,
     pub(crate) segment: &'a SegmentReader,
     weight: &'a dyn Weight,
+    turn: &'a Turn,
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(searcher: &'a Searcher, query: &dyn Query) -> tantivy::Result<Scan<'a>> {
-        let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
-        Ok(Scan { searcher, weight })
+    pub(crate) fn new(view: &'a View, query: &dyn Query) -> tantivy::Result<Scan<'a>> {
+        let weight = query.weight(EnableScoring::disabled_from_searcher(view.searcher()))?;
+        Ok(Scan { view, weight })
     }
 
     pub(crate) fn segments(&self) -> impl Iterator<Item = InSegment<'_>> {
-        (0..).zip(self.searcher.segment_readers()).map(|(number, segment)| InSegment {
+        (0..).zip(self.view.searcher().segment_readers()).map(|(number, segment)| InSegment {
             number,
             segment,
             weight: &*self.weight,
+            turn: self.view.turn(),
         })
     }
 }
 
 impl InSegment<'_> {
     /// Gives each document of the query that is not deleted, in ascending order.
-    pub(crate) fn each(&self, mut document: impl FnMut(DocId)) -> tantivy::Result<()> {
-        self.weight.for_each_no_score(self.segment, &mut |found| {
-            for &found in found {
+    ///
+    /// # Errors
+    /// The index cannot be read, or the turn is over; what was given so far is then no answer.
+    pub(crate) fn each(&self, mut document: impl FnMut(DocId)) -> Result<(), QueryError> {
+        self.turn.check()?;
+        let mut documents = self.weight.scorer(self.segment, 1.0)?;
+        let mut block = [0; COLLECT_BLOCK_BUFFER_LEN];
+        let mut given = 0;
+        loop {
+            let found = documents.fill_buffer(&mut block);
+            for &found in &block[..found] {
                 if !self.segment.is_deleted(found) {
                     document(found);
                 }
             }
-        })
+            if found < block.len() {
+                return Ok(());
+            }
+            given += found;
+            if given.is_multiple_of(CHECK_EVERY) {
+                self.turn.check()?;
+            }
+        }
     }
 }
 
@@ -136,5 +160,40 @@ impl Texts {
         }
         self.known.insert(ordinal, text.clone());
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tantivy::query::AllQuery;
+
+    use super::*;
+    use crate::testing::{on, view_of};
+
+    #[test]
+    fn a_walk_ends_with_its_turn_and_not_before() {
+        let events = vec![on(1, "a", 1.0); 2 * CHECK_EVERY + 5];
+        let whole = view_of(&events, events.len());
+        let walk = |view: &View, cancel_at: usize| {
+            let mut given = 0;
+            let scan = Scan::new(view, &AllQuery).expect("a scan");
+            let ended = scan.segments().try_for_each(|in_segment| {
+                in_segment.each(|_| {
+                    given += 1;
+                    if given == cancel_at {
+                        view.turn().cancel();
+                    }
+                })
+            });
+            (given, ended)
+        };
+        assert!(matches!(walk(&whole, 0), (given, Ok(())) if given == events.len()));
+        let called_off = walk(&whole.within(Turn::default()), 10);
+        assert!(matches!(called_off, (CHECK_EVERY, Err(QueryError::Cancelled))), "{called_off:?}");
+        let late = walk(&whole.within(Turn::of(Duration::ZERO)), 0);
+        assert!(matches!(late, (0, Err(QueryError::Deadline { .. }))), "{late:?}");
+        assert!(matches!(walk(&whole, 0), (given, Ok(())) if given == events.len()));
     }
 }

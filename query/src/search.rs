@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use tantivy::Searcher;
 use tantivy::query::Query;
 
 use crate::error::QueryError;
@@ -77,7 +76,7 @@ pub fn each_row<E: From<QueryError>>(
 pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<EventRow>, QueryError> {
     let query = question.query(view)?;
     let mut oldest: Option<(Place, Address)> = None;
-    for in_segment in Scan::new(view.searcher(), &*query)?.segments() {
+    for in_segment in Scan::new(view, &*query)?.segments() {
         let places = Places::open(in_segment.segment)?;
         in_segment.each(|document| {
             let place = places.of(document);
@@ -107,8 +106,9 @@ pub(crate) fn walk<E: From<QueryError>>(
     let mut left = if limit == 0 { usize::MAX } else { limit };
     loop {
         let wanted = left.min(ROUND);
-        let found = newest(view.searcher(), &*query, wanted, after).map_err(QueryError::from)?;
+        let found = newest(view, &*query, wanted, after)?;
         for &(_, address) in &found.events {
+            view.turn().check()?;
             each(address)?;
         }
         left -= found.events.len();
@@ -133,15 +133,15 @@ struct Newest {
 
 /// Finds the newest events that come after a place, over all segments with one heap.
 fn newest(
-    searcher: &Searcher,
+    view: &View,
     query: &dyn Query,
     wanted: usize,
     after: Option<Place>,
-) -> tantivy::Result<Newest> {
+) -> Result<Newest, QueryError> {
     let mut found = Newest { events: Vec::new(), matched: 0, after: 0 };
     // The oldest of the newest is on top, to be thrown out first.
     let mut heap = BinaryHeap::new();
-    let scan = Scan::new(searcher, query)?;
+    let scan = Scan::new(view, query)?;
     for in_segment in scan.segments() {
         let places = Places::open(in_segment.segment)?;
         in_segment.each(|document| {

@@ -14,6 +14,8 @@ use crate::period::rfc3339;
 use crate::question::Question;
 use crate::trail::Trail;
 
+mod text;
+
 /// What a data folder holds.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Status {

@@ -29,7 +29,9 @@ pub(crate) fn view_of(events: &[AuditEvent], segment: usize) -> View {
 pub(crate) fn view_taught(events: &[(AuditEvent, Taught)], segment: usize) -> View {
     let folder = tempfile::tempdir().expect("a folder");
     let mut writer = IndexWriter::open(folder.path(), "V", "keytrail/prod").expect("a writer");
-    for (number, part) in (1..).zip(events.chunks(segment)) {
+    // Beyond every leaf that these events name.
+    writer.commit(covering(1_000)).expect("a commit");
+    for (number, part) in (1_001..).zip(events.chunks(segment)) {
         for (event, taught) in part {
             let state =
                 if event.reason == Reason::Pending { State::Pending } else { State::Answered };
@@ -37,13 +39,15 @@ pub(crate) fn view_taught(events: &[(AuditEvent, Taught)], segment: usize) -> Vi
                 taught.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
             writer.add(event, state, &taught.learned, holder, false).expect("added");
         }
-        let covered =
-            CommitPayload { covered: number, ..CommitPayload::nothing("V", "keytrail/prod") };
-        writer.commit(covered).expect("a commit");
+        writer.commit(covering(number)).expect("a commit");
     }
     writer.finish().expect("merged");
     // The mapped files outlive their folder.
     View::new(EventIndex::open(folder.path()).expect("an index").snapshot())
+}
+
+fn covering(leaves: u64) -> CommitPayload {
+    CommitPayload { covered: leaves, ..CommitPayload::nothing("V", "keytrail/prod") }
 }
 
 /// Returns an event of this number at so many seconds after eleven o'clock on this node.
@@ -89,12 +93,12 @@ pub(crate) fn any_question() -> impl Strategy<Value = Question> {
         "outcome:system,success",
     ];
     let bound = proptest::option::of((0..3_000_000_000_i64).prop_map(|ns| ELEVEN_NS + ns));
-    (proptest::sample::select(filters.to_vec()), bound.clone(), bound, any::<bool>()).prop_map(
-        |(filter, from, to, all)| {
-            let filter = Filter::parse(filter, jiff::Timestamp::UNIX_EPOCH).expect("a filter");
-            Question { filter, from, to, all }
-        },
-    )
+    let at = proptest::option::of(0..60_u64);
+    let filter = proptest::sample::select(filters.to_vec());
+    (filter, bound.clone(), bound, any::<bool>(), at).prop_map(|(filter, from, to, all, at)| {
+        let filter = Filter::parse(filter, jiff::Timestamp::UNIX_EPOCH).expect("a filter");
+        Question { filter, from, to, all, at }
+    })
 }
 
 /// Returns the events that fit a question, and of them those that the answer is made of.
@@ -110,8 +114,13 @@ pub(crate) fn fitting<'a>(
         }
         None => question.from.is_none() && question.to.is_none(),
     };
-    let fitting =
-        events.iter().filter(|event| question.filter.matches(event, sets) && within(event));
+    let issued = |event: &AuditEvent| match question.at {
+        Some(leaf) => event.issued.0.0 < leaf && event.reason != Reason::Pending,
+        None => true,
+    };
+    let fits =
+        |event: &AuditEvent| question.filter.matches(event, sets) && within(event) && issued(event);
+    let fitting = events.iter().filter(|event| fits(event));
     let fitting: Vec<&AuditEvent> = fitting.collect();
     let asked = |word: &str| question.all || question.filter.asks_for(word);
     let answer =

@@ -17,14 +17,21 @@ use crate::error::QueryError;
 use crate::history::View;
 use crate::question::exact;
 use crate::scan::{Places, Scan, Texts};
+use crate::turn::Turn;
 
 /// An opened data folder. Needs no lock; other processes may write meanwhile, and are seen by
-/// [`Trail::refresh`]. Cheap to share behind an `Arc`.
+/// [`Trail::refresh`]. Cheap to clone; all clones are of one opened folder.
+#[derive(Clone)]
 pub struct Trail {
+    opened: Arc<Opened>,
+    turn: Turn,
+}
+
+struct Opened {
     index: EventIndex,
     ledger: LedgerReader,
     rules: &'static Rules,
-    view: RwLock<Arc<View>>,
+    view: RwLock<View>,
 }
 
 /// What the index holds.
@@ -76,8 +83,14 @@ impl Trail {
         if covered > size {
             return Err(QueryError::IndexAhead { covered, size });
         }
-        let view = RwLock::new(Arc::new(View::new(index.snapshot())));
-        Ok(Trail { index, ledger, rules: Rules::builtin(), view })
+        let view = RwLock::new(View::new(index.snapshot()));
+        let opened = Opened { index, ledger, rules: Rules::builtin(), view };
+        Ok(Trail { opened: Arc::new(opened), turn: Turn::default() })
+    }
+
+    /// Returns the same folder, whose views are for questions of this turn.
+    pub fn within(&self, turn: Turn) -> Trail {
+        Trail { opened: self.opened.clone(), turn }
     }
 
     /// Takes up what was written since. Views that were handed out stay what they are.
@@ -86,35 +99,37 @@ impl Trail {
     /// The index or the ledger cannot be read; the earlier view stays.
     pub fn refresh(&self) -> Result<(), QueryError> {
         // The index first: it never covers more than the ledger has, so what it names is there.
-        self.index.refresh()?;
-        self.ledger.refresh()?;
-        let snapshot = self.index.snapshot();
-        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let opened = &*self.opened;
+        opened.index.refresh()?;
+        opened.ledger.refresh()?;
+        let snapshot = opened.index.snapshot();
+        let mut view = opened.view.write().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(view.snapshot(), &snapshot) {
-            *view = Arc::new(View::new(snapshot));
+            *view = View::new(snapshot);
         }
         Ok(())
     }
 
     /// Returns the newest view. Answers that have to agree with each other are asked of one view.
-    pub fn view(&self) -> Arc<View> {
-        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn view(&self) -> View {
+        let view = self.opened.view.read().unwrap_or_else(PoisonError::into_inner);
+        view.within(self.turn.clone())
     }
 
     /// Returns the ledger.
     pub fn ledger(&self) -> &LedgerReader {
-        &self.ledger
+        &self.opened.ledger
     }
 
     /// Returns the rules by which whole events are made again from their lines.
     pub fn rules(&self) -> &'static Rules {
-        self.rules
+        self.opened.rules
     }
 
     /// Tells whether the index was made by these rules. If not, a running keytrail is building it anew;
     /// until then rows and whole events may differ.
     pub fn is_of_these_rules(&self) -> bool {
-        self.view().snapshot().payload.rules == self.rules.version()
+        self.view().snapshot().payload.rules == self.rules().version()
     }
 }
 
@@ -148,7 +163,7 @@ impl View {
     pub fn undecodable(&self, limit: usize) -> Result<Vec<Undecodable>, QueryError> {
         let mut all = Vec::new();
         let query = exact(self.fields().doc, UNDECODABLE);
-        for in_segment in Scan::new(self.searcher(), &*query)?.segments() {
+        for in_segment in Scan::new(self, &*query)?.segments() {
             let places = Places::open(in_segment.segment)?;
             let mut found = Vec::new();
             in_segment.each(|document| found.push((places.of(document).leaf, document)))?;

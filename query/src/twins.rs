@@ -15,8 +15,10 @@ use ingest::index::document::NO_EVENTS;
 use ingest::index::schema::Fields;
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
 use tantivy::schema::Field;
-use tantivy::{DocId, Searcher, Term};
+use tantivy::{DocId, TantivyError, Term};
 
+use crate::error::QueryError;
+use crate::history::View;
 use crate::question::exact;
 use crate::scan::{Place, Places, Scan, Texts};
 
@@ -50,14 +52,15 @@ struct Candidate {
 impl Twins {
     /// Links all forwarded events of a commit. Costs nothing worth mention where there are none; else a pass
     /// over the events of the addresses from which requests were forwarded.
-    pub(crate) fn find(searcher: &Searcher, fields: &Fields) -> tantivy::Result<Twins> {
+    pub(crate) fn find(view: &View) -> Result<Twins, QueryError> {
+        let fields = view.fields();
         let mut twins = Twins::default();
         let forwarded = BooleanQuery::new(vec![
             (Occur::Must, exact(fields.reason, Reason::Forwarded.as_str())),
             (Occur::MustNot, exact(fields.is, Flag::Copy.as_str())),
         ]);
         let mut groups: HashMap<Common, Vec<Candidate>> = HashMap::new();
-        read(searcher, &forwarded, &mut |common, event| {
+        read(view, &forwarded, &mut |common, event| {
             // Without a time there is no nearness.
             match event {
                 Ok(event) => groups.entry(common).or_default().push(event),
@@ -70,7 +73,7 @@ impl Twins {
         let mut answers: HashMap<Common, Vec<Candidate>> = HashMap::new();
         let addresses: HashSet<Option<Arc<str>>> =
             groups.keys().map(|common| common.3.clone()).collect();
-        read(searcher, &*candidates(fields, &addresses), &mut |common, event| {
+        read(view, &*candidates(fields, &addresses), &mut |common, event| {
             if let Ok(event) = event
                 && groups.contains_key(&common)
             {
@@ -219,11 +222,11 @@ fn candidates(fields: &Fields, addresses: &HashSet<Option<Arc<str>>>) -> Box<dyn
 
 /// Reads the events of a query; of one without a time, the uid alone.
 fn read(
-    searcher: &Searcher,
+    view: &View,
     query: &dyn Query,
     each: &mut dyn FnMut(Common, Result<Candidate, Uid>),
-) -> tantivy::Result<()> {
-    for in_segment in Scan::new(searcher, query)?.segments() {
+) -> Result<(), QueryError> {
+    for in_segment in Scan::new(view, query)?.segments() {
         let mut documents: Vec<DocId> = Vec::new();
         in_segment.each(|document| documents.push(document))?;
         if documents.is_empty() {
@@ -237,15 +240,16 @@ fn read(
         let uids = Uids::open(in_segment.segment)?;
         let port = columns.column_opt::<u64>("port")?;
         for document in documents {
+            let read = |texts: &mut Texts| texts.first(document).map_err(TantivyError::from);
             let common = (
-                cluster.first(document)?.unwrap_or_default(),
-                ns.first(document)?,
-                path.first(document)?,
-                ip.first(document)?,
+                read(&mut cluster)?.unwrap_or_default(),
+                read(&mut ns)?,
+                read(&mut path)?,
+                read(&mut ip)?,
                 port.as_ref().and_then(|column| column.first(document)),
             );
-            let node = node.first(document)?.unwrap_or_default();
-            let token = token.first(document)?;
+            let node = read(&mut node)?.unwrap_or_default();
+            let token = read(&mut token)?;
             let (uid, place) = (uids.of(document), places.of(document));
             let event = place.time.map(|time| Candidate { uid, place, time, node, token });
             each(common, event.ok_or(uid));

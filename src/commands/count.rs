@@ -5,13 +5,17 @@ use query::filter::CountField;
 use query::interval::Interval;
 use query::trail::Trail;
 
-use super::question::tell_coverage;
+use super::question::{tell, tell_coverage};
+use super::running::Running;
 use crate::args::CountArgs;
 use crate::failure::Failure;
 use crate::output::{form, stdout};
 
 /// Runs the command.
 pub(crate) fn run(args: CountArgs) -> Result<(), Failure> {
+    if let Some(url) = &args.running.url {
+        return ask(&Running::new(url)?, &args);
+    }
     let (question, period) = args.question.question()?;
     let trail = Trail::open(&args.data.existing()?)?;
     let view = trail.view();
@@ -30,5 +34,18 @@ pub(crate) fn run(args: CountArgs) -> Result<(), Failure> {
         eprintln!("{note}");
     }
     tell_coverage(counts.total, None, &counts.left_out, &view);
+    Ok(())
+}
+
+/// Asks a running keytrail.
+fn ask(running: &Running, args: &CountArgs) -> Result<(), Failure> {
+    let own = [
+        ("by", args.by.join(",")),
+        ("interval", args.interval.clone().unwrap_or_default()),
+        ("limit", "0".to_owned()),
+    ];
+    let parameters = [&args.question.parameters()[..], &own].concat();
+    let told = running.print("count", args.format, &parameters, &args.question.filter)?;
+    told.iter().for_each(|told| tell(told, None));
     Ok(())
 }

@@ -9,6 +9,7 @@ use query::table::visible;
 use query::trail::Trail;
 
 use self::hashing::Hashing;
+use super::running::Running;
 use crate::args::{LookUpArgs, LookUpFormat};
 use crate::deed;
 use crate::failure::Failure;
@@ -16,13 +17,18 @@ use crate::output::stdout;
 
 mod hashing;
 mod postgres_log;
-mod text;
 
 /// The longest value that is looked up, in bytes.
 const VALUE_BYTES_MAX: u64 = 1 << 20;
 
+/// What is said where nothing is known.
+const NOT_FOUND: &str = "no line has it";
+
 /// Runs the command.
 pub(crate) fn run(args: LookUpArgs) -> Result<(), Failure> {
+    if let (Some(url), None) = (&args.running.url, &args.postgres_log) {
+        return ask(&Running::new(url)?, &args);
+    }
     let data = args.data.existing()?;
     if let Some(log) = &args.postgres_log {
         let hashing = Hashing::open(args.config.as_deref(), args.hashes.as_deref())?;
@@ -54,13 +60,26 @@ pub(crate) fn run(args: LookUpArgs) -> Result<(), Failure> {
                 serde_json::to_writer(&mut out, &answer).map_err(anyhow::Error::from)?;
                 out.write_all(b"\n")?;
             }
-            LookUpFormat::Text => out.write_all(text::of(&answer).as_bytes())?,
+            LookUpFormat::Text => out.write_all(answer.text().as_bytes())?,
         }
     }
     out.flush()?;
     match found {
         true => Ok(()),
-        false => Err(Failure::CheckFailed("no line has it".to_owned())),
+        false => Err(Failure::CheckFailed(NOT_FOUND.to_owned())),
+    }
+}
+
+/// Asks a running keytrail, which asks the servers of its configuration for a value's hashes.
+fn ask(running: &Running, args: &LookUpArgs) -> Result<(), Failure> {
+    let value = args.value_stdin.then(value_of_standard_input).transpose()?;
+    let suffix = match args.format {
+        LookUpFormat::Json => ".ndjson",
+        LookUpFormat::Text => ".txt",
+    };
+    match running.print_look_up(suffix, value.as_deref(), &args.hmac)? {
+        0 => Err(Failure::CheckFailed(NOT_FOUND.to_owned())),
+        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,18 @@ use crate::args::QuestionArgs;
 use crate::failure::Failure;
 
 impl QuestionArgs {
+    /// Returns the question as a running keytrail is asked it.
+    pub(crate) fn parameters(&self) -> [(&'static str, String); 6] {
+        [
+            ("q", self.filter.clone()),
+            ("from", self.from.clone().unwrap_or_default()),
+            ("to", self.to.clone().unwrap_or_default()),
+            ("tz", self.tz.clone()),
+            ("all", if self.all { "true".to_owned() } else { String::new() }),
+            ("at", self.at.map(|at| at.to_string()).unwrap_or_default()),
+        ]
+    }
+
     /// Returns the question meant, and the period in words.
     pub(crate) fn question(&self) -> Result<(Question, Period), Failure> {
         let period = period(None, self.from.as_deref(), self.to.as_deref(), &self.tz)?;
@@ -18,6 +30,7 @@ impl QuestionArgs {
             from: period.from,
             to: period.to,
             all: self.all,
+            at: self.at,
         };
         Ok((question, period))
     }
@@ -42,14 +55,31 @@ pub(crate) fn period(
 
 /// Says on standard error what an answer covers and what it left out.
 pub(crate) fn tell_coverage(matched: u64, shown: Option<u64>, left_out: &LeftOut, view: &View) {
+    let left_out = left_out.0.iter().map(|(word, count)| (word.to_string(), *count));
+    let horizon = view.retention().sentence();
+    tell(&Told { matched, left_out: left_out.collect(), leaf: view.leaf(), horizon }, shown);
+}
+
+/// What an answer says of itself.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) matched: u64,
+    pub(crate) left_out: Vec<(String, u64)>,
+    pub(crate) leaf: u64,
+    /// What retention has removed, in a sentence.
+    pub(crate) horizon: Option<String>,
+}
+
+/// Says it on standard error. `shown`: how many events at most are in the answer.
+pub(crate) fn tell(told: &Told, shown: Option<u64>) {
+    let Told { matched, left_out, leaf, horizon } = told;
     let shown = match shown {
-        Some(shown) if shown < matched => format!(", the newest {shown} shown (--limit)"),
+        Some(shown) if shown < *matched => format!(", the newest {shown} shown (--limit)"),
         _ => String::new(),
     };
     let left: Vec<String> = left_out
-        .0
         .iter()
-        .filter(|(_, count)| **count > 0)
+        .filter(|(_, count)| *count > 0)
         .map(|(word, count)| format!("{count} {word}"))
         .collect();
     let left = if left.is_empty() {
@@ -57,8 +87,8 @@ pub(crate) fn tell_coverage(matched: u64, shown: Option<u64>, left_out: &LeftOut
     } else {
         format!("left out: {} (--all adds them)", left.join(", "))
     };
-    eprintln!("{matched} events match, exact{shown}; {left}; answered at leaf {}", view.leaf());
-    if let Some(horizon) = view.retention().sentence() {
+    eprintln!("{matched} events match, exact{shown}; {left}; answered at leaf {leaf}");
+    if let Some(horizon) = horizon {
         eprintln!("{horizon}");
     }
 }

@@ -8,13 +8,17 @@ use query::search::each_row;
 use query::table::TableWriter;
 use query::trail::Trail;
 
-use super::question::tell_coverage;
+use super::question::{tell, tell_coverage};
+use super::running::Running;
 use crate::args::{Format, SearchArgs};
 use crate::failure::Failure;
 use crate::output::{form, stdout};
 
 /// Runs the command.
 pub(crate) fn run(args: SearchArgs) -> Result<(), Failure> {
+    if let Some(url) = &args.running.url {
+        return ask(&Running::new(url)?, &args);
+    }
     let (question, _) = args.question.question()?;
     let trail = Trail::open(&args.data.existing()?)?;
     let mut out = stdout();
@@ -46,5 +50,15 @@ pub(crate) fn run(args: SearchArgs) -> Result<(), Failure> {
     };
     out.flush()?;
     tell_coverage(matched, Some(shown), &left_out, &view);
+    Ok(())
+}
+
+/// Asks a running keytrail.
+fn ask(running: &Running, args: &SearchArgs) -> Result<(), Failure> {
+    let limit = [("limit", args.limit.to_string())];
+    let parameters = [&args.question.parameters()[..], &limit].concat();
+    let told = running.print("events", args.format, &parameters, &args.question.filter)?;
+    let shown = (args.limit > 0).then_some(args.limit as u64);
+    told.iter().for_each(|told| tell(told, shown));
     Ok(())
 }

@@ -25,6 +25,7 @@ mod count;
 mod events;
 mod form;
 mod lookup;
+mod matrix;
 mod params;
 mod problem;
 mod proof;
@@ -55,6 +56,7 @@ const BODY_BYTES_MAX: usize = 7 * VALUE_BYTES_MAX;
         count::count,
         count::histogram,
         count::facets,
+        matrix::matrix,
         lookup::look_up_hash,
         lookup::look_up_value,
         status::show_status,
@@ -87,17 +89,19 @@ pub(crate) fn routes() -> Router<App> {
     let router = Router::new()
         .route("/api/v1/events/{uid}", get(events::one_event))
         .route("/api/v1/tail", get(tail::tail))
-        .route("/api/v1/lookup", get(lookup::look_up_hash).post(lookup::look_up_value))
-        .route("/api/v1/status", get(status::show_status))
         .route("/api/v1/verify", get(status::show_verification))
         .route("/api/v1/lines/{leaf}", get(proof::show_line))
         .route("/api/v1/proofs/leaf/{leaf}", get(proof::prove_leaf))
         .route("/api/v1/proofs/extension/{older}", get(proof::prove_extension))
         .route("/api/v1/checkpoint", get(proof::show_checkpoint))
         .route("/api/v1/openapi.json", get(openapi));
+    let lookup = get(lookup::look_up_hash).post(lookup::look_up_value);
+    let router = in_every_form(router, "/api/v1/lookup", &lookup);
+    let router = in_every_form(router, "/api/v1/status", &get(status::show_status));
     let router = in_every_form(router, "/api/v1/events", &get(events::events));
     let router = in_every_form(router, "/api/v1/count", &get(count::count));
     let router = in_every_form(router, "/api/v1/histogram", &get(count::histogram));
+    let router = in_every_form(router, "/api/v1/matrix", &get(matrix::matrix));
     let router = in_every_form(router, "/api/v1/facets", &get(count::facets));
     router
         .route(

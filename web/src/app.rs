@@ -1,14 +1,18 @@
-//! What every handler has: the trail, and a turn at asking it.
+//! What every handler has: the trail, and a place among those who ask it.
+//!
+//! A question ends when its answer is there, when its time is over, or when the client has left.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use query::trail::Trail;
+use query::turn::Turn;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::warn;
 
 use crate::error::PageError;
+use crate::guard::PAGE_SECONDS_MAX;
 use crate::host::Host;
 
 /// Questions answered at once. Reading is bound by the processor, and one is left for taking in lines.
@@ -17,15 +21,22 @@ const QUESTIONS_MAX: usize = 4;
 const EXPORTS_MAX: usize = 2;
 /// Live tails at once.
 const TAILS_MAX: usize = 16;
-/// How long a question waits for its turn.
+/// Questions that wait for their place: who comes when so many wait is told at once to come back.
+const WAITING_MAX: usize = 64;
+/// How long a question waits for its place.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a question may take once it has its place: with the queue less than a page may take, so that the
+/// reader is told by the question itself.
+const QUESTION_TIMEOUT: Duration =
+    Duration::from_secs(PAGE_SECONDS_MAX - QUEUE_TIMEOUT.as_secs() - 1);
 
 /// The state of the pages. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
-    trail: Arc<Trail>,
+    trail: Trail,
     host: Arc<dyn Host>,
-    turns: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
     exports: Arc<Semaphore>,
     tails: Arc<Semaphore>,
 }
@@ -35,9 +46,10 @@ impl App {
     pub(crate) fn new(trail: Trail, host: Arc<dyn Host>) -> App {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         App {
-            trail: Arc::new(trail),
+            trail,
             host,
-            turns: Arc::new(Semaphore::new((cores - 1).clamp(1, QUESTIONS_MAX))),
+            questions: Arc::new(Semaphore::new((cores - 1).clamp(1, QUESTIONS_MAX))),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
         }
@@ -48,53 +60,68 @@ impl App {
         Arc::clone(&self.host)
     }
 
-    /// Returns a turn at a live tail, held for as long as it is open; `None` if all are taken.
-    pub(crate) fn tail_turn(&self) -> Option<OwnedSemaphorePermit> {
+    /// Returns a place at a live tail, held for as long as it is open; `None` if all are taken.
+    pub(crate) fn tail_place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.tails).try_acquire_owned().ok()
     }
 
-    /// Answers a question on a thread that may block, once it is its turn.
+    /// Answers a question on a thread that may block, once there is a place.
     ///
     /// # Errors
-    /// [`PageError::Busy`] if the turn does not come; else what the question ends with.
+    /// [`PageError::Busy`] if none becomes free; else what the question ends with.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Trail) -> Result<T, PageError> + Send + 'static,
     ) -> Result<T, PageError> {
-        let turn = turn(&self.turns).await?;
-        let trail = Arc::clone(&self.trail);
-        // The turn goes with the work: a reader who leaves does not make room before it is done.
-        tokio::task::spawn_blocking(move || {
+        let place = self.place(&self.questions).await?;
+        let turn = Turn::of(QUESTION_TIMEOUT);
+        let trail = self.trail.within(turn.clone());
+        let waiting = Waiting(turn);
+        // The place goes with the work: a reader who leaves does not make room before it is done.
+        let answer = tokio::task::spawn_blocking(move || {
             refresh(&trail);
             let answer = question(&trail);
-            drop(turn);
+            drop(place);
             answer
         })
-        .await
-        .map_err(|_panic| PageError::Panic)?
+        .await;
+        drop(waiting);
+        answer.map_err(|_panic| PageError::Panic)?
     }
 
-    /// Starts to write an export on a thread that may block, once it is its turn.
+    /// Starts to write an export on a thread that may block, once there is a place.
     ///
     /// # Errors
-    /// [`PageError::Busy`] if the turn does not come.
+    /// [`PageError::Busy`] if none becomes free.
     pub(crate) async fn export(
         &self,
         write: impl FnOnce(&Trail) + Send + 'static,
     ) -> Result<(), PageError> {
-        let turn = turn(&self.exports).await?;
-        let trail = Arc::clone(&self.trail);
+        let place = self.place(&self.exports).await?;
+        let trail = self.trail.clone();
         tokio::task::spawn_blocking(move || {
             write(&trail);
-            drop(turn);
+            drop(place);
         });
         Ok(())
     }
 }
 
-async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PageError> {
-    let turn = timeout(QUEUE_TIMEOUT, Arc::clone(turns).acquire_owned()).await;
-    Ok(turn.map_err(|_elapsed| PageError::Busy)?.expect("never closed"))
+impl App {
+    async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PageError> {
+        let _waiting = self.waiting.try_acquire().map_err(|_full| PageError::Busy)?;
+        let place = timeout(QUEUE_TIMEOUT, Arc::clone(places).acquire_owned()).await;
+        Ok(place.map_err(|_elapsed| PageError::Busy)?.expect("never closed"))
+    }
+}
+
+/// A client that waits for an answer. Dropped with its connection, it calls the question off.
+struct Waiting(Turn);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 /// Takes up what was written since. If that fails, what was seen before is still true up to its leaf,
@@ -102,5 +129,39 @@ async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PageError>
 fn refresh(trail: &Trail) {
     if let Err(error) = trail.refresh() {
         warn!(%error, "the trail could not be read anew, pages show an earlier state");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use query::error::QueryError;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_leaves_calls_the_question_off() {
+        let data = tempfile::tempdir().expect("a folder");
+        drop(ingest::ledger::Ledger::open(data.path(), "prod").expect("a ledger"));
+        ingest::pipeline::rebuild(data.path(), &|_| ()).expect("an index");
+        let trail = Trail::open(data.path()).expect("a trail");
+        let app = App::new(trail, crate::tests::Alone::over(data.path().to_owned()));
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = mpsc::channel();
+        let asked = tokio::spawn(async move {
+            app.ask(move |trail| {
+                begin.send(()).expect("awaited");
+                let view = trail.view();
+                let over = std::iter::repeat_with(|| view.turn().check()).find_map(Result::err);
+                end.send(over.expect("it ends")).expect("awaited");
+                Ok(())
+            })
+            .await
+        });
+        begun.await.expect("begun");
+        asked.abort();
+        let over = tokio::task::spawn_blocking(move || ended.recv().expect("told")).await;
+        assert!(matches!(over.expect("no panic"), QueryError::Cancelled));
     }
 }

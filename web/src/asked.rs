@@ -33,7 +33,13 @@ impl Asked {
         let filter = Filter::parse(&self.q, now).map_err(NotUnderstood::Filter)?;
         let period = Period::new(None, given(&self.from), given(&self.to), None, now)
             .map_err(NotUnderstood::Time)?;
-        Ok(Question { filter, from: period.from, to: period.to, all: !self.all.is_empty() })
+        Ok(Question {
+            filter,
+            from: period.from,
+            to: period.to,
+            all: !self.all.is_empty(),
+            at: None,
+        })
     }
 
     /// Returns the same for links, without the page.

@@ -32,6 +32,9 @@ pub(crate) enum PageError {
         /// The limit.
         seconds: u64,
     },
+    /// Who asked has gone.
+    #[error("nobody waits for this answer")]
+    Left,
     /// The index or the ledger could not be read.
     #[error("the trail could not be read")]
     Trail(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,7 +52,9 @@ impl PageError {
         match self {
             PageError::NotFound { .. } => StatusCode::NOT_FOUND,
             PageError::Question(_) => StatusCode::BAD_REQUEST,
-            PageError::Busy | PageError::TooLong { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            PageError::Busy | PageError::TooLong { .. } | PageError::Left => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             PageError::Trail(_) | PageError::Render(_) | PageError::Panic => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -66,7 +71,7 @@ impl PageError {
                 "The pages are the overview, the explorer, the look-up and the access report."
             }
             PageError::Question(_) => "Correct the address, or ask anew.",
-            PageError::Busy => {
+            PageError::Busy | PageError::Left => {
                 "Nothing is lost: taking in lines never waits for pages. Try again in a moment."
             }
             PageError::TooLong { .. } => {
@@ -97,10 +102,14 @@ impl From<QueryError> for PageError {
             | QueryError::OtherQuestion
             | QueryError::Groups { .. }
             | QueryError::TooMany { .. }
+            | QueryError::NotYet { .. }
+            | QueryError::Memory { .. }
             | QueryError::Fields { .. }
             | QueryError::FieldTwice(_)
             | QueryError::NoColumn(_)
             | QueryError::Interval(_) => PageError::Question(error.to_string()),
+            QueryError::Deadline { limit } => PageError::TooLong { seconds: limit.as_secs() },
+            QueryError::Cancelled => PageError::Left,
             QueryError::Index(_)
             | QueryError::Ledger(_)
             | QueryError::Engine(_)

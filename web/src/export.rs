@@ -24,6 +24,7 @@ use query::question::Question;
 use query::search::{each_row, search_in};
 use query::table::{Form as TableForm, TableError, TableWriter};
 use query::trail::Trail;
+use query::turn::Turn;
 use serde::Serialize;
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -150,9 +151,12 @@ pub(crate) async fn stream(
     let about = app.ask(move |trail| {
         let view = trail.view();
         let page = search_in(&view, &question, 1, None)?;
-        Ok((About::new(&view, &question, page.matched, page.left_out)?, view))
+        Ok((
+            About::new(&view, &question, page.matched, page.left_out)?,
+            view.within(Turn::default()),
+        ))
     });
-    // What the headers say is of the same view as what is written.
+    // What the headers say is of the same view as what is written, which takes as long as its reader.
     let (about, view) = about.await?;
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     let runtime = Handle::current();

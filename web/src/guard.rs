@@ -17,6 +17,8 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::error::PageError;
 
@@ -24,7 +26,7 @@ use crate::error::PageError;
 const TARGET_BYTES_MAX: usize = 32 << 10;
 
 /// How long a page may take.
-const PAGE_SECONDS_MAX: u64 = 30;
+pub(crate) const PAGE_SECONDS_MAX: u64 = 30;
 
 /// What a browser is told with every answer. No script at all, nothing from elsewhere, and no
 /// address (it holds the question) handed on to another site.
@@ -70,12 +72,14 @@ fn refusal(request: &Request, bound: IpAddr) -> Option<Response> {
     None
 }
 
-/// Runs the page as a task of its own, so that its panic is an answer and its length is bounded.
+/// Runs the page as a task of its own, so that its panic is an answer and its length is bounded. The task
+/// ends with this future, which is dropped when the client leaves.
 async fn answer(request: Request, next: Next) -> Response {
-    let page = tokio::spawn(next.run(request));
-    match tokio::time::timeout(Duration::from_secs(PAGE_SECONDS_MAX), page).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_panic)) => PageError::Panic.into_response(),
+    let mut page = JoinSet::new();
+    page.spawn(next.run(request));
+    match timeout(Duration::from_secs(PAGE_SECONDS_MAX), page.join_next()).await {
+        Ok(Some(Ok(response))) => response,
+        Ok(Some(Err(_)) | None) => PageError::Panic.into_response(),
         Err(_elapsed) => PageError::TooLong { seconds: PAGE_SECONDS_MAX }.into_response(),
     }
 }
@@ -164,5 +168,24 @@ mod tests {
         let response = router.oneshot(request).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(response.headers().contains_key(CONTENT_SECURITY_POLICY));
+    }
+
+    #[tokio::test]
+    async fn a_page_ends_when_its_client_leaves() {
+        let bound = IpAddr::from([127, 0, 0, 1]);
+        let (begin, mut begun) = tokio::sync::mpsc::channel(1);
+        let page = get(move || async move {
+            // Held for as long as the page is being made.
+            begin.send(()).await.expect("awaited");
+            std::future::pending::<&'static str>().await
+        });
+        let router = Router::new().route("/", page).layer(from_fn_with_state(bound, guard));
+        let request =
+            Request::get("/").header(HOST, "localhost").body(Body::empty()).expect("a request");
+        let client = tokio::spawn(router.oneshot(request));
+        assert_eq!(begun.recv().await, Some(()));
+        client.abort();
+        // The page's own end of the channel goes with it.
+        assert_eq!(begun.recv().await, None);
     }
 }

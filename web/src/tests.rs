@@ -28,6 +28,12 @@ pub(crate) struct Alone {
     pub(crate) recorded: Mutex<Vec<String>>,
 }
 
+impl Alone {
+    pub(crate) fn over(data: PathBuf) -> Arc<Alone> {
+        Arc::new(Alone { data, recorded: Mutex::default() })
+    }
+}
+
 impl crate::Host for Alone {
     fn data(&self) -> PathBuf {
         self.data.clone()
@@ -90,7 +96,7 @@ impl Site {
         import(&folder, &source, &[Input::File(file.to_owned())], false, &|_| ())
             .expect("imported");
         let trail = Trail::open(&folder).expect("a trail");
-        let host = Arc::new(Alone { data: folder, recorded: Mutex::default() });
+        let host = Alone::over(folder);
         let app = App::new(trail, Arc::clone(&host) as Arc<dyn crate::Host>);
         Site { router: routes(app, IpAddr::from([127, 0, 0, 1])), host, _data: data }
     }

@@ -5,6 +5,7 @@
 //! the same minute, so that a busy machine slows both. CPU time is compared, not the clock.
 
 mod restart;
+mod storm;
 mod tail;
 mod verify;
 
@@ -18,6 +19,7 @@ use crate::measure::{Cost, pipeline};
 use crate::step::{cargo, step, target, workspace};
 
 pub(crate) use restart::restart;
+pub(crate) use storm::storm;
 pub(crate) use tail::tail;
 pub(crate) use verify::verify;
 

@@ -63,6 +63,12 @@ enum Bench {
         #[arg(long, default_value_t = 10)]
         gigabytes: u64,
     },
+    /// Answers, lag and memory of `keytrail run` that 200 clients ask beside 5,000 new lines a second.
+    Storm {
+        /// For so long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Memory and CPU of `keytrail run` that has a log to catch up with, then idles.
     Tail {
         /// Lines of the generated log.
@@ -86,6 +92,7 @@ fn main() -> ExitCode {
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
         Task::Bench { what: Bench::Restart { gigabytes } } => bench::restart(gigabytes),
+        Task::Bench { what: Bench::Storm { seconds } } => bench::storm(seconds),
         Task::Bench { what: Bench::Tail { lines } } => bench::tail(lines),
         Task::Bench { what: Bench::Verify { lines, rounds } } => bench::verify(lines, rounds),
     };

@@ -1,7 +1,6 @@
 //! The leases that a log shows, and which of them were in force at an instant.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use ingest::event::Uid;
 
@@ -78,7 +77,7 @@ pub const TERMINAL_COLUMNS: usize = 8;
 /// that cannot be read; what `each` returns.
 pub fn leases<E: From<QueryError>>(
     trail: &Trail,
-    view: &Arc<View>,
+    view: &View,
     given: &GivenOut,
     limit: usize,
     after: Option<&PageToken>,

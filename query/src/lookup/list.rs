@@ -67,6 +67,7 @@ impl GivenOut {
             from: self.from,
             to: Some(self.to.map_or(until, |to| to.min(until))),
             all: true,
+            at: None,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The tokens that a log shows being given out, and which of them were in force at an instant.
 
-use std::sync::Arc;
-
 use ingest::event::Uid;
 
 use super::judge::Judge;
@@ -93,7 +91,7 @@ pub const TOKEN_COLUMNS: &[Column] = &[
 /// As [`super::leases`].
 pub fn tokens<E: From<QueryError>>(
     trail: &Trail,
-    view: &Arc<View>,
+    view: &View,
     given: &GivenOut,
     limit: usize,
     after: Option<&PageToken>,

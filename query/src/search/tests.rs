@@ -26,7 +26,7 @@ fn the_newest_comes_first_and_what_has_no_time_last() {
     let page = search_in(&view, &Question::everything(), 0, None).expect("a page");
     let order: Vec<u8> = page.items.iter().map(|row| row.uid.0[0]).collect();
     assert_eq!(order, [2, 3, 4, 1, 5]);
-    assert_eq!((page.matched, page.leaf, page.next), (5, 3, None));
+    assert_eq!((page.matched, page.leaf, page.next), (5, 1003, None));
     let row = &page.items[0];
     assert_eq!(row.time.as_deref(), Some("2026-11-24T11:00:03Z"));
     assert_eq!(row.identity.as_deref(), Some("my-app/my-app"));
@@ -122,4 +122,20 @@ proptest! {
         }
         prop_assert_eq!(joined, expected);
     }
+}
+
+#[test]
+fn an_answer_at_a_leaf_stays_what_it_was() {
+    let mut events: Vec<AuditEvent> = (1..=3).map(|number| on(number, "a", 1.0)).collect();
+    events[1].reason = Reason::Pending;
+    let at = |leaf| Question { at: Some(leaf), ..Question::everything() };
+    let matched = |view: &View, leaf| search_in(view, &at(leaf), 0, None).expect("a page").matched;
+    let before = view_of(&events, 2);
+    assert_eq!([1, 2, 3, 4].map(|leaf| matched(&before, leaf)), [0, 1, 1, 2]);
+    // The response that was waited for comes, and issues the event.
+    events[1] = AuditEvent { issued: Issued(LeafIndex(4), 0), ..on(2, "a", 1.0) };
+    let after = view_of(&events, 2);
+    assert_eq!([1, 2, 3, 4, 5].map(|leaf| matched(&after, leaf)), [0, 1, 1, 2, 3]);
+    let early = search_in(&after, &at(after.leaf() + 1), 0, None);
+    assert!(matches!(early, Err(QueryError::NotYet { .. })));
 }

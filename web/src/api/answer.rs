@@ -27,6 +27,8 @@ pub(crate) struct About {
     pub(crate) leaf: u64,
     /// The least leaf that is answered from: lines below it were removed by retention.
     pub(crate) least_leaf: u64,
+    /// What retention has removed, in a sentence; null: nothing.
+    pub(crate) horizon: Option<String>,
     /// How complete the trail is over the time that was asked for.
     pub(crate) coverage: Covered,
 }
@@ -53,8 +55,9 @@ impl About {
             matched,
             exact: true,
             left_out,
-            leaf: view.leaf(),
+            leaf: question.at.unwrap_or(view.leaf()),
             least_leaf: view.retention().least_leaf,
+            horizon: view.retention().sentence(),
             coverage: Covered { grade: coverage.grade, sentence: coverage.sentence() },
         })
     }
@@ -74,6 +77,10 @@ impl About {
             let value = HeaderValue::from_str(&value).expect("numbers and words of ours");
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
+        if let Some(horizon) = self.horizon.as_deref().map(HeaderValue::from_str) {
+            let horizon = horizon.expect("a sentence of ours");
+            response.headers_mut().insert(HeaderName::from_static("keytrail-horizon"), horizon);
+        }
     }
 }
 
@@ -88,12 +95,12 @@ pub(crate) struct Rows<T> {
 
 impl<T: Serialize> Rows<T> {
     /// Returns the answer in the form that is wanted.
-    pub(crate) fn respond(self, form: Form) -> Result<Response, PageError> {
+    pub(crate) fn respond(self, form: Form, width: Option<u16>) -> Result<Response, PageError> {
         let bytes = match form {
             Form::Json => json(&self.object)?,
             _ => {
                 let mut bytes = Vec::new();
-                self.table.write(form.table(None), &mut bytes)?;
+                self.table.write(form.table(width.map(usize::from)), &mut bytes)?;
                 bytes
             }
         };

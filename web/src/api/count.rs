@@ -35,6 +35,9 @@ asked! {
         /// At most so many groups, the first ones: 1000 if it is left out, 0: all of them.
         #[param(nullable = false, maximum = 100000)]
         limit: Option<usize>,
+        /// Of text: cut lines to so many columns.
+        #[param(nullable = false, maximum = 65535)]
+        width: Option<u16>,
     }
 }
 
@@ -93,7 +96,7 @@ pub(crate) async fn count(
         "" => None,
         interval => Some(step(interval, &meant)?),
     };
-    groups(app, form, meant, by, interval, limit).await
+    groups(app, form, meant, by, interval, limit, params.width).await
 }
 
 /// Count events over time
@@ -116,7 +119,7 @@ pub(crate) async fn histogram(
     }
     let interval = if params.interval.is_empty() { "1d" } else { &params.interval };
     let interval = step(interval, &meant)?;
-    groups(app, form, meant, by, Some(interval), 0).await
+    groups(app, form, meant, by, Some(interval), 0, None).await
 }
 
 async fn groups(
@@ -126,6 +129,7 @@ async fn groups(
     by: Vec<CountField>,
     interval: Option<Interval>,
     limit: usize,
+    width: Option<u16>,
 ) -> Result<Response, Problem> {
     let question = meant.question;
     let answer = app.ask(move |trail| {
@@ -137,7 +141,7 @@ async fn groups(
         let table = counts.table();
         let items = table.objects()?;
         let object = Groups { items, groups, others, notes: counts.notes, about: about.clone() };
-        Rows { about, object, table }.respond(form)
+        Rows { about, object, table }.respond(form, width)
     });
     Ok(answer.await?)
 }
@@ -214,7 +218,7 @@ pub(crate) async fn facets(
         };
         let about = About::new(&view, &question, matched, left_out)?;
         let table = table(&items);
-        Rows { about: about.clone(), object: Facets { items, about }, table }.respond(form)
+        Rows { about: about.clone(), object: Facets { items, about }, table }.respond(form, None)
     });
     Ok(answer.await?)
 }

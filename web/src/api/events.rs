@@ -37,6 +37,9 @@ asked! {
         /// Rows from the index's columns in place of whole events, whose lines are read from the ledger. CSV,
         /// Arrow and text are always rows.
         rows: bool,
+        /// Of text: cut lines to so many columns.
+        #[param(nullable = false, maximum = 65535)]
+        width: Option<u16>,
     }
 }
 
@@ -44,7 +47,7 @@ asked! {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Events {
     /// Newest first.
-    items: Items,
+    items: Vec<Item>,
     /// Asks for the events after these; null if there are none.
     #[schema(value_type = Option<String>)]
     next: Option<PageToken>,
@@ -52,12 +55,12 @@ pub(crate) struct Events {
     about: About,
 }
 
-/// Whole events, or rows.
+/// A whole event, or with `rows=true` a row.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-enum Items {
-    Events(Vec<AuditEvent>),
-    Rows(Vec<EventRow>),
+enum Item {
+    Event(Box<AuditEvent>),
+    Row(Box<EventRow>),
 }
 
 /// List events, newest first
@@ -99,7 +102,14 @@ pub(crate) async fn events(
             (Form::Ndjson, false) => {
                 whole_events(trail, view, &question, limit, after.as_ref(), out)
             }
-            _ => export::rows(view, &question, limit, after.as_ref(), form.table(None), out),
+            _ => export::rows(
+                view,
+                &question,
+                limit,
+                after.as_ref(),
+                form.table(params.width.map(usize::from)),
+                out,
+            ),
         }
     });
     Ok(answer.await?)
@@ -116,15 +126,20 @@ async fn page(
         let view = &trail.view();
         let (items, next, matched, left_out) = if rows {
             let page = search_in(view, &question, limit, after.as_ref())?;
-            (Items::Rows(page.items), page.next, page.matched, page.left_out)
+            (
+                page.items.into_iter().map(|row| Item::Row(row.into())).collect(),
+                page.next,
+                page.matched,
+                page.left_out,
+            )
         } else {
             let mut events = Vec::new();
             let page =
                 full::events_in(trail, view, &question, limit, after.as_ref(), &mut |event| {
-                    events.push(event);
+                    events.push(Item::Event(event.into()));
                     Ok::<(), PageError>(())
                 })?;
-            (Items::Events(events), page.next, page.matched, page.left_out)
+            (events, page.next, page.matched, page.left_out)
         };
         let about = About::new(view, &question, matched, left_out)?;
         let mut response = object(&Events { items, next, about: about.clone() })?;

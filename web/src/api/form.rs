@@ -59,6 +59,22 @@ impl Form {
         }
     }
 
+    /// Tells whether an answer can be had in this form.
+    ///
+    /// # Errors
+    /// It cannot: its problem.
+    pub(crate) fn one_of(self, forms: &[Form]) -> Result<(), Problem> {
+        if forms.contains(&self) {
+            return Ok(());
+        }
+        let can = FORMS.iter().filter(|(form, ..)| forms.contains(form)).map(|(.., media)| *media);
+        let can: Vec<&str> = can.collect();
+        Err(Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            format!("this answer is no table: it can be had as {}", can.join(", ")),
+        ))
+    }
+
     /// Reads the suffix, else the header. JSON is what is given to who does not mind.
     fn wanted(path: &str, accept: Option<&str>) -> Result<Form, Problem> {
         if let Some((form, ..)) = FORMS.iter().find(|(_, suffix, _)| path.ends_with(suffix)) {

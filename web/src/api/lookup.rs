@@ -6,12 +6,14 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::HeaderName;
 use axum::response::Response;
-use query::lookup::{LookUp, is_hash, look_up};
+use query::lookup::{LookUp, What, is_hash, look_up};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::object;
+use super::answer::{object, respond};
+use super::form::Form;
 use super::params::Params;
 use super::problem::Problem;
 use crate::app::App;
@@ -19,6 +21,8 @@ use crate::error::PageError;
 
 /// The most hashes of one look-up.
 const HASHES_MAX: usize = 100;
+/// The forms of an answer.
+const FORMS: [Form; 3] = [Form::Json, Form::Ndjson, Form::Text];
 /// The longest value, in bytes.
 pub(crate) const VALUE_BYTES_MAX: usize = 1 << 20;
 
@@ -64,9 +68,31 @@ pub(crate) struct LookedUp {
 ))]
 pub(crate) async fn look_up_hash(
     State(app): State<App>,
+    form: Form,
     Params(params): Params<HashParams>,
 ) -> Result<Response, Problem> {
-    object(&LookedUp { items: of_hashes(&app, vec![params.hmac]).await? }).map_err(Problem::from)
+    form.one_of(&FORMS)?;
+    respond_in(form, of_hashes(&app, vec![params.hmac]).await?)
+}
+
+/// Returns the answers in the form that is wanted, and how many of the hashes some line has.
+fn respond_in(form: Form, items: Vec<LookUp>) -> Result<Response, Problem> {
+    let found = items.iter().filter(|found| found.what != What::NotFound).count();
+    let mut response = match form {
+        Form::Text => respond(
+            form.content_type(),
+            items.iter().map(LookUp::text).collect::<String>().into_bytes(),
+        ),
+        Form::Ndjson => {
+            let lines: Result<Vec<String>, _> =
+                items.iter().map(|item| Ok(serde_json::to_string(item)? + "\n")).collect();
+            let lines = lines.map_err(|error: serde_json::Error| PageError::Trail(error.into()))?;
+            respond(form.content_type(), lines.concat().into_bytes())
+        }
+        _ => object(&LookedUp { items })?,
+    };
+    response.headers_mut().insert(HeaderName::from_static("keytrail-found"), found.into());
+    Ok(response)
 }
 
 /// Tell whose a value is
@@ -76,8 +102,10 @@ pub(crate) async fn look_up_hash(
 ))]
 pub(crate) async fn look_up_value(
     State(app): State<App>,
+    form: Form,
     body: Bytes,
 ) -> Result<Response, Problem> {
+    form.one_of(&FORMS)?;
     // What serde says of a mistake may quote the text, which may be the value.
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!(
@@ -95,7 +123,7 @@ pub(crate) async fn look_up_value(
             )));
         }
     };
-    object(&LookedUp { items: of_hashes(&app, hashes).await? }).map_err(Problem::from)
+    respond_in(form, of_hashes(&app, hashes).await?)
 }
 
 /// Asks the secrets servers for a value's hashes.

@@ -4,10 +4,12 @@ use axum::extract::State;
 use axum::response::Response;
 use jiff::Timestamp;
 use query::status::{Status, status};
+use query::table::TableError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::object;
+use super::answer::{object, respond};
+use super::form::Form;
 use super::problem::Problem;
 use crate::app::App;
 
@@ -16,9 +18,19 @@ use crate::app::App;
     (status = 200, body = Status, description = "What it holds, and how complete that is"),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
-pub(crate) async fn show_status(State(app): State<App>) -> Result<Response, Problem> {
+pub(crate) async fn show_status(State(app): State<App>, form: Form) -> Result<Response, Problem> {
+    form.one_of(&[Form::Json, Form::Ndjson, Form::Text])?;
     let data = app.host().data();
-    Ok(app.ask(move |trail| object(&status(&data, trail)?)).await?)
+    let answer = app.ask(move |trail| {
+        let status = status(&data, trail)?;
+        if form != Form::Text {
+            return object(&status);
+        }
+        let mut text = Vec::new();
+        status.write_text(&mut text).map_err(TableError::from)?;
+        Ok(respond(form.content_type(), text))
+    });
+    Ok(answer.await?)
 }
 
 /// What came of a verification.

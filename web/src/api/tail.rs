@@ -76,7 +76,7 @@ pub(crate) async fn tail(
             )
         })?),
     };
-    let Some(turn) = app.tail_turn() else {
+    let Some(turn) = app.tail_place() else {
         return Err(Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "as many live tails are open as there can be; close one, or come back",

@@ -116,7 +116,7 @@ impl Scope<'_> {
             filter,
             from: ends.map(|ends| ends.0),
             to: ends.map(|ends| ends.1),
-            all: false,
+            ..Question::everything()
         })
     }
 

@@ -86,7 +86,7 @@ fn measure(program: &Path, data: &Path, lines: u64, following: &mut Child) -> Re
 }
 
 /// Returns how many lines of the log can be searched for; nothing before there is an index.
-fn lines_indexed(program: &Path, data: &Path) -> Option<u64> {
+pub(super) fn lines_indexed(program: &Path, data: &Path) -> Option<u64> {
     let output = Command::new(program)
         .args(["status", "--format", "json", "-d"])
         .arg(data)

@@ -2,56 +2,59 @@
 
 use std::fmt::Write as _;
 
-use query::lookup::{Holder, Lease, LookUp, Mention, Token, What};
-use query::table::visible;
+use super::{Holder, Lease, LookUp, Mention, Token, What};
+use crate::table::visible;
 
 /// Paths and mentions that are shown of many.
 const SHOWN: usize = 10;
 
-/// Returns what is found.
-pub(super) fn of(answer: &LookUp) -> String {
-    let mut text = Rows::default();
-    let what = match answer.what {
-        What::Token => "a token",
-        What::Accessor => "a token's accessor",
-        What::Credential => "a credential, or a part of one",
-        What::Lease => "the id of a lease",
-        What::Value => "a value",
-        What::NotFound => "no line has it",
-    };
-    text.0 = format!("{}  {what}\n", answer.hash);
-    for shown in &answer.texts {
-        text.row("in clear", shown);
-    }
-    if let Some(given) = &answer.given {
-        text.row("given out", &of_mention(given));
-    }
-    if let Some(holder) = &answer.holder {
-        of_holder(holder, &mut text);
-    }
-    if let Some(lease) = &answer.lease {
-        of_lease(lease, &mut text);
-    }
-    if let Some(token) = &answer.token {
-        of_token(token, &mut text);
-    }
-    if answer.mentions > 0 {
-        let all = if answer.is_cut { ", the newest are read" } else { "" };
-        text.row("mentioned", &format!("by {} requests{all}", answer.mentions));
-        for mention in answer.seen.iter().take(SHOWN) {
-            text.row("", &of_mention(mention));
+impl LookUp {
+    /// Returns the answer for a person at a terminal; whatever stands in the log is made visible.
+    pub fn text(&self) -> String {
+        let answer = self;
+        let mut text = Rows::default();
+        let what = match answer.what {
+            What::Token => "a token",
+            What::Accessor => "a token's accessor",
+            What::Credential => "a credential, or a part of one",
+            What::Lease => "the id of a lease",
+            What::Value => "a value",
+            What::NotFound => "no line has it",
+        };
+        text.0 = format!("{}  {what}\n", answer.hash);
+        for shown in &answer.texts {
+            text.row("in clear", shown);
         }
-        text.more(answer.seen.len());
-    }
-    text.row(
+        if let Some(given) = &answer.given {
+            text.row("given out", &of_mention(given));
+        }
+        if let Some(holder) = &answer.holder {
+            of_holder(holder, &mut text);
+        }
+        if let Some(lease) = &answer.lease {
+            of_lease(lease, &mut text);
+        }
+        if let Some(token) = &answer.token {
+            of_token(token, &mut text);
+        }
+        if answer.mentions > 0 {
+            let all = if answer.is_cut { ", the newest are read" } else { "" };
+            text.row("mentioned", &format!("by {} requests{all}", answer.mentions));
+            for mention in answer.seen.iter().take(SHOWN) {
+                text.row("", &of_mention(mention));
+            }
+            text.more(answer.seen.len());
+        }
+        text.row(
         "searched",
         &format!(
             "{}: each device, and each enabling of one, has hashes of its own; those of others are not found here",
             answer.devices.join(", ")
         ),
     );
-    text.row("coverage", &format!("{}; answered at leaf {}", answer.coverage, answer.leaf));
-    text.0
+        text.row("coverage", &format!("{}; answered at leaf {}", answer.coverage, answer.leaf));
+        text.0
+    }
 }
 
 fn of_mention(mention: &Mention) -> String {
