@@ -141,7 +141,7 @@ pub(crate) struct QuestionArgs {
     #[arg(long)]
     pub(crate) all: bool,
     /// Only what was issued below this leaf: the answer of then, and the same whenever it is asked again
-    #[arg(long, value_name = "LEAF", conflicts_with = "url")]
+    #[arg(long, value_name = "LEAF")]
     pub(crate) at: Option<u64>,
 }
 
@@ -191,8 +191,8 @@ pub(crate) struct CountArgs {
     #[arg(long)]
     pub(crate) interval: Option<String>,
     /// The largest N groups, and how many others there are
-    #[arg(long, value_name = "N")]
-    pub(crate) top: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) top: Option<u64>,
     /// When the first and the last event of each group was
     #[arg(long, conflicts_with = "url")]
     pub(crate) first_last: bool,

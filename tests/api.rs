@@ -149,6 +149,7 @@ fn a_running_keytrail_answers_commands_as_its_data_folder_does() {
         ("count", &["", "--by", "identity,decision"]),
         ("count", &["", "--by", "decision", "--interval", "1d", "--tz", "Europe/Berlin"]),
         ("count", &["decision:denied", "--format", "json"]),
+        ("count", &["", "--by", "reason", "--at", "2000"]),
     ] {
         let local = asked(command, ["-d", folder], rest).expect(0);
         let remote = asked(command, ["--url", &url], rest).expect(0);

@@ -22,7 +22,6 @@ mod distinct;
 mod group;
 mod grouped;
 mod latency;
-mod matrix;
 mod table;
 mod top;
 
@@ -30,7 +29,6 @@ pub(crate) use self::grouped::Grouped;
 
 pub use self::distinct::{Distinct, distinct_in};
 pub use self::latency::Latency;
-pub use self::matrix::{CELLS_MAX, Matrix, MatrixRow};
 pub use self::top::Others;
 
 use self::group::Grouper;

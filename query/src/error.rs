@@ -79,17 +79,6 @@ pub enum QueryError {
         /// The limit.
         limit: usize,
     },
-    /// Not what a matrix is made of.
-    #[error("a matrix has two or three fields and no interval")]
-    NoMatrix,
-    /// More cells than can be held.
-    #[error(
-        "the matrix has more than {limit} cells; narrow the filter, or ask for the groups in rows"
-    )]
-    Cells {
-        /// The limit.
-        limit: usize,
-    },
     /// The same field twice.
     #[error("{0} is named twice")]
     FieldTwice(&'static str),

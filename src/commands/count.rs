@@ -39,7 +39,7 @@ pub(crate) fn run(args: CountArgs) -> Result<(), Failure> {
     let measures = Measures { seen: args.first_last, latency: args.latency };
     let mut counts = measure_in(&view, &question, &by, interval.as_ref(), measures)?;
     if let Some(top) = args.top {
-        counts = counts.top(top);
+        counts = counts.top(usize::try_from(top).unwrap_or(usize::MAX));
     }
     counts.table().write(form(args.format), stdout())?;
     for note in &counts.notes {
@@ -54,10 +54,11 @@ pub(crate) fn run(args: CountArgs) -> Result<(), Failure> {
 
 /// Asks a running keytrail.
 fn ask(running: &Running, args: &CountArgs) -> Result<(), Failure> {
-    let by = args.by.join(",");
-    let interval = args.interval.as_deref().unwrap_or_default();
-    let limit = args.top.unwrap_or(0).to_string();
-    let own = [("by", &*by), ("interval", interval), ("limit", &*limit)];
+    let own = [
+        ("by", args.by.join(",")),
+        ("interval", args.interval.clone().unwrap_or_default()),
+        ("limit", args.top.unwrap_or(0).to_string()),
+    ];
     let parameters = [&args.question.parameters()[..], &own].concat();
     let told = running.print("count", args.format, &parameters, &args.question.filter)?;
     told.iter().for_each(|told| tell(told, None));

@@ -11,13 +11,14 @@ use crate::failure::Failure;
 
 impl QuestionArgs {
     /// Returns the question as a running keytrail is asked it.
-    pub(crate) fn parameters(&self) -> [(&str, &str); 5] {
+    pub(crate) fn parameters(&self) -> [(&'static str, String); 6] {
         [
-            ("q", &self.filter),
-            ("from", self.from.as_deref().unwrap_or_default()),
-            ("to", self.to.as_deref().unwrap_or_default()),
-            ("tz", &self.tz),
-            ("all", if self.all { "true" } else { "" }),
+            ("q", self.filter.clone()),
+            ("from", self.from.clone().unwrap_or_default()),
+            ("to", self.to.clone().unwrap_or_default()),
+            ("tz", self.tz.clone()),
+            ("all", if self.all { "true".to_owned() } else { String::new() }),
+            ("at", self.at.map(|at| at.to_string()).unwrap_or_default()),
         ]
     }
 

@@ -62,7 +62,7 @@ impl Running {
         &self,
         path: &str,
         format: Format,
-        parameters: &[(&str, &str)],
+        parameters: &[(&str, String)],
         filter: &str,
     ) -> Result<Option<Told>, Failure> {
         let mut query = form_urlencoded::Serializer::new(String::new());

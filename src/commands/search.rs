@@ -55,8 +55,8 @@ pub(crate) fn run(args: SearchArgs) -> Result<(), Failure> {
 
 /// Asks a running keytrail.
 fn ask(running: &Running, args: &SearchArgs) -> Result<(), Failure> {
-    let limit = args.limit.to_string();
-    let parameters = [&args.question.parameters()[..], &[("limit", &*limit)]].concat();
+    let limit = [("limit", args.limit.to_string())];
+    let parameters = [&args.question.parameters()[..], &limit].concat();
     let told = running.print("events", args.format, &parameters, &args.question.filter)?;
     let shown = (args.limit > 0).then_some(args.limit as u64);
     told.iter().for_each(|told| tell(told, shown));

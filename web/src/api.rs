@@ -25,6 +25,7 @@ mod count;
 mod events;
 mod form;
 mod lookup;
+mod matrix;
 mod params;
 mod problem;
 mod proof;
@@ -55,6 +56,7 @@ const BODY_BYTES_MAX: usize = 7 * VALUE_BYTES_MAX;
         count::count,
         count::histogram,
         count::facets,
+        matrix::matrix,
         lookup::look_up_hash,
         lookup::look_up_value,
         status::show_status,
@@ -99,6 +101,7 @@ pub(crate) fn routes() -> Router<App> {
     let router = in_every_form(router, "/api/v1/events", &get(events::events));
     let router = in_every_form(router, "/api/v1/count", &get(count::count));
     let router = in_every_form(router, "/api/v1/histogram", &get(count::histogram));
+    let router = in_every_form(router, "/api/v1/matrix", &get(matrix::matrix));
     let router = in_every_form(router, "/api/v1/facets", &get(count::facets));
     router
         .route(

@@ -21,6 +21,8 @@ const QUESTIONS_MAX: usize = 4;
 const EXPORTS_MAX: usize = 2;
 /// Live tails at once.
 const TAILS_MAX: usize = 16;
+/// Questions that wait for their place: who comes when so many wait is told at once to come back.
+const WAITING_MAX: usize = 64;
 /// How long a question waits for its place.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a question may take once it has its place: with the queue less than a page may take, so that the
@@ -34,6 +36,7 @@ pub(crate) struct App {
     trail: Trail,
     host: Arc<dyn Host>,
     questions: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
     exports: Arc<Semaphore>,
     tails: Arc<Semaphore>,
 }
@@ -46,6 +49,7 @@ impl App {
             trail,
             host,
             questions: Arc::new(Semaphore::new((cores - 1).clamp(1, QUESTIONS_MAX))),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
         }
@@ -69,7 +73,7 @@ impl App {
         &self,
         question: impl FnOnce(&Trail) -> Result<T, PageError> + Send + 'static,
     ) -> Result<T, PageError> {
-        let place = place(&self.questions).await?;
+        let place = self.place(&self.questions).await?;
         let turn = Turn::of(QUESTION_TIMEOUT);
         let trail = self.trail.within(turn.clone());
         let waiting = Waiting(turn);
@@ -93,13 +97,21 @@ impl App {
         &self,
         write: impl FnOnce(&Trail) + Send + 'static,
     ) -> Result<(), PageError> {
-        let place = place(&self.exports).await?;
+        let place = self.place(&self.exports).await?;
         let trail = self.trail.clone();
         tokio::task::spawn_blocking(move || {
             write(&trail);
             drop(place);
         });
         Ok(())
+    }
+}
+
+impl App {
+    async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PageError> {
+        let _waiting = self.waiting.try_acquire().map_err(|_full| PageError::Busy)?;
+        let place = timeout(QUEUE_TIMEOUT, Arc::clone(places).acquire_owned()).await;
+        Ok(place.map_err(|_elapsed| PageError::Busy)?.expect("never closed"))
     }
 }
 
@@ -110,11 +122,6 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.cancel();
     }
-}
-
-async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PageError> {
-    let place = timeout(QUEUE_TIMEOUT, Arc::clone(places).acquire_owned()).await;
-    Ok(place.map_err(|_elapsed| PageError::Busy)?.expect("never closed"))
 }
 
 /// Takes up what was written since. If that fails, what was seen before is still true up to its leaf,

@@ -103,8 +103,6 @@ impl From<QueryError> for PageError {
             | QueryError::Groups { .. }
             | QueryError::NotYet { .. }
             | QueryError::Memory { .. }
-            | QueryError::Cells { .. }
-            | QueryError::NoMatrix
             | QueryError::Fields { .. }
             | QueryError::FieldTwice(_)
             | QueryError::NoColumn(_)

@@ -271,20 +271,6 @@ proptest! {
             prop_assert_eq!(each, &count_in(&view, &question, &[*field], None).expect("counts"));
         }
 
-        if names.len() > 1 {
-            let matrix = counts.matrix().expect("a matrix");
-            let mut cells = BTreeMap::new();
-            for row in &matrix.rows {
-                prop_assert_eq!(row.total, row.counts.iter().sum::<u64>());
-                let values = CountRow { values: row.values.clone(), ..CountRow::default() };
-                for (value, &count) in matrix.values.iter().zip(&row.counts).filter(|(_, count)| **count > 0) {
-                    cells.insert([keys(&matrix.columns, &values), vec![value.clone()]].concat(), count);
-                }
-            }
-            let wanted: BTreeMap<_, _> = expected.iter().map(|(key, of)| (key.clone(), of.len() as u64)).collect();
-            prop_assert_eq!(cells, wanted);
-        }
-
         if !names.contains(&field) {
             let distinct = distinct_in(&view, &question, by(&[field])[0], &fields, None).expect("a count");
             let of = |events: &[&AuditEvent]| {

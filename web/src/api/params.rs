@@ -52,6 +52,9 @@ macro_rules! asked {
             pub(crate) tz: String,
             /// Also what counts leave out: copies of other audit devices, handed-on, late and system events.
             pub(crate) all: bool,
+            /// Only events that a leaf below this one issued, so that the answer stays what it is.
+            #[param(nullable = false)]
+            pub(crate) at: Option<u64>,
             $($(#[$field_meta])* pub(crate) $field: $type,)*
         }
 
@@ -59,7 +62,7 @@ macro_rules! asked {
             /// Returns what is meant.
             fn meant(&self) -> Result<$crate::api::params::Meant, $crate::api::problem::Problem> {
                 let typed = [&*self.q, &*self.from, &*self.to, &*self.tz];
-                $crate::api::params::Meant::new(typed, self.all)
+                $crate::api::params::Meant::new(typed, self.all, self.at)
             }
         }
     };
@@ -75,12 +78,16 @@ pub(crate) struct Meant {
 
 impl Meant {
     /// Reads filter, from, to and zone as they were typed.
-    pub(crate) fn new([q, from, to, tz]: [&str; 4], all: bool) -> Result<Meant, Problem> {
+    pub(crate) fn new(
+        [q, from, to, tz]: [&str; 4],
+        all: bool,
+        at: Option<u64>,
+    ) -> Result<Meant, Problem> {
         let now = Timestamp::now();
         let filter = Filter::parse(q, now).map_err(NotUnderstood::Filter)?;
         let period = Period::new(None, given(from), given(to), given(tz), now)
             .map_err(NotUnderstood::Time)?;
-        let question = Question { filter, from: period.from, to: period.to, all, at: None };
+        let question = Question { filter, from: period.from, to: period.to, all, at };
         Ok(Meant { question, period })
     }
 }

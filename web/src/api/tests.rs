@@ -101,6 +101,7 @@ async fn mistakes_are_problems_that_name_their_place() {
         ("events?nope=1", 400, "status", json!(400)),
         ("lines/18446744073709551615", 404, "status", json!(404)),
         ("proofs/leaf/99999999", 404, "status", json!(404)),
+        ("count?at=99999999", 400, "status", json!(400)),
         ("events/0", 404, "status", json!(404)),
         ("nothing", 404, "status", json!(404)),
         ("lookup?hmac=abc", 400, "parameter", json!("hmac")),
