@@ -28,6 +28,11 @@ use clap::Parser;
 use crate::args::{Args, Command};
 use crate::failure::Failure;
 
+/// An import makes and frees some hundred strings a line, many on one thread and freed on another, where the C library's
+/// allocator takes a lock: with this one it takes a sixth less CPU.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     logging::install();
