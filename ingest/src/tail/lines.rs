@@ -151,6 +151,8 @@ impl<R: Read> LeafStream<R> {
     fn fill(&mut self) -> bool {
         let wanted = self.chunk_bytes.min(self.leaf_bytes_max - self.rest.len());
         let before = self.rest.len();
+        // At once: growing on the way copies all of it again and again. One byte more tells the end of the input.
+        self.rest.reserve_exact(wanted + 1);
         // What came before an error stays in `rest`.
         if let Err(error) = (&mut self.input).take(wanted as u64).read_to_end(&mut self.rest) {
             self.failure = Some(error);
