@@ -8,6 +8,7 @@
 //! `null` and `{}` are absent, an unknown field is passed over, and a field of an unexpected type is
 //! passed over and remembered. Nothing here panics or recurses without bound.
 
+mod clear;
 mod data;
 mod entry;
 mod field;
@@ -18,6 +19,7 @@ mod time;
 
 use std::borrow::Cow;
 
+pub use clear::logs_clear_tokens;
 pub use data::{Data, DataFacts, HMACS_MAX, KEYS_MAX, Keys};
 pub use entry::{
     AuditEntry, Auth, GrantingPolicy, Lease, Namespace, PolicyResults, Request, Response, WrapInfo,
@@ -112,32 +114,6 @@ pub fn split(line: &[u8]) -> Result<Split<'_>, &'static str> {
     let found = find::entry(line)?;
     Ok(Split { before: found.before, torn: found.peek.torn_prefix, json: found.json })
 }
-
-/// Tells whether the device that wrote this line hashes nothing (`log_raw`): a token in clear, or on the
-/// request line of a login, which has no token, the credential itself.
-pub fn logs_clear_tokens(line: &[u8]) -> bool {
-    let Decoded::Entry(entry) = decode(line) else { return false };
-    if entry.tokens().any(|token| !looks_hashed(token)) {
-        return true;
-    }
-    let is_login = entry
-        .request
-        .path
-        .as_ref()
-        .is_some_and(|path| path.starts_with("auth/") && path.contains("/login"));
-    is_login
-        && entry
-            .request
-            .data
-            .facts()
-            .clear_strings
-            .iter()
-            .any(|key| CREDENTIAL_KEYS.contains(&key.as_str()))
-}
-
-/// Keys of login bodies whose strings no server leaves in clear unless it hashes nothing.
-const CREDENTIAL_KEYS: &[&str] =
-    &["password", "jwt", "secret_id", "token", "passcode", "pkcs7", "signature"];
 
 #[cfg(test)]
 mod tests;

@@ -386,6 +386,35 @@ impl Standing {
 }
 
 impl Uid {
+    /// Returns the uid of the event of a request with an id; if it is late, of its response alone.
+    pub fn of_request(cluster: &str, node: &str, request_id: &str, is_late: bool) -> Uid {
+        let late = if is_late { "late" } else { "" };
+        Uid::of_parts([cluster, node, "id", request_id, late].map(str::as_bytes))
+    }
+
+    /// Returns the uid of the event of lines without a request id.
+    pub fn of_lines<'a>(
+        cluster: &'a str,
+        node: &'a str,
+        lines: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Uid {
+        Uid::of_parts([cluster, node, "line"].map(str::as_bytes).into_iter().chain(lines))
+    }
+
+    fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Uid {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Uid::of_hash(&hash.finalize().into())
+    }
+
+    fn of_hash(hash: &[u8; 32]) -> Uid {
+        let (first, _) = hash.split_at(16);
+        Uid(first.try_into().expect("half of 32 bytes"))
+    }
+
     /// Returns the uid of two halves, each of eight bytes as a number, big endian.
     pub fn of_halves(high: u64, low: u64) -> Uid {
         Uid((u128::from(high) << 64 | u128::from(low)).to_be_bytes())
@@ -403,9 +432,7 @@ impl Uid {
         let mut hash = Sha256::new();
         hash.update(self.0);
         hash.update(device);
-        let hash: [u8; 32] = hash.finalize().into();
-        let (first, _) = hash.split_at(16);
-        Uid(first.try_into().expect("half of 32 bytes"))
+        Uid::of_hash(&hash.finalize().into())
     }
 }
 

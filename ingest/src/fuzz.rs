@@ -22,7 +22,7 @@ pub fn line(line: &[u8]) {
     let peeked = peek(line);
     match (&peeked, decode(line), split(line)) {
         (Peeked::Entry(peek), Decoded::Entry(entry), Ok(split)) => {
-            assert_eq!(peek.request_id, entry.request.id, "peek and decode read two ids");
+            assert_eq!(*peek, entry.peek(), "peek and decode read two things");
             assert_eq!(peek.torn_prefix, split.torn, "peek and split see two tears");
             // What stands before the entry, the entry, and nothing else: no byte is lost.
             let rest = line.strip_prefix(split.before).expect("it stands before");

@@ -21,12 +21,14 @@ mod payload;
 mod reader;
 pub mod schema;
 mod uids;
+mod values;
 mod writer;
 
 pub use find::Indexed;
 pub use payload::CommitPayload;
 pub use reader::{EventIndex, OpenLine, Snapshot};
 pub use uids::Uids;
+pub use values::Values;
 pub use writer::IndexWriter;
 
 /// What went wrong with the index.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::coverage::{self, Coverage};
-use crate::decode::{self, Peeked};
+use crate::decode::{self, Decoded};
 use crate::event::{Issued, Standing, Uid};
 use crate::index::{CommitPayload, IndexError, IndexWriter, OpenLine, Snapshot};
 use crate::ledger::{LedgerError, LedgerReader, ReadBatch, Stream};
@@ -28,18 +28,22 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod tip;
+mod window;
 
 use self::devices::{Devices, is_better};
-use self::recent::Recent;
+use self::recent::{Line, Recent};
 use self::sources::Sources;
 use self::state::{State, restore, stored, stored_retention};
 use self::tip::Tip;
+use self::window::Window;
 
 pub use self::state::GrowingCoverage;
 pub(crate) use self::state::retention_of;
 
 /// Events between two commits of a long run: smaller commits cost more merging than they save.
 const EVENTS_PER_COMMIT: u64 = 100_000;
+/// The same where nobody waits for the answers: a commit leaves a segment that is not full.
+const BULK_EVENTS_PER_COMMIT: u64 = 500_000;
 
 /// Why indexing stopped.
 #[derive(Debug, Error)]
@@ -85,6 +89,7 @@ pub struct Indexer {
     /// The last batch that was read.
     tip: Option<Tip>,
     uncommitted: u64,
+    events_per_commit: u64,
     issues: Vec<Issue>,
 }
 
@@ -152,8 +157,19 @@ impl Indexer {
             next: 0,
             tip: None,
             uncommitted: 0,
+            events_per_commit: EVENTS_PER_COMMIT,
             issues: Vec::new(),
         }
+    }
+
+    /// Takes what it needs to be fast in a run that ends: more memory, and commits that are further apart.
+    ///
+    /// # Errors
+    /// As [`Indexer::open`].
+    pub fn in_bulk(mut self) -> Result<Indexer, IndexerError> {
+        self.index = self.index.in_bulk()?;
+        self.events_per_commit = BULK_EVENTS_PER_COMMIT;
+        Ok(self)
     }
 
     /// Returns the nodes that were declared last, as far as the ledger has been read.
@@ -188,7 +204,7 @@ impl Indexer {
     }
 
     /// Indexes what the ledger holds now. `progress` is called after each batch with the leaves read so
-    /// far; when it returns false, reading ends early. Commits each 100,000 events, not at the end.
+    /// far; when it returns false, reading ends early. Commits each 100,000 events, in bulk each 500,000, not at the end.
     ///
     /// # Errors
     /// The ledger cannot be read or the index not written.
@@ -228,7 +244,7 @@ impl Indexer {
             }
             self.next = end;
             self.drop_removed()?;
-            if self.uncommitted >= EVENTS_PER_COMMIT {
+            if self.uncommitted >= self.events_per_commit {
                 self.commit()?;
             }
             if !progress(end) {
@@ -245,7 +261,7 @@ impl Indexer {
     pub fn commit(&mut self) -> Result<(), IndexerError> {
         let mut issues = std::mem::take(&mut self.issues);
         self.pairing.document_pending(&mut issues);
-        self.write(&mut issues)?;
+        self.write(&mut issues, &mut Window::default())?;
         self.issues = issues;
         let state = State {
             sources: self.sources.names.iter().map(ToString::to_string).collect(),
@@ -306,7 +322,7 @@ impl Indexer {
                 replaces: false,
             });
         }
-        self.write(&mut issues)?;
+        self.write(&mut issues, &mut Window::default())?;
         self.count_copies_of(&gone, least)?;
         self.dropped_to = least.0;
         self.commit()
@@ -349,7 +365,7 @@ impl Indexer {
                 );
             }
         }
-        self.write(&mut issues)
+        self.write(&mut issues, &mut Window::default())
     }
 
     /// Waits for merges and closes the index; what was not committed is read again next time.
@@ -378,41 +394,37 @@ impl Indexer {
         let batch = Arc::new(batch);
         self.recent.push(Arc::clone(&batch));
         let mut issues = std::mem::take(&mut self.issues);
-        for (leaf, line) in (batch.header.first_leaf.0 + 1..).map(LeafIndex).zip(batch.lines.iter())
-        {
-            let peeked = decode::peek(line);
+        let first_line = LeafIndex(batch.header.first_leaf.0 + 1);
+        let mut window = Window::at(first_line);
+        for (leaf, line) in (first_line.0..).map(LeafIndex).zip(batch.lines.iter()) {
+            let (entry, undecodable) = match decode::decode(line) {
+                Decoded::Entry(entry) => (Some(entry), None),
+                Decoded::Undecodable(why) => (None, Some(why)),
+            };
+            let peek = entry.as_ref().map(|entry| entry.peek());
             self.coverage.line(&coverage::Line {
                 source,
                 reader: batch.header.reader,
                 leaf,
                 arrived_unix_ns: batch.header.arrived_unix_ns,
                 bytes: line,
-                entry: match &peeked {
-                    Peeked::Entry(peek) => Some(peek),
-                    Peeked::Undecodable(_) => None,
-                },
+                entry: peek.as_ref(),
             });
-            match peeked {
-                Peeked::Entry(peek) => {
-                    if peek.torn_prefix {
-                        self.index.add_undecodable(
-                            &self.sources.names[source as usize],
-                            leaf,
-                            "torn piece of an entry before a whole one",
-                        )?;
-                    }
-                    self.pairing.line(source, batch.header.reader, leaf, &peek, &mut issues);
-                }
-                Peeked::Undecodable(why) => {
-                    self.index.add_undecodable(&self.sources.names[source as usize], leaf, why)?;
-                    self.uncommitted += 1;
-                }
+            let name = &self.sources.names[source as usize];
+            if let Some(why) = undecodable {
+                self.index.add_undecodable(name, leaf, why)?;
+                self.uncommitted += 1;
             }
-            if issues.len() >= 1_000 {
-                self.write(&mut issues)?;
+            if let Some(peek) = &peek {
+                if peek.torn_prefix {
+                    let why = "torn piece of an entry before a whole one";
+                    self.index.add_undecodable(name, leaf, why)?;
+                }
+                self.pairing.line(source, batch.header.reader, leaf, peek, &mut issues);
             }
+            window.push(line, entry);
+            self.write(&mut issues, &mut window)?;
         }
-        self.write(&mut issues)?;
         self.issues = issues;
         self.write_coverage(batch.header.first_leaf)
     }
@@ -430,7 +442,7 @@ impl Indexer {
                     let source = self.sources.number(&source, leaf)?;
                     let mut issues = std::mem::take(&mut self.issues);
                     self.pairing.tick(source, TICKED, leaf, idle_ns, &mut issues);
-                    self.write(&mut issues)?;
+                    self.write(&mut issues, &mut Window::default())?;
                     self.issues = issues;
                 }
                 Fact::Gap { source, why, .. } => {
@@ -456,9 +468,13 @@ impl Indexer {
     }
 
     /// Normalises and adds what pairing issued, and leaves `issues` empty.
-    fn write(&mut self, issues: &mut Vec<Issue>) -> Result<(), IndexerError> {
+    fn write(
+        &mut self,
+        issues: &mut Vec<Issue>,
+        window: &mut Window<'_>,
+    ) -> Result<(), IndexerError> {
         for issue in issues.drain(..) {
-            let Some((made, state)) = self.made(&issue)? else { continue };
+            let Some((made, state)) = self.made(&issue, window)? else { continue };
             if self.sources.devices(issue.source).len() > 1 {
                 self.add_of_shared(&issue, made, state)?;
             } else {
@@ -498,7 +514,9 @@ impl Indexer {
             return self.add(made, state, Standing::Copy, false);
         }
         self.index.remove(uid);
-        if let Some((copy, state)) = self.made(&counting.issue(its, false))? {
+        if let Some((copy, state)) =
+            self.made(&counting.issue(its, false), &mut Window::default())?
+        {
             self.add(copy, state, Standing::Copy, false)?;
         }
         self.devices.counts(&made.event, state);
@@ -512,23 +530,27 @@ impl Indexer {
         standing: Standing,
         replaces: bool,
     ) -> Result<(), IndexerError> {
-        let Normalised { mut event, learned, token_name } = made;
+        let Normalised { mut event, learned } = made;
         event.stand(standing);
         let learned: Vec<_> =
             learned.into_iter().map(|learned| (learned.hash, learned.text)).collect();
-        let token_name = token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
-        self.index.add(&event, state, &learned, token_name, replaces)?;
+        self.index.add(&event, state, &learned, replaces)?;
         self.uncommitted += 1;
         Ok(())
     }
 
     /// Makes an event of its lines; none if retention removed them.
-    fn made(&self, issue: &Issue) -> Result<Option<(Normalised, pairing::State)>, IndexerError> {
+    fn made(
+        &self,
+        issue: &Issue,
+        window: &mut Window<'_>,
+    ) -> Result<Option<(Normalised, pairing::State)>, IndexerError> {
         let mut state = issue.state;
-        let [request, response] = [issue.request, issue.response].map(|leaf| {
-            leaf.map(|leaf| self.recent.line(&self.ledger, leaf).map(|line| (leaf, line)))
-        });
-        let request = match request.transpose() {
+        let mut find = |leaf: LeafIndex| match window.take(leaf) {
+            Some((line, entry)) => Ok((leaf, Line::Here(line), entry)),
+            None => Ok((leaf, self.recent.line(&self.ledger, leaf)?, None)),
+        };
+        let mut request = match issue.request.map(&mut find).transpose() {
             // Its tombstone has yet to be read, and will drop what else it finds.
             Err(LedgerError::Removed { .. }) if issue.response.is_none() => return Ok(None),
             Err(LedgerError::Removed { .. }) => {
@@ -537,18 +559,27 @@ impl Indexer {
             }
             request => request?,
         };
-        let response = match response.transpose() {
+        let mut response = match issue.response.map(&mut find).transpose() {
             Err(LedgerError::Removed { .. }) => return Ok(None),
             response => response?,
         };
+        let read = [&mut request, &mut response].map(|line| line.as_mut()?.2.take());
+        let lines = [&request, &response].map(|line| {
+            let (leaf, line, _) = line.as_ref()?;
+            Some((*leaf, line.bytes()))
+        });
         let parts = Parts {
             source: &self.sources.names[issue.source as usize],
             origin: &self.origin,
-            request: request.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
-            response: response.as_ref().map(|(leaf, line)| (*leaf, line.bytes())),
+            request: lines[0],
+            response: lines[1],
             state,
             issued: issue.issued,
         };
-        Ok(Some((normalise::event(&parts, self.rules), state)))
+        let [request, response] = read;
+        let entry = |line: Option<(LeafIndex, _)>| normalise::entry(line?.1);
+        let entries =
+            [request.or_else(|| entry(parts.request)), response.or_else(|| entry(parts.response))];
+        Ok(Some((normalise::event_of_entries(&parts, entries, self.rules), state)))
     }
 }

@@ -21,9 +21,9 @@ pub use rules::Rules;
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
-use crate::decode::{Auth, DataFacts, HMACS_MAX, KEYS_MAX, looks_hashed, parse_time};
+use crate::decode::{
+    AuditEntry, Auth, DataFacts, Decoded, HMACS_MAX, KEYS_MAX, decode, looks_hashed, parse_time,
+};
 use crate::event::{AuditEvent, Decision, Flag, Issued, IssuedToken, Reason, Uid};
 use crate::pairing::State;
 use crate::source::{LeafIndex, SourceId};
@@ -60,8 +60,6 @@ pub struct Normalised {
     pub event: AuditEvent,
     /// Hashes whose text is shown.
     pub learned: Vec<Learned>,
-    /// A token's hash, and the name of who holds it.
-    pub token_name: Option<(String, String)>,
 }
 
 /// A hash whose text one event shows.
@@ -75,11 +73,27 @@ pub struct Learned {
 
 /// Makes the event of these lines.
 pub fn event(parts: &Parts<'_>, rules: &Rules) -> Normalised {
-    let lines = Lines::read(
-        parts.request.map(|(_, line)| line),
-        parts.response.map(|(_, line)| line),
-        parts.state,
-    );
+    let entries = [parts.request, parts.response].map(|line| entry(line?.1));
+    event_of_entries(parts, entries, rules)
+}
+
+/// Returns the entry of a line, if it holds one.
+pub fn entry(line: &[u8]) -> Option<Box<AuditEntry<'_>>> {
+    match decode(line) {
+        Decoded::Entry(entry) => Some(entry),
+        Decoded::Undecodable(_) => None,
+    }
+}
+
+/// Makes the same event for one who has read the lines already: `entries` are what [`entry`] says of the request and
+/// the response.
+pub fn event_of_entries<'a>(
+    parts: &Parts<'a>,
+    entries: [Option<Box<AuditEntry<'a>>>; 2],
+    rules: &Rules,
+) -> Normalised {
+    let [request, response] = entries;
+    let lines = Lines::of(request, response, parts.state);
     let login = login::login(&lines);
     let verdict = decision::decide(&lines, login);
     let Verdict(decision, reason, outcome) = verdict;
@@ -99,7 +113,6 @@ pub fn event(parts: &Parts<'_>, rules: &Rules) -> Normalised {
     let (remote_address, remote_port) = remote(&lines);
     let request_id = lines.first(|entry| entry.request.id.as_deref()).map(text);
     let learned = learned::learned(&lines, has_logged_in);
-    let token_name = identity.token.clone().zip(identity.name.clone());
     let event = AuditEvent {
         uid: uid(parts, request_id.as_deref()),
         leaves: [parts.request, parts.response]
@@ -146,34 +159,17 @@ pub fn event(parts: &Parts<'_>, rules: &Rules) -> Normalised {
         action: action.word,
         object: action.object.as_deref().map(text),
     };
-    Normalised { event, learned, token_name }
+    Normalised { event, learned }
 }
 
 /// 128 bits of SHA-256 over cluster, node, request id and lateness; without an id, over the raw line.
 fn uid(parts: &Parts<'_>, request_id: Option<&str>) -> Uid {
-    let late: &[u8] = if parts.state == State::Late { b"late" } else { b"" };
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(bytes);
-    };
-    part(parts.source.cluster.as_bytes());
-    part(parts.source.node.as_bytes());
+    let SourceId { cluster, node, .. } = parts.source;
+    let lines = || [parts.request, parts.response].into_iter().flatten().map(|(_, line)| line);
     match request_id {
-        Some(id) => {
-            part(b"id");
-            part(id.as_bytes());
-            part(late);
-        }
-        None => {
-            part(b"line");
-            [parts.request, parts.response]
-                .into_iter()
-                .flatten()
-                .for_each(|(_, line)| part(line.trim_ascii_end()));
-        }
+        Some(id) => Uid::of_request(cluster, node, id, parts.state == State::Late),
+        None => Uid::of_lines(cluster, node, lines().map(<[u8]>::trim_ascii_end)),
     }
-    Uid(rules::first_16(&hash.finalize()))
 }
 
 fn action(lines: &Lines<'_>, login: Option<Login<'_>>, verdict: Verdict, rules: &Rules) -> Action {

@@ -32,6 +32,8 @@ use live::Live;
 
 /// Batches between tail and ledger; a batch is about 1 MiB.
 const QUEUE_BATCHES: usize = 8;
+/// The same for an import, whose batches are of about 4 MiB.
+const IMPORT_QUEUE_BATCHES: usize = 2;
 
 /// Why the line stopped.
 #[derive(Debug, Error)]
@@ -298,10 +300,10 @@ pub fn import(
 ) -> Result<Imported, PipelineError> {
     let mut ledger = Ledger::open(data, &source.cluster)?;
     let reader = ledger.reader()?;
-    let indexer = Indexer::open(&index_dir(data), reader.clone(), Rules::builtin())?;
+    let indexer = Indexer::open(&index_dir(data), reader.clone(), Rules::builtin())?.in_bulk()?;
     let durable = Durable::default();
     durable.set(ledger.size());
-    let (to_ledger, items) = sync_channel(QUEUE_BATCHES);
+    let (to_ledger, items) = sync_channel(IMPORT_QUEUE_BATCHES);
     let allow_raw = if allow_raw { vec![source.clone()] } else { Vec::new() };
     let options = RecordOptions {
         reader: Reader::Import,
@@ -391,7 +393,7 @@ pub fn rebuild(data: &Path, progress: &dyn Fn(Progress)) -> Result<u64, Pipeline
         Err(error) => return Err(error.into()),
     };
     let size = reader.size();
-    let mut indexer = Indexer::begin_anew(&index_dir(data), reader, Rules::builtin())?;
+    let mut indexer = Indexer::begin_anew(&index_dir(data), reader, Rules::builtin())?.in_bulk()?;
     indexer.catch_up(&mut |done| {
         progress(Progress::Indexing(done, size));
         true

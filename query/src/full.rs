@@ -143,12 +143,17 @@ pub(crate) fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError>
     let mut found = None;
     for in_segment in Scan::new(view, &query)?.segments() {
         let segment = in_segment.number;
+        let mut documents = Vec::new();
+        in_segment.each(|document| documents.push(document))?;
+        if documents.is_empty() {
+            continue;
+        }
         let uids = Uids::open(in_segment.segment)?;
-        in_segment.each(|document| {
-            if uids.of(document) == uid {
+        for document in documents {
+            if uids.of(document).map_err(tantivy::TantivyError::from)? == uid {
                 found = Some(Address { segment, document });
             }
-        })?;
+        }
     }
     Ok(found)
 }

@@ -154,7 +154,21 @@ impl View {
     /// # Errors
     /// The index cannot be read.
     pub fn token_names(&self, token: &str) -> Result<BTreeSet<String>, QueryError> {
-        self.other_halves(self.fields().token_name, token)
+        let mut names = BTreeSet::new();
+        let query = exact(self.fields().token, &value(token));
+        for in_segment in Scan::new(self, &*query)?.segments() {
+            let Some(column) = in_segment.segment.fast_fields().str("identity_name")? else {
+                continue;
+            };
+            let mut ordinals = BTreeSet::new();
+            in_segment.each(|document| ordinals.extend(column.term_ords(document)))?;
+            for ordinal in ordinals {
+                let mut name = String::new();
+                column.ord_to_str(ordinal, &mut name).map_err(tantivy::TantivyError::from)?;
+                names.insert(name);
+            }
+        }
+        Ok(names)
     }
 
     /// Returns who a refused token belonged to; the first in the alphabet if lines name several.

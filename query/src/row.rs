@@ -81,8 +81,9 @@ macro_rules! texts {
             fn row(&mut self, document: DocId) -> std::io::Result<EventRow> {
                 let place = self.places.of(document);
                 let completed = first(&self.completed, document);
+                let request_id = self.request_id.first(document)?;
                 Ok(EventRow {
-                    uid: self.uids.of(document),
+                    uid: self.uids.of_request(document, request_id.as_deref()),
                     time: place.time.map(rfc3339),
                     time_unix_ns: place.time,
                     completed: completed.map(rfc3339),

@@ -11,11 +11,10 @@ use crate::filter::{Filter, Sets};
 use crate::history::View;
 use crate::question::Question;
 
-/// What a line teaches beside its event: hashes and texts, a token and its holder.
+/// What a line teaches beside its event: hashes and texts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taught {
     pub(crate) learned: Vec<(String, String)>,
-    pub(crate) token_name: Option<(String, String)>,
 }
 
 /// Returns the view of an index that holds these events, in segments of `segment` documents.
@@ -35,9 +34,7 @@ pub(crate) fn view_taught(events: &[(AuditEvent, Taught)], segment: usize) -> Vi
         for (event, taught) in part {
             let state =
                 if event.reason == Reason::Pending { State::Pending } else { State::Answered };
-            let holder =
-                taught.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
-            writer.add(event, state, &taught.learned, holder, false).expect("added");
+            writer.add(event, state, &taught.learned, false).expect("added");
         }
         writer.commit(covering(number)).expect("a commit");
     }

@@ -250,7 +250,8 @@ fn read(
             );
             let node = read(&mut node)?.unwrap_or_default();
             let token = read(&mut token)?;
-            let (uid, place) = (uids.of(document), places.of(document));
+            let uid = uids.of(document).map_err(TantivyError::from)?;
+            let place = places.of(document);
             let event = place.time.map(|time| Candidate { uid, place, time, node, token });
             each(common, event.ok_or(uid));
         }

@@ -242,7 +242,8 @@ fn compare_index(data: &Path) -> Result<Vec<String>, Failure> {
         .tempdir_in(data)
         .context("no room for a second index")?;
     let ledger = LedgerReader::open(data)?;
-    let mut fresh = Indexer::open(&fresh_dir.path().join("index"), ledger, Rules::builtin())?;
+    let mut fresh =
+        Indexer::open(&fresh_dir.path().join("index"), ledger, Rules::builtin())?.in_bulk()?;
     let trail = Trail::open(data)?;
     let covered = trail.view().leaf();
     let bar = count_bar("indexing");

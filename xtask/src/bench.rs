@@ -40,6 +40,7 @@ pub(crate) fn ingest(lines: u64, rounds: usize) -> Result<()> {
     // The same without a disk below it: what is left is not fsync.
     let memory = Path::new("/dev/shm/keytrail-bench");
     let (mut yardstick, mut import, mut in_memory) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rebuild = Vec::new();
     let mut syncs = Vec::new();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
@@ -67,12 +68,18 @@ pub(crate) fn ingest(lines: u64, rounds: usize) -> Result<()> {
             }
         }
         fs::remove_dir_all(memory)?;
+        let mut keytrail = Command::new(&program);
+        rebuild.push(pipeline(&mut [keytrail.arg("rebuild").arg("-d").arg(&data)])?);
     }
     let mut table = table(
         lines,
         log_bytes,
         &yardstick,
-        &[("keytrail import", &import), ("the same in memory", &in_memory)],
+        &[
+            ("keytrail import", &import),
+            ("the same in memory", &in_memory),
+            ("keytrail rebuild", &rebuild),
+        ],
         &sizes(&data)?,
     );
     table += &fsync_table(&syncs, lines);

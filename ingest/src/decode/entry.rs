@@ -275,6 +275,16 @@ object! {
 }
 
 impl<'a> AuditEntry<'a> {
+    /// Returns what [`super::peek`] says of the same line.
+    pub fn peek(&self) -> Peek<'a> {
+        Peek {
+            kind: self.kind,
+            request_id: self.request.id.clone(),
+            time_unix_ns: self.time.as_deref().and_then(time::unix_ns),
+            torn_prefix: self.torn_prefix,
+        }
+    }
+
     /// Returns every token in it, as written.
     pub fn tokens(&self) -> impl Iterator<Item = &str> {
         let auth = self.auth.as_ref().and_then(|auth| auth.client_token.as_deref());

@@ -2,13 +2,15 @@
 //! whoever reads a filter over the stream.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
+use tantivy::Term;
 use tantivy::schema::Field;
-use tantivy::{TantivyDocument, Term};
 
 use super::schema::Fields;
+use super::values::Values;
 use crate::event::{AuditEvent, Flag, IdentityKind, Reason, Uid};
 use crate::pairing::State;
 use crate::source::{LeafIndex, SourceId};
@@ -17,7 +19,7 @@ use crate::source::{LeafIndex, SourceId};
 /// which the engine would drop without a word; see [`value`].
 pub const VALUE_BYTES_MAX: usize = 8 << 10;
 
-/// Between the halves of `learned`, `learned_text` and `token_name`.
+/// Between the halves of `learned` and `learned_text`.
 pub const HALF: char = '\u{1f}';
 
 /// What `doc` says of an event.
@@ -33,8 +35,8 @@ pub const COVERAGE: &str = "coverage";
 pub const NO_EVENTS: [&str; 3] = [UNDECODABLE, GAP, COVERAGE];
 
 /// Returns the document of an event, without what history learns from it.
-pub fn document(fields: &Fields, event: &AuditEvent, state: State) -> TantivyDocument {
-    let mut document = Filling { document: TantivyDocument::new(), fields };
+pub fn document(fields: &Fields, event: &AuditEvent, state: State) -> Values {
+    let mut document = Filling { document: Values::new(), fields };
     document.place(event, state);
     document.who(event);
     document.what(event);
@@ -49,15 +51,15 @@ pub(super) fn remark(
     source: Option<&SourceId>,
     leaf: LeafIndex,
     why: &str,
-) -> TantivyDocument {
-    let mut document = Filling { document: TantivyDocument::new(), fields };
+) -> Values {
+    let mut document = Filling { document: Values::new(), fields };
     document.text(fields.doc, Some(doc));
     if let Some(source) = source {
         document.source(source);
     }
     document.text(fields.error, Some(why));
-    document.document.add_u64(fields.leaf_response, leaf.0);
-    document.document.add_u64(fields.issued_leaf, leaf.0);
+    document.document.number(fields.leaf_response, leaf.0);
+    document.document.number(fields.issued_leaf, leaf.0);
     document.document
 }
 
@@ -102,7 +104,16 @@ fn other_hashes(event: &AuditEvent) -> Vec<&str> {
 
 /// Returns the query term of a uid; another event's may be the same, once in 2^64.
 pub fn uid_term(fields: &Fields, uid: Uid) -> Term {
-    Term::from_field_u64(fields.uid_high, uid.halves().0)
+    Term::from_field_u64(fields.uid, uid.halves().0)
+}
+
+/// Returns the uid that an event has if it is that of its request: then [`super::Uids`] makes it of what else the
+/// document holds, since two columns of random bytes would be a tenth of the index.
+fn uid_of_request(event: &AuditEvent, state: State) -> Option<Uid> {
+    let (id, late) = (event.request_id.as_deref()?, state == State::Late);
+    let uid = Uid::of_request(&event.source.cluster, &event.source.node, id, late);
+    let is_copy = event.flags.contains(&Flag::Copy);
+    Some(if is_copy { uid.of_copy(&event.source.device) } else { uid })
 }
 
 /// Returns what `is:` matches: the flags, and what kind and reason say.
@@ -201,21 +212,38 @@ pub fn state_of(word: &str) -> Option<State> {
     all.into_iter().find(|&state| state_word(state) == word)
 }
 
-/// The first of each, in order. Lists are short but an attacker may make one long, hence the set.
+/// The first of each, in order. Lists are short, but an attacker may make one long: then a set tells.
 fn unique<'a>(all: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = std::collections::HashSet::new();
-    all.filter(|&text| !text.is_empty() && seen.insert(text)).collect()
+    let mut found: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
+    for text in all.filter(|text| !text.is_empty()) {
+        let is_new = match found.len() {
+            0..SHORT => !found.contains(&text),
+            SHORT => {
+                seen.extend(found.iter().copied());
+                seen.insert(text)
+            }
+            _ => seen.insert(text),
+        };
+        if is_new {
+            found.push(text);
+        }
+    }
+    found
 }
 
+/// So many texts are compared one by one.
+const SHORT: usize = 32;
+
 struct Filling<'a> {
-    document: TantivyDocument,
+    document: Values,
     fields: &'a Fields,
 }
 
 impl Filling<'_> {
     fn text(&mut self, field: Field, text: Option<&str>) {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
-            self.document.add_text(field, value(text));
+            self.document.text(field, &value(text));
         }
     }
 
@@ -227,13 +255,13 @@ impl Filling<'_> {
 
     fn signed(&mut self, field: Field, number: Option<i64>) {
         if let Some(number) = number {
-            self.document.add_i64(field, number);
+            self.document.signed(field, number);
         }
     }
 
     fn number(&mut self, field: Field, number: Option<u64>) {
         if let Some(number) = number {
-            self.document.add_u64(field, number);
+            self.document.number(field, number);
         }
     }
 
@@ -250,14 +278,17 @@ impl Filling<'_> {
         let fields = self.fields;
         self.text(fields.doc, Some(EVENT));
         let (high, low) = event.uid.halves();
-        self.document.add_u64(fields.uid_high, high);
-        self.document.add_u64(fields.uid_low, low);
+        self.document.number(fields.uid, high);
+        if uid_of_request(event, state) != Some(event.uid) {
+            self.document.number(fields.own_uid_high, high);
+            self.document.number(fields.own_uid_low, low);
+        }
         self.text(fields.state, Some(state_word(state)));
         self.signed(fields.time, event.time.as_ref().map(|time| time.unix_ns));
         self.signed(fields.completed, event.completed.as_ref().map(|time| time.unix_ns));
         self.signed(fields.latency_us, event.latency_us);
-        self.document.add_u64(fields.issued_leaf, event.issued.0.0);
-        self.document.add_u64(fields.issued_ordinal, u64::from(event.issued.1));
+        self.document.number(fields.issued_leaf, event.issued.0.0);
+        self.document.number(fields.issued_ordinal, u64::from(event.issued.1));
         let (request, response) = request_and_response(event);
         self.number(fields.leaf_request, request.map(|leaf| leaf.0));
         self.number(fields.leaf_response, response.map(|leaf| leaf.0));
@@ -286,7 +317,7 @@ impl Filling<'_> {
         self.texts(fields.policy, event.granting.iter().map(String::as_str));
         self.text(fields.ip, event.remote_address.as_deref());
         if let Some(Ok(address)) = event.remote_address.as_ref().map(|text| text.parse()) {
-            self.document.add_ip_addr(fields.ip_addr, address_v6(address));
+            self.document.address(fields.ip_addr, address_v6(address));
         }
         self.number(fields.port, event.remote_port.map(u64::from));
     }
@@ -316,7 +347,7 @@ impl Filling<'_> {
         self.texts(fields.is, is_words(event));
         self.texts(fields.has, has_words(event));
         for text in texts(event) {
-            self.document.add_text(fields.text, text);
+            self.document.text(fields.text, text);
         }
     }
 }

@@ -83,10 +83,12 @@ impl Snapshot {
             let mut uids = Vec::new();
             for segment in self.searcher.segment_readers() {
                 let columns = Uids::open(segment)?;
-                weight.for_each_no_score(segment, &mut |found| {
-                    let found = found.iter().filter(|&&found| !segment.is_deleted(found));
-                    uids.extend(found.map(|&document| columns.of(document)));
-                })?;
+                let mut documents = Vec::new();
+                weight
+                    .for_each_no_score(segment, &mut |found| documents.extend_from_slice(found))?;
+                for document in documents.into_iter().filter(|&found| !segment.is_deleted(found)) {
+                    uids.push(columns.of(document)?);
+                }
             }
             Ok(uids)
         };
@@ -121,14 +123,13 @@ impl Snapshot {
             if !within.is_none_or(meant) {
                 continue;
             }
-            let terms = segment.inverted_index(self.fields.uid_high)?;
+            let terms = segment.inverted_index(self.fields.uid)?;
             let Some(mut found) = terms.read_postings(&term, IndexRecordOption::Basic)? else {
                 continue;
             };
             let mut document = found.doc();
             while document != TERMINATED {
-                let low = number(&columns.uid_low, document).unwrap_or_default();
-                if !segment.is_deleted(document) && low == uid.halves().1 {
+                if !segment.is_deleted(document) && columns.uids.of(document)? == uid {
                     return columns.indexed(document);
                 }
                 document = found.advance();
@@ -150,7 +151,7 @@ impl Snapshot {
 
 /// What is read of an event that was found, in one segment.
 pub(super) struct Columns {
-    uid_low: Option<Column<u64>>,
+    uids: Uids,
     source: Option<StrColumn>,
     state: Option<StrColumn>,
     leaf_request: Option<Column<u64>>,
@@ -167,7 +168,7 @@ impl Columns {
         let columns = segment.fast_fields();
         let time: Option<Column<i64>> = columns.column_opt("time")?;
         Ok(Columns {
-            uid_low: columns.column_opt("uid_low")?,
+            uids: Uids::open(segment)?,
             source: columns.str("source")?,
             state: columns.str("state")?,
             leaf_request: columns.column_opt("leaf_request")?,

@@ -5,8 +5,8 @@
 //! field marked "many". A field without a value is absent, never "".
 
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, IpAddrOptions, NumericOptions, Schema,
-    TextFieldIndexing, TextOptions,
+    FAST, Field, IndexRecordOption, IpAddrOptions, NumericOptions, Schema, TextFieldIndexing,
+    TextOptions,
 };
 
 /// Declares the fields once: the struct, its construction and the schema.
@@ -49,6 +49,11 @@ fn term_only(builder: &mut Builder, name: &str) -> Field {
     )
 }
 
+/// What rows show and counts group by, and no filter names.
+fn column(builder: &mut Builder, name: &str) -> Field {
+    builder.add_text_field(name, TextOptions::default().set_fast("raw"))
+}
+
 fn words(builder: &mut Builder, name: &str) -> Field {
     let indexing = TextFieldIndexing::default()
         .set_tokenizer("default")
@@ -67,8 +72,8 @@ fn number(builder: &mut Builder, name: &str) -> Field {
     builder.add_u64_field(name, NumericOptions::from(FAST))
 }
 
-fn number_and_term(builder: &mut Builder, name: &str) -> Field {
-    builder.add_u64_field(name, NumericOptions::from(FAST | INDEXED))
+fn number_term(builder: &mut Builder, name: &str) -> Field {
+    builder.add_u64_field(name, NumericOptions::default().set_indexed())
 }
 
 fn address(builder: &mut Builder, name: &str) -> Field {
@@ -77,12 +82,14 @@ fn address(builder: &mut Builder, name: &str) -> Field {
 
 fields! {
     /// `event`, or `undecodable` for a leaf (or a torn piece of one) that holds no entry.
-    doc: term,
+    doc: term_only,
     /// The uid's first eight bytes, big endian, by which it is looked up: a dictionary of unique strings would
-    /// cost four times that. Who looks one up compares the other eight as well.
-    uid_high: number_and_term,
-    /// The uid's last eight bytes.
-    uid_low: number,
+    /// cost four times that. Who looks one up compares the other eight as well, see [`super::Uids`].
+    uid: number_term,
+    /// The uid's halves, of an event whose uid is not that of its request.
+    own_uid_high: number,
+    /// See there.
+    own_uid_low: number,
     /// How pairing closed the event: answered, pending, unanswered, late, response_only, alone. Not told
     /// by the reason: a request refused by a policy says `policy` while it still waits for its response.
     state: term,
@@ -101,11 +108,11 @@ fields! {
     /// The response line; of an undecodable document, the leaf.
     leaf_response: number,
     /// The identity's key.
-    identity_key: term,
+    identity_key: column,
     /// The name to show.
-    identity_name: term,
-    /// Many: key, names, entity; what `identity:` matches.
-    identity: term,
+    identity_name: column,
+    /// Many: key, names, entity; what `identity:` matches. Not a column: key, name and entity are.
+    identity: term_only,
     /// The server's entity.
     entity: term,
     /// human, workload …
@@ -119,9 +126,9 @@ fields! {
     /// The auth method's mount.
     auth: term,
     /// As written by the server.
-    display_name: term,
+    display_name: column,
     /// Who a failed login said it was.
-    claimed: term,
+    claimed: column,
     /// Many: policies held.
     held: term,
     /// Many: granting policies.
@@ -156,7 +163,7 @@ fields! {
     port: number,
     /// Accessor hash.
     accessor: term,
-    /// Token hash.
+    /// Token hash. Who a refused token belonged to is told by the other events with it: a set applied when reading.
     token: term,
     /// Lease id.
     lease: term,
@@ -190,8 +197,6 @@ fields! {
     learned: term_only,
     /// Many: the same turned round, `text\u{1f}hash`, so that both ways are one look-up.
     learned_text: term_only,
-    /// `token hash\u{1f}name`: who holds a token; a set applied when reading.
-    token_name: term_only,
     /// Path, names, policies and error, as words with positions.
     text: words,
 }

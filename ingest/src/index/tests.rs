@@ -10,10 +10,10 @@ use tantivy::{Term, collector::Count};
 use super::document;
 use super::schema::Fields;
 use super::testing::{event, time};
-use super::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine};
-use crate::event::{AuditEvent, Flag, IdentityKind, IssuedToken, Reason};
+use super::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine, Uids};
+use crate::event::{AuditEvent, Flag, IdentityKind, IssuedToken, Reason, Uid};
 use crate::pairing::State;
-use crate::source::LeafIndex;
+use crate::source::{LeafIndex, SourceId};
 
 const ORIGIN: &str = "keytrail/prod";
 
@@ -26,7 +26,7 @@ fn covered(covered: u64) -> CommitPayload {
 }
 
 fn add(writer: &mut IndexWriter, event: &AuditEvent, state: State, replaces: bool) {
-    writer.add(event, state, &[], None, replaces).expect("added");
+    writer.add(event, state, &[], replaces).expect("added");
 }
 
 fn count(index: &EventIndex, field: Field, value: &str) -> usize {
@@ -266,8 +266,7 @@ fn an_event_is_found_by_each_of_its_keys() {
     rich.error = Some(String::new());
     rich.path = Some("a/".repeat(50_000));
     let learned = [("hmac-sha256:r".to_owned(), "my-app".to_owned())];
-    let holder = Some(("hmac-sha256:t", "my-app/my-app"));
-    writer.add(&rich, State::Answered, &learned, holder, false).expect("added");
+    writer.add(&rich, State::Answered, &learned, false).expect("added");
     writer.commit(covered(4)).expect("a commit");
 
     let index = EventIndex::open(folder.path()).expect("an index");
@@ -298,11 +297,52 @@ fn an_event_is_found_by_each_of_its_keys() {
         (fields.text, "kubernetes"),
         (fields.learned, "hmac-sha256:r\u{1f}my-app"),
         (fields.learned_text, "my-app\u{1f}hmac-sha256:r"),
-        (fields.token_name, "hmac-sha256:t\u{1f}my-app/my-app"),
     ] {
         let name = Fields::schema().0.get_field_name(field).to_owned();
         assert_eq!(count(&index, field, value), 1, "{name}: {value}");
     }
     assert_eq!(document::token_age_s(&rich), Some(60));
     assert_eq!(count(&index, fields.error, ""), 0, "an empty text is absent");
+}
+
+#[test]
+fn a_uid_is_read_back_whether_it_is_kept_or_made_of_the_request() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("index");
+    let mut writer = open(&dir);
+    let of_request = |number, state, node: &str| {
+        let mut event = event(number);
+        event.source = SourceId::new("prod", node, "file").expect("three names");
+        let id = event.request_id.as_deref().expect("an id");
+        event.uid = Uid::of_request("prod", node, id, state == State::Late);
+        (event, state)
+    };
+    let mut copy = of_request(3, State::Answered, "bao-1");
+    copy.0.flags.push(Flag::Copy);
+    copy.0.uid = copy.0.uid.of_copy("file");
+    let mut nameless = event(5);
+    nameless.request_id = None;
+    let events = [
+        of_request(1, State::Answered, "bao-0"),
+        of_request(2, State::Late, "bao-1"),
+        copy,
+        // Its own, though there is an id.
+        (event(4), State::Answered),
+        (nameless, State::Alone),
+    ];
+    for (event, state) in &events {
+        add(&mut writer, event, *state, false);
+    }
+    writer.commit(covered(12)).expect("a commit");
+    let index = EventIndex::open(&dir).expect("an index");
+    let searcher = index.searcher();
+    let segment = &searcher.segment_readers()[0];
+    let uids = Uids::open(segment).expect("columns");
+    let own = segment.fast_fields().u64("own_uid_low").expect("a column");
+    for (document, (event, _)) in (0..).zip(&events) {
+        assert_eq!(uids.of(document).expect("a uid"), event.uid, "{document}");
+        assert_eq!(own.first(document).is_some(), document > 2, "kept where it cannot be made");
+        let found = index.snapshot().find(event.uid, None).expect("readable").expect("found");
+        assert_eq!(found.issued, event.issued);
+    }
 }

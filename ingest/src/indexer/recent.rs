@@ -17,16 +17,18 @@ pub(super) struct Recent {
     bytes: usize,
 }
 
-/// A line that is needed again: in memory, or read back.
-pub(super) enum Line {
+/// A line that is needed again: in the batch at hand, in memory, or read back.
+pub(super) enum Line<'a> {
+    Here(&'a [u8]),
     Recent { batch: Arc<ReadBatch>, from: usize, to: usize },
     Stored(Vec<u8>),
 }
 
-impl Line {
+impl Line<'_> {
     /// Returns the line's bytes, its newline included.
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
+            Line::Here(line) => line,
             Line::Recent { batch, from, to } => &batch.lines.bytes[*from..*to],
             Line::Stored(bytes) => bytes,
         }
@@ -44,7 +46,11 @@ impl Recent {
     }
 
     /// Returns a line that was read before: from memory, else from the ledger.
-    pub(super) fn line(&self, ledger: &LedgerReader, leaf: LeafIndex) -> Result<Line, LedgerError> {
+    pub(super) fn line(
+        &self,
+        ledger: &LedgerReader,
+        leaf: LeafIndex,
+    ) -> Result<Line<'static>, LedgerError> {
         let after = self.batches.partition_point(|batch| batch.header.first_leaf < leaf);
         let batch = after.checked_sub(1).map(|at| &self.batches[at]);
         if let Some(batch) = batch {

@@ -1,6 +1,6 @@
 //! The one or two lines of an event, side by side.
 
-use crate::decode::{AuditEntry, Auth, DataFacts, Decoded, decode};
+use crate::decode::{AuditEntry, Auth, DataFacts};
 use crate::pairing::State;
 
 /// What an event is made from, read.
@@ -15,17 +15,11 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn read(
-        request: Option<&'a [u8]>,
-        response: Option<&'a [u8]>,
+    pub(super) fn of(
+        request: Option<Box<AuditEntry<'a>>>,
+        response: Option<Box<AuditEntry<'a>>>,
         state: State,
     ) -> Lines<'a> {
-        let entry = |line| match decode(line) {
-            Decoded::Entry(entry) => Some(entry),
-            Decoded::Undecodable(_) => None,
-        };
-        let request = request.and_then(entry);
-        let response = response.and_then(entry);
         let asked = request
             .as_ref()
             .or(response.as_ref())

@@ -522,7 +522,8 @@ fn a_login_gives_out_a_token_and_teaches_its_role() {
     );
     let event = normalised.event;
     assert_eq!(normalised.learned, [Learned { hash: HASH.to_owned(), text: "web".to_owned() }]);
-    assert_eq!(normalised.token_name, Some((HASH.to_owned(), "shop/web".to_owned())));
+    let holder = (event.identity.token.as_deref(), event.identity.name.as_deref());
+    assert_eq!(holder, (Some(HASH), Some("shop/web")));
     assert_eq!(event.identity.key.as_deref(), Some("prod/login/team-a/auth/k8s/eu/shop/web"));
     assert_eq!(
         (event.identity.method.as_deref(), event.identity.role.as_deref(), event.mount.as_deref()),

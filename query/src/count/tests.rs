@@ -310,7 +310,7 @@ fn what_is_kept_of_a_part_is_never_told_of_what_became_of_it() {
         afresh.0.total
     };
     let add = |writer: &mut IndexWriter, event: &AuditEvent, replaces| {
-        writer.add(event, State::Answered, &[], None, replaces).expect("added");
+        writer.add(event, State::Answered, &[], replaces).expect("added");
     };
     for number in 1..=5 {
         add(&mut writer, &on(number, "a", f64::from(number)), false);

@@ -57,7 +57,10 @@ fn term_in(
     let mut others = Vec::new();
     for value in values {
         match value {
-            Value::Any if key == Key::Hash => others.push(glob(field, "**")),
+            // Of these there is no column.
+            Value::Any if matches!(key, Key::Hash | Key::Identity) => {
+                others.push(glob(field, "**"))
+            }
             Value::Any => others.push(exists(key)),
             Value::Text(word) if key == Key::Is => others.push(is(word, fields, sets)),
             Value::Text(word) if key == Key::Op && word == "write" => {

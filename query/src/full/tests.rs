@@ -71,9 +71,7 @@ fn make(data: &Path) -> Vec<AuditEvent> {
             let made = normalise::event(&parts, Rules::builtin());
             let learned: Vec<_> =
                 made.learned.into_iter().map(|pair| (pair.hash, pair.text)).collect();
-            let holder =
-                made.token_name.as_ref().map(|(token, name)| (token.as_str(), name.as_str()));
-            index.add(&made.event, state, &learned, holder, replaces).expect("added");
+            index.add(&made.event, state, &learned, replaces).expect("added");
             events.push(made.event);
         }
     }

@@ -18,7 +18,7 @@ fn set(texts: &[&str]) -> BTreeSet<String> {
 #[test]
 fn what_one_line_teaches_is_known_of_all() {
     let teach = |number, learned: Vec<(String, String)>| {
-        (on(number, "a", number.into()), Taught { learned, token_name: None })
+        (on(number, "a", number.into()), Taught { learned })
     };
     let view = view_taught(
         &[
@@ -55,7 +55,7 @@ fn a_role_is_found_by_its_hash() {
         &[
             // The login that failed shows the hash alone; the one that succeeded, both.
             (named(1, None, Some("hmac-sha256:1")), Taught::default()),
-            (named(2, Some("my-app"), Some("hmac-sha256:1")), Taught { learned, token_name: None }),
+            (named(2, Some("my-app"), Some("hmac-sha256:1")), Taught { learned }),
             (named(3, Some("other"), Some("hmac-sha256:3")), Taught::default()),
         ],
         2,
@@ -78,16 +78,15 @@ fn a_refused_token_shows_who_held_it() {
     let mut allowed = refused.clone();
     allowed.uid = Uid([3; 16]);
     allowed.reason = Reason::Policy;
-    let taught =
-        Taught { learned: Vec::new(), token_name: Some(pair("hmac-sha256:t", "my-app/my-app")) };
-    let view = view_taught(
-        &[
-            (on(1, "a", 1.0), taught),
-            (refused.clone(), Taught::default()),
-            (allowed.clone(), Taught::default()),
-        ],
-        1,
-    );
+    refused.identity.name = None;
+    allowed.identity.name = None;
+    let mut holder = on(1, "a", 1.0);
+    holder.identity.token = refused.identity.token.clone();
+    holder.identity.name = Some("my-app/my-app".to_owned());
+    let mut other = on(4, "a", 1.0);
+    other.identity.token = Some("hmac-sha256:tt".to_owned());
+    other.identity.name = Some("a/b".to_owned());
+    let view = view_of(&[holder, refused.clone(), allowed.clone(), other], 1);
     view.fill_in(&mut refused).expect("filled in");
     assert_eq!(refused.identity.former_name.as_deref(), Some("my-app/my-app"));
     view.fill_in(&mut allowed).expect("filled in");

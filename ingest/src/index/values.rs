@@ -1,0 +1,126 @@
+//! A document as the engine takes it: fields and values in order, all texts in one string, so that a document is two
+//! pieces of memory whatever it holds.
+
+use std::fmt;
+use std::iter;
+use std::net::Ipv6Addr;
+
+use tantivy::Document;
+use tantivy::schema::Field;
+use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf, Value};
+
+/// Most events have fewer values, and fewer bytes of text.
+const VALUES: usize = 96;
+const TEXT_BYTES: usize = 2 << 10;
+
+/// The values of one document. There is no stored document, so nothing reads them back.
+pub struct Values {
+    texts: String,
+    values: Vec<(Field, Kept)>,
+    address: Ipv6Addr,
+}
+
+#[derive(Clone, Copy)]
+enum Kept {
+    /// From and to, in the texts.
+    Text(u32, u32),
+    Unsigned(u64),
+    Signed(i64),
+    /// The one that there is.
+    Address,
+}
+
+/// One value.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    values: &'a Values,
+    kept: Kept,
+}
+
+impl Values {
+    pub(super) fn new() -> Values {
+        Values {
+            texts: String::with_capacity(TEXT_BYTES),
+            values: Vec::with_capacity(VALUES),
+            address: Ipv6Addr::UNSPECIFIED,
+        }
+    }
+
+    pub(super) fn text(&mut self, field: Field, text: &str) {
+        self.parts(field, &[text]);
+    }
+
+    /// Adds a text that is these, one after the other.
+    pub(super) fn parts(&mut self, field: Field, parts: &[&str]) {
+        let place = |texts: &String| u32::try_from(texts.len()).expect("a document is bounded");
+        let from = place(&self.texts);
+        self.texts.extend(parts.iter().copied());
+        self.values.push((field, Kept::Text(from, place(&self.texts))));
+    }
+
+    pub(super) fn number(&mut self, field: Field, number: u64) {
+        self.values.push((field, Kept::Unsigned(number)));
+    }
+
+    pub(super) fn signed(&mut self, field: Field, number: i64) {
+        self.values.push((field, Kept::Signed(number)));
+    }
+
+    /// Adds the address; a document has one field of these.
+    pub(super) fn address(&mut self, field: Field, address: Ipv6Addr) {
+        self.address = address;
+        self.values.push((field, Kept::Address));
+    }
+}
+
+impl Document for Values {
+    type Value<'a> = Given<'a>;
+    type FieldsValuesIter<'a> = Iter<'a>;
+
+    fn iter_fields_and_values(&self) -> Iter<'_> {
+        Iter { values: self, at: 0 }
+    }
+}
+
+/// Goes through a document.
+pub struct Iter<'a> {
+    values: &'a Values,
+    at: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (Field, Given<'a>);
+
+    fn next(&mut self) -> Option<(Field, Given<'a>)> {
+        let (field, kept) = *self.values.values.get(self.at)?;
+        self.at += 1;
+        Some((field, Given { values: self.values, kept }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.values.values.len() - self.at;
+        (left, Some(left))
+    }
+}
+
+impl<'a> Value<'a> for Given<'a> {
+    type ArrayIter = iter::Empty<Given<'a>>;
+    type ObjectIter = iter::Empty<(&'a str, Given<'a>)>;
+
+    fn as_value(&self) -> ReferenceValue<'a, Given<'a>> {
+        ReferenceValue::Leaf(match self.kept {
+            Kept::Text(from, to) => {
+                ReferenceValueLeaf::Str(&self.values.texts[from as usize..to as usize])
+            }
+            Kept::Unsigned(number) => ReferenceValueLeaf::U64(number),
+            Kept::Signed(number) => ReferenceValueLeaf::I64(number),
+            Kept::Address => ReferenceValueLeaf::IpAddr(self.values.address),
+        })
+    }
+}
+
+impl fmt::Debug for Given<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.as_value(), f)
+    }
+}
