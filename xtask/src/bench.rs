@@ -69,7 +69,8 @@ pub(crate) fn ingest(lines: u64, rounds: usize) -> Result<()> {
         }
         fs::remove_dir_all(memory)?;
         let mut keytrail = Command::new(&program);
-        rebuild.push(pipeline(&mut [keytrail.arg("rebuild").arg("-d").arg(&data)])?);
+        keytrail.arg("rebuild").arg("-d").arg(&data);
+        rebuild.push(pipeline(&mut [keytrail])?);
     }
     let mut table = table(
         lines,
