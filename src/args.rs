@@ -190,6 +190,18 @@ pub(crate) struct CountArgs {
     /// Also by time, in steps of 1h, 1d, 1w …
     #[arg(long)]
     pub(crate) interval: Option<String>,
+    /// The largest N groups, and how many others there are
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) top: Option<u64>,
+    /// When the first and the last event of each group was
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) first_last: bool,
+    /// How long the responses took: exact percentiles in microseconds
+    #[arg(long, conflicts_with = "url")]
+    pub(crate) latency: bool,
+    /// In place of events, how many distinct values of this field, in all and in each group
+    #[arg(long, value_name = "FIELD", conflicts_with_all = ["first_last", "latency", "top", "url"])]
+    pub(crate) distinct: Option<String>,
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,

@@ -1,10 +1,12 @@
 //! What `search` and `count` print: how many rows, of which period, in which format, and nothing that an
 //! attacker could make a terminal or a spreadsheet do.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
 
 use arrow::ipc::reader::StreamReader;
+use serde_json::Value;
 
 use crate::util::{Data, keytrail, main_recording, pair};
 
@@ -56,11 +58,11 @@ fn an_answer_at_a_leaf_is_the_answer_of_then() {
     let data = main_recording();
     let all =
         data.run("search", ["", "--all", "--limit", "0", "--format", "json"]).expect(0).json();
-    let issued = |event: &serde_json::Value| event["issued"][0].as_u64().unwrap();
+    let issued = |event: &Value| event["issued"][0].as_u64().unwrap();
     let leaf = issued(&all[all.len() / 2]);
     // A refusal that stands on the request line has a reason, and still waits for its response.
-    let waits = |event: &serde_json::Value| event["completed"].is_null();
-    let of_then = |event: &&serde_json::Value| issued(event) < leaf && !waits(event);
+    let waits = |event: &Value| event["completed"].is_null();
+    let of_then = |event: &&Value| issued(event) < leaf && !waits(event);
     let expected: Vec<_> = all.iter().filter(of_then).cloned().collect();
     assert!(expected.len() > 1_000 && expected.len() < 2_000);
     let at = leaf.to_string();
@@ -181,4 +183,46 @@ fn a_closed_pipe_ends_the_program_quietly() {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn counts_tell_what_a_pass_over_the_events_tells() {
+    let data = main_recording();
+    let events = data.run("search", ["", "--limit", "0", "--format", "json"]).expect(0).json();
+    let rows = |arguments: &[&str]| {
+        data.run("count", [&["", "--format", "json"], arguments].concat()).expect(0).json()
+    };
+    let node = |event: &Value| event["node"].as_str().unwrap().to_owned();
+    let of = |name: &str| events.iter().filter(|event| node(event) == name).collect::<Vec<_>>();
+    for row in rows(&["--by", "node", "--first-last", "--latency"]) {
+        let events = of(row["node"].as_str().unwrap());
+        assert_eq!(row["count"], events.len());
+        let times = events.iter().filter_map(|event| event["time"].as_str());
+        let times = times.map(|time| time.parse::<jiff::Timestamp>().unwrap());
+        let told = |name: &str| row[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        assert_eq!(Some(told("first")), times.clone().min());
+        assert_eq!(Some(told("last")), times.max());
+        let mut latencies: Vec<i64> =
+            events.iter().filter_map(|event| event["latency_us"].as_i64()).collect();
+        latencies.sort_unstable();
+        assert_eq!(row["latency_events"], latencies.len());
+        assert_eq!(row["latency_max_us"], *latencies.last().unwrap());
+        for percent in [50, 90, 95, 99] {
+            let rank = (latencies.len() * percent).div_ceil(100);
+            assert_eq!(row[format!("latency_p{percent}_us")], latencies[rank - 1], "{percent}");
+        }
+    }
+    let distinct = rows(&["--by", "node", "--distinct", "path"]);
+    assert!(!distinct.is_empty());
+    for row in distinct {
+        let events = of(row["node"].as_str().unwrap());
+        let paths: BTreeSet<_> = events.iter().filter_map(|event| event["path"].as_str()).collect();
+        assert_eq!(row["distinct"], paths.len());
+    }
+    let all = rows(&["--by", "path"]);
+    let top = data.run("count", ["", "--by", "path", "--top", "3", "--format", "json"]).expect(0);
+    assert_eq!(top.json(), all[..3]);
+    let others: u64 = all[3..].iter().map(|row| row["count"].as_u64().unwrap()).sum();
+    let told = format!("and {} other groups with {others} events", all.len() - 3);
+    assert!(top.stderr.contains(&told), "{}", top.stderr);
 }

@@ -1,39 +1,50 @@
 //! How many events, by fields and over time. Exact, or an error; never cut.
 //!
-//! Grouping is by the ordinals of the index's columns, segment by segment; only the groups' words are read
+//! Grouping is by the ordinals of the index's columns, part by part of the index; only the groups' words are read
 //! and merged. tantivy's own aggregations would cut per segment, drop events without a value, and stop at
-//! 65,000 buckets.
+//! 65,000 buckets. What one part answers is kept ([`crate::kept`]), since parts never change.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::error::QueryError;
 use crate::filter::CountField;
 use crate::history::View;
-use crate::interval::{Buckets, Interval};
+use crate::interval::Interval;
 use crate::period::rfc3339_in;
 use crate::question::{LeftOut, Question};
-use crate::table::{Cell, Column, Kind, Table};
+use crate::select::{InPart, Selection, Tally};
 use crate::trail::Trail;
 
-mod segment;
-mod words;
+mod distinct;
+mod group;
+mod grouped;
+mod latency;
+mod table;
+mod top;
 
-use segment::{Group, count_segment};
-use words::{Newest, Words};
+pub(crate) use self::grouped::Grouped;
+
+pub use self::distinct::{Distinct, distinct_in};
+pub use self::latency::Latency;
+pub use self::top::Others;
+
+use self::group::Grouper;
+use self::grouped::{Merged, MergedGroup};
 
 /// The most groups of an answer.
 pub const GROUPS_MAX: usize = 1_000_000;
+
+/// The most memory that the groups of an answer may take, in bytes: their words, counts and latencies.
+pub const BYTES_MAX: usize = 256 << 20;
 
 /// The most fields to count by at once.
 pub const FIELDS_MAX: usize = 4;
 
 /// How many events, group by group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// What a row's values are, in order: `from` and `to` if there is an interval, then each field;
     /// `identity` is followed by `identity_key`.
@@ -42,6 +53,10 @@ pub struct Counts {
     pub rows: Vec<CountRow>,
     /// How many events there are. With a many-valued field the rows may add up to more.
     pub total: u64,
+    /// What else was asked of all events together.
+    pub measured: Measured,
+    /// What is not among the rows; see [`Counts::top`].
+    pub others: Option<Others>,
     /// How many fit the question and are left out.
     pub left_out: LeftOut,
     /// The answer holds for the leaves below this one.
@@ -51,23 +66,52 @@ pub struct Counts {
 }
 
 /// A group of events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CountRow {
     /// What the events have in common; `None` where they have no value.
     pub values: Vec<Option<String>>,
     /// How many they are.
     pub count: u64,
+    /// What else was asked of them.
+    pub measured: Measured,
 }
 
-/// Counts the events of a question by fields and over time.
+/// What is asked of the events of a group beside how many they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// When the first and the last was.
+    pub seen: bool,
+    /// How long their responses took.
+    pub latency: bool,
+}
+
+/// What was asked of the events of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Measured {
+    /// When the first and the last of those that have a time was, in nanoseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<(i64, i64)>,
+    /// How long the responses took, of those that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+}
+
+/// By what events are grouped, and what is asked of the groups.
+#[derive(Clone, Copy)]
+pub(crate) struct Grouping<'a> {
+    pub(crate) by: &'a [CountField],
+    pub(crate) interval: Option<&'a Interval>,
+    pub(crate) measures: Measures,
+}
+
+/// Counts the events that a question keeps by their values in `by`, and over time with an interval.
 ///
-/// An event counts once for each distinct value of a many-valued field. Events without a value, or without
-/// a time, make a group of their own. `identity` groups by the identity's key and shows the name of its
-/// newest event.
+/// An event without a value is in the group of `None`; in an interval, an event without a time is in the
+/// group whose ends are `None`. An event with several values of a field counts once for each.
 ///
 /// # Errors
-/// More than [`FIELDS_MAX`] fields or [`GROUPS_MAX`] groups; a field named twice; an index that cannot be
-/// read.
+/// More than [`FIELDS_MAX`] fields or [`GROUPS_MAX`] groups; groups that take more than [`BYTES_MAX`]; a field named
+/// twice; an index that cannot be read.
 pub fn count(
     trail: &Trail,
     question: &Question,
@@ -87,53 +131,126 @@ pub fn count_in(
     by: &[CountField],
     interval: Option<&Interval>,
 ) -> Result<Counts, QueryError> {
-    check(by)?;
-    let query = question.query(view)?;
-    let mut merged = Merged {
-        total: 0,
-        groups: HashMap::new(),
-        words: by.iter().map(|_| Words::default()).collect(),
-        names: HashMap::new(),
-    };
-    let mut buckets = interval.map(Buckets::new);
-    for in_segment in crate::scan::Scan::new(view, &*query)?.segments() {
-        count_segment(&in_segment, view, by, buckets.as_mut(), &mut merged)?;
+    measure_in(view, question, by, interval, Measures::default())
+}
+
+/// The same as [`count_in`], and more of each group and of all events together.
+///
+/// # Errors
+/// As [`count`].
+pub fn measure_in(
+    view: &View,
+    question: &Question,
+    by: &[CountField],
+    interval: Option<&Interval>,
+    measures: Measures,
+) -> Result<Counts, QueryError> {
+    let grouping = Grouping { by, interval, measures };
+    // Rows of a many-valued field cannot be added up, so all events together are a grouping of their own.
+    let whole = Grouping { by: &[], interval: None, measures };
+    let has_whole = measures != Measures::default();
+    let groupings = [grouping, whole];
+    let mut merged = collect(view, question, &groupings[..if has_whole { 2 } else { 1 }])?;
+    let whole = if has_whole { merged.pop() } else { None };
+    let merged = merged.pop().expect("one for each grouping");
+    let mut counts = counts(view, merged, &grouping);
+    if let Some(whole) = whole {
+        let measured = measured(&whole, measures).pop();
+        counts.measured = measured.unwrap_or_default();
     }
-    Ok(Counts {
+    Ok(counts)
+}
+
+/// Counts the same events by several fields apart, in one pass: facets. The answers are those that [`count_in`] gives
+/// for each field.
+///
+/// # Errors
+/// As [`count`].
+pub fn count_each_in(
+    view: &View,
+    question: &Question,
+    fields: &[CountField],
+) -> Result<Vec<Counts>, QueryError> {
+    let groupings: Vec<Grouping<'_>> = fields
+        .iter()
+        .map(|field| Grouping {
+            by: std::slice::from_ref(field),
+            interval: None,
+            measures: Measures::default(),
+        })
+        .collect();
+    let merged = collect(view, question, &groupings)?;
+    let each = merged.into_iter().zip(&groupings);
+    Ok(each.map(|(merged, grouping)| counts(view, merged, grouping)).collect())
+}
+
+/// Groups the events of a question in several ways at once.
+fn collect(
+    view: &View,
+    question: &Question,
+    groupings: &[Grouping<'_>],
+) -> Result<Vec<Merged>, QueryError> {
+    groupings.iter().try_for_each(|grouping| check(grouping.by))?;
+    let mut merged: Vec<Merged> =
+        groupings.iter().map(|grouping| Merged::of(grouping.by.len())).collect();
+    let selection = Selection::new(view, question)?;
+    for part in selection.parts()? {
+        for (merged, grouped) in merged.iter_mut().zip(in_part(view, &part, groupings)?) {
+            view.turn().check()?;
+            merged.add(&grouped)?;
+        }
+    }
+    Ok(merged)
+}
+
+/// Groups the events of one part, or finds that it was done before.
+fn in_part(
+    view: &View,
+    part: &InPart<'_>,
+    groupings: &[Grouping<'_>],
+) -> Result<Vec<Arc<Grouped>>, QueryError> {
+    let question = part.question();
+    let key = |grouping: &Grouping<'_>| Some((part.part.key, question.clone()?, grouping.name()));
+    let kept = |grouping: &Grouping<'_>| view.kept().get(&key(grouping)?, grouping.interval);
+    let mut answers: Vec<Option<Arc<Grouped>>> = groupings.iter().map(kept).collect();
+    let missing: Vec<usize> = (0..groupings.len()).filter(|&at| answers[at].is_none()).collect();
+    if !missing.is_empty() {
+        let open = |&at: &usize| Grouper::open(part, view, &groupings[at]);
+        let mut groupers = missing.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let tally: Tally = part.blocks(|documents| {
+            groupers.iter_mut().try_for_each(|grouper| grouper.block(documents))
+        })?;
+        for (at, grouper) in missing.into_iter().zip(groupers) {
+            let grouped = Arc::new(grouper.finish(tally)?);
+            if let Some(key) = key(&groupings[at]) {
+                view.kept().put(key, groupings[at].interval, &grouped);
+            }
+            answers[at] = Some(grouped);
+        }
+    }
+    Ok(answers.into_iter().flatten().collect())
+}
+
+impl Grouping<'_> {
+    /// Says by what is grouped, but for the interval.
+    fn name(&self) -> String {
+        let fields: Vec<&str> = self.by.iter().map(|field| field.name).collect();
+        format!("{} {:?} {}", fields.join(","), self.measures, self.interval.is_some())
+    }
+}
+
+fn counts(view: &View, merged: Merged, grouping: &Grouping<'_>) -> Counts {
+    let Grouping { by, interval, measures } = *grouping;
+    Counts {
         columns: columns(by, interval),
-        rows: rows(&merged, by, interval),
-        total: merged.total,
-        left_out: question.left_out(view)?,
+        rows: rows(&merged, by, interval, measures),
+        total: merged.tally.matched,
+        measured: Measured::default(),
+        others: None,
+        left_out: merged.tally.left_out(),
         leaf: view.leaf(),
-        notes: notes(by, interval),
-    })
-}
-
-impl Counts {
-    /// Returns the rows as a table: a text column for each value, then `count`.
-    pub fn table(&self) -> Table {
-        let mut columns: Vec<Column> =
-            self.columns.iter().map(|name| Column::new(name, Kind::Text)).collect();
-        columns.push(Column::new("count", Kind::Number));
-        let cells = |row: &CountRow| {
-            row.values
-                .iter()
-                .map(|value| Cell::text(value.clone()))
-                .chain([Cell::count(row.count)])
-                .collect()
-        };
-        Table { columns, rows: self.rows.iter().map(cells).collect() }
+        notes: notes(by, interval, measures),
     }
-}
-
-/// The groups of all segments so far.
-struct Merged {
-    total: u64,
-    groups: HashMap<Group, u64>,
-    /// The words of each field.
-    words: Vec<Words>,
-    /// Of an identity, by its key's number, the name of its newest event.
-    names: HashMap<u32, Newest>,
 }
 
 fn check(by: &[CountField]) -> Result<(), QueryError> {
@@ -167,22 +284,19 @@ fn columns(by: &[CountField], interval: Option<&Interval>) -> Vec<&'static str> 
     columns
 }
 
-fn rows(merged: &Merged, by: &[CountField], interval: Option<&Interval>) -> Vec<CountRow> {
+fn rows(
+    merged: &Merged,
+    by: &[CountField],
+    interval: Option<&Interval>,
+    measures: Measures,
+) -> Vec<CountRow> {
     let mut rows: Vec<(Option<i64>, CountRow)> = Vec::with_capacity(merged.groups.len());
-    for (group, &count) in &merged.groups {
-        let mut values = Vec::new();
-        if let Some(interval) = interval {
-            let text = |time| rfc3339_in(time, interval.zone());
-            values.push(group.bucket.map(|(from, _)| text(from)));
-            values.push(group.bucket.map(|(_, to)| text(to)));
-        }
-        for ((field, words), &number) in by.iter().zip(&merged.words).zip(&group.words) {
-            if is_identity(field) {
-                values.push(merged.names.get(&number).map(|newest| newest.name.to_string()));
-            }
-            values.push(words.text(number).map(str::to_owned));
-        }
-        rows.push((group.bucket.map(|(from, _)| from), CountRow { values, count }));
+    for (group, measured) in merged.groups.iter().zip(measured(merged, measures)) {
+        let values = values(merged, group, by, interval);
+        rows.push((
+            group.bucket.map(|(from, _)| from),
+            CountRow { values, count: group.count, measured },
+        ));
     }
     rows.sort_unstable_by(|(one_time, one), (other_time, other)| {
         let time = none_last(one_time, other_time);
@@ -196,6 +310,40 @@ fn rows(merged: &Merged, by: &[CountField], interval: Option<&Interval>) -> Vec<
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
+/// Returns the values of a group: ends of its time, then a value for each field, of an identity name and key.
+fn values(
+    merged: &Merged,
+    group: &MergedGroup,
+    by: &[CountField],
+    interval: Option<&Interval>,
+) -> Vec<Option<String>> {
+    let mut values = Vec::new();
+    if let Some(interval) = interval {
+        let text = |time| rfc3339_in(time, interval.zone());
+        values.push(group.bucket.map(|(from, _)| text(from)));
+        values.push(group.bucket.map(|(_, to)| text(to)));
+    }
+    for ((field, words), &number) in by.iter().zip(&merged.words).zip(&group.words) {
+        if is_identity(field) {
+            values.push(merged.names.get(&number).map(|newest| newest.name.to_string()));
+        }
+        values.push(words.text(number).map(str::to_owned));
+    }
+    values
+}
+
+/// Returns what was asked of each group, in their order.
+fn measured(merged: &Merged, measures: Measures) -> Vec<Measured> {
+    let mut all: Vec<Measured> =
+        merged.groups.iter().map(|group| Measured { seen: group.seen, latency: None }).collect();
+    if measures.latency {
+        for (group, latency) in latency::of_groups(&merged.latencies) {
+            all[group as usize].latency = Some(latency);
+        }
+    }
+    all
+}
+
 fn none_last<T: Ord>(one: &Option<T>, other: &Option<T>) -> Ordering {
     match (one, other) {
         (Some(one), Some(other)) => one.cmp(other),
@@ -203,7 +351,7 @@ fn none_last<T: Ord>(one: &Option<T>, other: &Option<T>) -> Ordering {
     }
 }
 
-fn notes(by: &[CountField], interval: Option<&Interval>) -> Vec<String> {
+fn notes(by: &[CountField], interval: Option<&Interval>, measures: Measures) -> Vec<String> {
     let many = by.iter().filter(|field| field.many).map(|field| {
         format!(
             "an event counts once for each distinct {}, so the rows may add up to more than the total",
@@ -211,11 +359,12 @@ fn notes(by: &[CountField], interval: Option<&Interval>) -> Vec<String> {
         )
     });
     let empty = interval.map(|_| "stretches without events have no row".to_owned());
-    many.chain(empty).collect()
+    let latency = measures.latency.then(|| {
+        "latency is the response line's time less the request line's, of events that have both; percentiles are exact, by nearest rank"
+            .to_owned()
+    });
+    many.chain(empty).chain(latency).collect()
 }
-
-/// A word that several segments share is held once.
-type Word = Arc<str>;
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,7 @@ use ingest::event::{AuditEvent, Uid};
 use ingest::index::schema::Fields;
 use jiff::Timestamp;
 use tantivy::query::Query;
+use tantivy::schema::Field;
 
 mod error;
 mod exclude;
@@ -108,6 +109,12 @@ impl Filter {
         Filter { node: Node::All }
     }
 
+    /// Returns the filter for the events that have exactly this value; `None` if there is no such key.
+    pub fn exactly(key: &str, value: &str) -> Option<Filter> {
+        let key = Key::parse(key)?;
+        Some(Filter { node: Node::Term(key, vec![Value::Text(value.to_owned())]) })
+    }
+
     /// Reads a filter; `-24h` is meant before `now`.
     ///
     /// # Errors
@@ -154,6 +161,16 @@ impl Filter {
         self.node == Node::All
     }
 
+    /// Tells whether what passes depends on other lines than the event's own: on hashes of role names, on twins.
+    pub(crate) fn asks_history(&self) -> bool {
+        let asks = |key, value: &Value| match (key, value) {
+            (Key::Role, _) => true,
+            (Key::Is, Value::Text(word)) => word == "no_twin",
+            _ => false,
+        };
+        self.node.has(&asks)
+    }
+
     /// Tells whether the filter names, and does not exclude, what counts leave out under this word
     /// (`copy`, `forwarded`, `late`, `system`); counts then do not leave it out.
     pub fn asks_for(&self, word: &str) -> bool {
@@ -164,6 +181,20 @@ impl Filter {
             _ => false,
         })
     }
+}
+
+/// Returns the names of all keys.
+pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
+    Key::ALL.iter().map(|key| key.name())
+}
+
+/// Returns a key's name, the field whose terms are its values, and our words for it, by its name as typed.
+pub(crate) fn values_of(
+    key: &str,
+    fields: &Fields,
+) -> Option<(&'static str, Option<Field>, Vec<&'static str>)> {
+    let key = Key::parse(key)?;
+    Some((key.name(), key.terms(fields), key.words()))
 }
 
 /// Returns a text as a value that stands for itself, whatever characters it has.

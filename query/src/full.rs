@@ -104,8 +104,8 @@ pub fn events_in<E: From<QueryError>>(
     Ok(Page {
         items: Vec::new(),
         next: walked.next,
-        matched: walked.matched,
-        left_out: question.left_out(view)?,
+        matched: walked.tally.matched,
+        left_out: walked.tally.left_out(),
         leaf: view.leaf(),
     })
 }
@@ -138,7 +138,7 @@ fn same(view: &View, event: &AuditEvent) -> Result<Vec<(String, Uid)>, QueryErro
     Ok(same)
 }
 
-fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError> {
+pub(crate) fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError> {
     let query = TermQuery::new(uid_term(view.fields(), uid), IndexRecordOption::Basic);
     let mut found = None;
     for in_segment in Scan::new(view, &query)?.segments() {

@@ -5,7 +5,7 @@
 //! Texts and holders are looked up in the index's term dictionaries; nothing of them is held in memory.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use ingest::event::{AuditEvent, Reason, Uid};
@@ -20,6 +20,8 @@ use tantivy::{DocSet, InvertedIndexReader, Searcher, SegmentReader, TERMINATED};
 
 use crate::error::QueryError;
 use crate::filter::{Glob, Sets};
+use crate::kept::{KEPT_BYTES, Kept};
+use crate::part::{self, Part, PartKey};
 use crate::question::exact;
 use crate::scan::{CHECK_EVERY, Places, Scan, Texts};
 use crate::turn::Turn;
@@ -41,6 +43,9 @@ struct Shared {
     snapshot: Arc<Snapshot>,
     twins: OnceLock<Twins>,
     probes: OnceLock<Probes>,
+    /// What is known of each segment.
+    parts: Vec<OnceLock<Arc<Part>>>,
+    kept: Arc<Kept>,
 }
 
 /// When a device was enabled, by cluster and device, ascending.
@@ -49,8 +54,45 @@ type Probes = BTreeMap<(Arc<str>, Arc<str>), Vec<i64>>;
 impl View {
     /// Returns the view of a snapshot, whose questions may take as long as they need.
     pub fn new(snapshot: Arc<Snapshot>) -> View {
-        let shared = Shared { snapshot, twins: OnceLock::new(), probes: OnceLock::new() };
+        View::of(snapshot, Arc::new(Kept::new(KEPT_BYTES)), &HashMap::new())
+    }
+
+    /// Returns the view of a later snapshot, which takes over what is known of the parts of the index that both
+    /// have.
+    pub fn next(&self, snapshot: Arc<Snapshot>) -> View {
+        let known = self.shared.parts.iter().filter_map(OnceLock::get);
+        let known = known.map(|part| (part.key, part.clone())).collect();
+        View::of(snapshot, self.shared.kept.clone(), &known)
+    }
+
+    fn of(snapshot: Arc<Snapshot>, kept: Arc<Kept>, known: &HashMap<PartKey, Arc<Part>>) -> View {
+        let part = |segment| known.get(&part::key(segment)).cloned();
+        let segments = snapshot.searcher.segment_readers().iter();
+        let parts =
+            segments.map(|segment| part(segment).map_or_else(OnceLock::new, OnceLock::from));
+        let shared = Shared {
+            parts: parts.collect(),
+            kept,
+            snapshot,
+            twins: OnceLock::new(),
+            probes: OnceLock::new(),
+        };
         View { shared: Arc::new(shared), turn: Turn::default() }
+    }
+
+    /// Returns what is known of a segment.
+    pub(crate) fn part(&self, segment: u32) -> Result<&Arc<Part>, QueryError> {
+        let place = &self.shared.parts[segment as usize];
+        if let Some(part) = place.get() {
+            return Ok(part);
+        }
+        let part = Part::read(self.searcher().segment_reader(segment), self.fields())?;
+        Ok(place.get_or_init(|| Arc::new(part)))
+    }
+
+    /// Returns the answers that are kept.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.shared.kept
     }
 
     /// Returns the same view for questions of this turn.

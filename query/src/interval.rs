@@ -26,12 +26,15 @@ enum Length {
     Months(i32),
 }
 
-/// Stretches of time, `[from, to)` in nanoseconds since 1970, made as times ask for them: a line may say
+/// Stretches of time, `[from, to)` in nanoseconds since 1970, made and numbered as times ask for them: a line may say
 /// any time, so what lies between the first and the last is never filled up.
 pub(crate) struct Buckets<'a> {
     interval: &'a Interval,
-    known: BTreeMap<i64, i64>,
+    /// By beginning, the number of the stretch.
+    known: BTreeMap<i64, u32>,
+    stretches: Vec<(i64, i64)>,
     last: (i64, i64),
+    last_number: u32,
 }
 
 const SECONDS_OF_A_DAY: i64 = 24 * 60 * 60;
@@ -124,26 +127,37 @@ fn saturate(ns: i128) -> i64 {
 impl<'a> Buckets<'a> {
     pub(crate) fn new(interval: &'a Interval) -> Buckets<'a> {
         // The empty stretch holds no time.
-        Buckets { interval, known: BTreeMap::new(), last: (0, 0) }
+        let (known, stretches) = (BTreeMap::new(), Vec::new());
+        Buckets { interval, known, stretches, last: (0, 0), last_number: 0 }
     }
 
-    /// Returns the bucket of a time.
-    pub(crate) fn of(&mut self, time: i64) -> (i64, i64) {
-        if (self.last.0..self.last.1).contains(&time) {
-            return self.last;
+    /// Returns the number of a time's stretch, from 1 on.
+    pub(crate) fn number(&mut self, time: i64) -> u32 {
+        if self.last.0 <= time && time < self.last.1 {
+            return self.last_number;
         }
-        let known = self.known.range(..=time).next_back().map(|(&from, &to)| (from, to));
-        self.last = match known {
-            Some((from, to)) if time < to => (from, to),
-            _ => self.interval.bucket(time),
-        };
-        self.known.insert(self.last.0, self.last.1);
-        self.last
+        let known = self.known.range(..=time).next_back().map(|(_, &number)| number);
+        let known = known.filter(|&number| time < self.stretches[number as usize - 1].1);
+        let number = known.unwrap_or_else(|| {
+            let stretch = self.interval.bucket(time);
+            self.stretches.push(stretch);
+            let number = u32::try_from(self.stretches.len()).expect("less than groups may be");
+            self.known.insert(stretch.0, number);
+            number
+        });
+        self.last = self.stretches[number as usize - 1];
+        self.last_number = number;
+        number
     }
 
-    /// Returns how many buckets times have asked for.
+    /// Returns the stretch of a number; of 0 none.
+    pub(crate) fn stretch(&self, number: u32) -> Option<(i64, i64)> {
+        Some(self.stretches[(number as usize).checked_sub(1)?])
+    }
+
+    /// Returns how many stretches times have asked for.
     pub(crate) fn len(&self) -> usize {
-        self.known.len()
+        self.stretches.len()
     }
 }
 
@@ -158,7 +172,9 @@ mod tests {
     fn bucket(interval: &str, zone: &str, at: &str) -> String {
         let zone = TimeZone::get(zone).expect("a zone");
         let interval = Interval::parse(interval, &zone).expect("an interval");
-        let (from, to) = Buckets::new(&interval).of(time(at));
+        let mut buckets = Buckets::new(&interval);
+        let number = buckets.number(time(at));
+        let (from, to) = buckets.stretch(number).expect("a stretch");
         assert!(from <= time(at) && time(at) < to);
         format!(
             "{} {}",
@@ -248,7 +264,8 @@ mod tests {
             let interval = Interval::parse(length, &TimeZone::UTC).expect("an interval");
             let mut buckets = Buckets::new(&interval);
             for time in [i64::MIN, i64::MAX - 1, 0, i64::MIN + 1, -1, 0] {
-                let (from, to) = buckets.of(time);
+                let number = buckets.number(time);
+                let (from, to) = buckets.stretch(number).expect("a stretch");
                 assert!(from <= time && time < to, "{length} {time}");
             }
         }

@@ -11,12 +11,17 @@ pub mod turn;
 
 pub mod full;
 pub mod history;
+mod kept;
 pub mod page;
+mod part;
 pub mod row;
 mod scan;
 pub mod search;
+mod select;
 mod twins;
 
+pub mod complete;
+pub mod context;
 pub mod count;
 pub mod coverage;
 pub mod interval;

@@ -68,6 +68,14 @@ impl Question {
         })
     }
 
+    /// Tells whether there is an answer for the question's leaf yet.
+    pub(crate) fn check(&self, view: &View) -> Result<(), QueryError> {
+        match self.at {
+            Some(at) if at > view.leaf() => Err(QueryError::NotYet { at, leaf: view.leaf() }),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the query for the events that the answer is made of.
     pub(crate) fn query(&self, view: &View) -> Result<Box<dyn Query>, QueryError> {
         let mut clauses = self.fitting(view)?;
@@ -105,10 +113,8 @@ impl Question {
         clauses.extend(NO_EVENTS.map(|doc| (Occur::MustNot, exact(fields.doc, doc))));
         let within = within(fields.time, self.from, self.to);
         clauses.extend(within.map(|query| (Occur::Must, query)));
+        self.check(view)?;
         if let Some(leaf) = self.at {
-            if leaf > view.leaf() {
-                return Err(QueryError::NotYet { at: leaf, leaf: view.leaf() });
-            }
             clauses.push((Occur::Must, issued_below(fields, leaf)));
             clauses.push((Occur::MustNot, exact(fields.state, state_word(State::Pending))));
         }

@@ -48,7 +48,7 @@ macro_rules! texts {
             pub issued: Issued,
         }
 
-        struct Columns {
+        pub(crate) struct Columns {
             places: Places,
             uids: Uids,
             completed: Option<Column<i64>>,
@@ -62,7 +62,7 @@ macro_rules! texts {
         }
 
         impl Columns {
-            fn open(segment: &SegmentReader) -> tantivy::Result<Columns> {
+            pub(crate) fn open(segment: &SegmentReader) -> tantivy::Result<Columns> {
                 let columns = segment.fast_fields();
                 Ok(Columns {
                     places: Places::open(segment)?,
@@ -175,28 +175,23 @@ where
     column.as_ref()?.first(document)
 }
 
-/// Reads rows. Keeps a segment's columns open, since the rows of a page lie scattered over segments.
+/// Reads rows. A segment's columns stay open for as long as views have it, since rows of one page lie scattered
+/// over segments, and opening 35 columns costs more than reading a row.
 pub(crate) struct Rows<'a> {
     view: &'a View,
-    segments: Vec<Option<Columns>>,
 }
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(view: &'a View) -> Rows<'a> {
-        let segments = view.searcher().segment_readers().iter().map(|_| None).collect();
-        Rows { view, segments }
+        Rows { view }
     }
 
     pub(crate) fn row(&mut self, address: Address) -> Result<EventRow, QueryError> {
-        let columns = &mut self.segments[address.segment as usize];
-        let columns = match columns {
-            Some(columns) => columns,
-            None => {
-                let segment = self.view.searcher().segment_reader(address.segment);
-                columns.insert(Columns::open(segment)?)
-            }
-        };
-        let mut row = columns.row(address.document).map_err(tantivy::TantivyError::from)?;
+        let segment = self.view.searcher().segment_reader(address.segment);
+        let mut row = self.view.part(address.segment)?.with_columns(segment, |columns| {
+            let row = columns.row(address.document);
+            Ok(row.map_err(tantivy::TantivyError::from)?)
+        })?;
         if row.reason.as_deref() == Some(Reason::Token.as_str())
             && let Some(token) = &row.token
         {

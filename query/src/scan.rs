@@ -109,6 +109,15 @@ impl Places {
         self.time.as_ref()?.first(document)
     }
 
+    /// Reads the times of a block of documents.
+    pub(crate) fn times(&self, documents: &[DocId], times: &mut Vec<Option<i64>>) {
+        times.clear();
+        times.resize(documents.len(), None);
+        if let Some(column) = &self.time {
+            column.first_vals(documents, times);
+        }
+    }
+
     pub(crate) fn of(&self, document: DocId) -> Place {
         let ordinal = self.ordinal.as_ref().and_then(|column| column.first(document));
         Place {
@@ -127,6 +136,8 @@ pub(crate) struct Texts {
 
 /// Texts that a column remembers. Enough for what repeats, little enough for 35 columns of 50 segments.
 const KNOWN_MAX: usize = 256;
+/// The longest text that is remembered: what repeats is short.
+const KNOWN_BYTES_MAX: usize = 256;
 
 impl Texts {
     pub(crate) fn open(segment: &SegmentReader, name: &str) -> tantivy::Result<Texts> {
@@ -155,10 +166,12 @@ impl Texts {
             column.ord_to_str(ordinal, &mut text)?;
         }
         let text: Arc<str> = text.into();
-        if self.known.len() == KNOWN_MAX {
-            self.known.clear();
+        if text.len() <= KNOWN_BYTES_MAX {
+            if self.known.len() == KNOWN_MAX {
+                self.known.clear();
+            }
+            self.known.insert(ordinal, text.clone());
         }
-        self.known.insert(ordinal, text.clone());
         Ok(text)
     }
 }

@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use ingest::event::Uid;
-use tantivy::query::Query;
 
 use crate::error::QueryError;
 use crate::history::View;
 use crate::page::{Page, PageToken};
 use crate::question::Question;
 use crate::row::{EventRow, Rows};
-use crate::scan::{Address, Place, Places, Scan};
+use crate::scan::{Address, Place, Places};
+use crate::select::{Selection, Tally};
 use crate::trail::Trail;
 
 /// How many places are sorted at a time where there is no limit: 16 MB, and one pass over the index for
@@ -67,23 +67,26 @@ pub fn each_row<E: From<QueryError>>(
     Ok(Page {
         items: Vec::new(),
         next: walked.next,
-        matched: walked.matched,
-        left_out: question.left_out(view)?,
+        matched: walked.tally.matched,
+        left_out: walked.tally.left_out(),
         leaf: view.leaf(),
     })
 }
 
 /// Returns the oldest event; one without a time is older than all others.
 pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<Uid>, QueryError> {
-    let query = question.query(view)?;
+    let selection = Selection::new(view, question)?;
     let mut oldest: Option<(Place, Address)> = None;
-    for in_segment in Scan::new(view, &*query)?.segments() {
-        let places = Places::open(in_segment.segment)?;
-        in_segment.each(|document| {
-            let place = places.of(document);
-            if oldest.is_none_or(|(oldest, _)| place < oldest) {
-                oldest = Some((place, Address { segment: in_segment.number, document }));
+    for part in selection.parts()? {
+        let places = Places::open(part.segment)?;
+        part.blocks(|documents| {
+            for &document in documents {
+                let place = places.of(document);
+                if oldest.is_none_or(|(oldest, _)| place < oldest) {
+                    oldest = Some((place, Address { segment: part.number, document }));
+                }
             }
+            Ok(())
         })?;
     }
     oldest.map(|(_, address)| Ok(Rows::new(view).row(address)?.uid)).transpose()
@@ -91,7 +94,7 @@ pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<Uid>, Qu
 
 pub(crate) struct Walked {
     pub(crate) next: Option<PageToken>,
-    pub(crate) matched: u64,
+    pub(crate) tally: Tally,
 }
 
 /// Gives the addresses of the events in order.
@@ -102,12 +105,12 @@ pub(crate) fn walk<E: From<QueryError>>(
     after: Option<&PageToken>,
     each: &mut dyn FnMut(Address) -> Result<(), E>,
 ) -> Result<Walked, E> {
-    let query = question.query(view)?;
+    let selection = Selection::new(view, question)?;
     let mut after = after.map(|token| token.place(question)).transpose()?;
     let mut left = if limit == 0 { usize::MAX } else { limit };
     loop {
         let wanted = left.min(ROUND);
-        let found = newest(view, &*query, wanted, after)?;
+        let found = newest(&selection, wanted, after)?;
         for &(_, address) in &found.events {
             view.turn().check()?;
             each(address)?;
@@ -117,50 +120,61 @@ pub(crate) fn walk<E: From<QueryError>>(
         let more = found.after > found.events.len() as u64;
         if !more || left == 0 {
             let next = last.filter(|_| more).map(|place| PageToken::new(question, place));
-            return Ok(Walked { next, matched: found.matched });
+            return Ok(Walked { next, tally: found.tally });
         }
         after = last;
     }
 }
 
-struct Newest {
+pub(crate) struct Newest {
     /// Newest first.
-    events: Vec<(Place, Address)>,
-    /// How many events the query has.
-    matched: u64,
+    pub(crate) events: Vec<(Place, Address)>,
+    /// How many events the question has.
+    pub(crate) tally: Tally,
     /// How many of them come after the given place.
     after: u64,
 }
 
-/// Finds the newest events that come after a place, over all segments with one heap.
-fn newest(
-    view: &View,
-    query: &dyn Query,
+/// Finds the newest events that come after a place, over all parts with one heap.
+pub(crate) fn newest(
+    selection: &Selection<'_>,
     wanted: usize,
     after: Option<Place>,
 ) -> Result<Newest, QueryError> {
-    let mut found = Newest { events: Vec::new(), matched: 0, after: 0 };
+    let mut found = Newest { events: Vec::new(), tally: Tally::default(), after: 0 };
     // The oldest of the newest is on top, to be thrown out first.
-    let mut heap = BinaryHeap::new();
-    let scan = Scan::new(view, query)?;
-    for in_segment in scan.segments() {
-        let places = Places::open(in_segment.segment)?;
-        in_segment.each(|document| {
-            found.matched += 1;
-            let place = places.of(document);
-            if after.is_some_and(|after| place >= after) {
-                return;
+    let mut heap: BinaryHeap<Reverse<(Place, Address)>> = BinaryHeap::new();
+    let mut times = Vec::new();
+    for part in selection.parts()? {
+        let places = Places::open(part.segment)?;
+        let tally = part.blocks(|documents| {
+            // Most events are too old for the page, which their time alone tells.
+            let mut oldest =
+                heap.peek().filter(|_| heap.len() == wanted).map(|entry| entry.0.0.time);
+            places.times(documents, &mut times);
+            for (&document, &time) in documents.iter().zip(&times) {
+                if oldest.is_some_and(|oldest| time < oldest) {
+                    found.after += 1;
+                    continue;
+                }
+                let place = places.of(document);
+                if after.is_some_and(|after| place >= after) {
+                    continue;
+                }
+                found.after += 1;
+                let entry = Reverse((place, Address { segment: part.number, document }));
+                if heap.len() < wanted {
+                    heap.push(entry);
+                } else if let Some(mut last) = heap.peek_mut()
+                    && entry < *last
+                {
+                    *last = entry;
+                }
+                oldest = heap.peek().filter(|_| heap.len() == wanted).map(|entry| entry.0.0.time);
             }
-            found.after += 1;
-            let entry = Reverse((place, Address { segment: in_segment.number, document }));
-            if heap.len() < wanted {
-                heap.push(entry);
-            } else if let Some(mut oldest) = heap.peek_mut()
-                && entry < *oldest
-            {
-                *oldest = entry;
-            }
+            Ok(())
         })?;
+        found.tally.add(&tally);
     }
     found.events = heap.into_sorted_vec().into_iter().map(|Reverse(event)| event).collect();
     Ok(found)

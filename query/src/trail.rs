@@ -105,7 +105,7 @@ impl Trail {
         let snapshot = opened.index.snapshot();
         let mut view = opened.view.write().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(view.snapshot(), &snapshot) {
-            *view = View::new(snapshot);
+            *view = view.next(snapshot);
         }
         Ok(())
     }

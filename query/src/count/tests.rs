@@ -1,7 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use ingest::event::AuditEvent;
+use ingest::event::{AuditEvent, Flag};
 use ingest::index::schema::Fields;
+use ingest::index::{CommitPayload, EventIndex, IndexWriter};
+use ingest::pairing::State;
+use ingest::source::LeafIndex;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
@@ -90,7 +93,7 @@ b 1
     );
     assert!(notes[0].contains("each distinct held"), "{notes:?}");
     let whole = count_in(&view, &Question::everything(), &[], None).expect("counts");
-    assert_eq!(whole.rows, [CountRow { values: Vec::new(), count: 6 }]);
+    assert_eq!(whole.rows, [CountRow { count: 6, ..CountRow::default() }]);
 }
 
 #[test]
@@ -110,6 +113,7 @@ fn what_cannot_be_counted_is_an_error() {
 fn values(event: &AuditEvent, name: &str) -> BTreeSet<Option<String>> {
     let many: Vec<String> = match name {
         "identity" => event.identity.key.iter().cloned().collect(),
+        "ip" => event.remote_address.iter().cloned().collect(),
         "path" => event.path.iter().cloned().collect(),
         "node" => vec![event.node.clone()],
         "decision" => vec![event.decision.to_string()],
@@ -135,7 +139,9 @@ proptest! {
     ) {
         let interval = over_time.then(hours);
         let view = view_of(&events, segment);
-        let counts = count_in(&view, &question, &by(&names), interval.as_ref()).expect("counts");
+        let ask = || count_in(&view, &question, &by(&names), interval.as_ref()).expect("counts");
+        let counts = ask();
+        prop_assert_eq!(&ask(), &counts, "what is kept of each part is the same answer");
 
         let (_, answer) = fitting(&question, &events, &NoSets);
         let mut expected: BTreeMap<Vec<Option<String>>, u64> = BTreeMap::new();
@@ -168,4 +174,170 @@ proptest! {
         prop_assert_eq!(found, expected);
         prop_assert_eq!(counts.total, answer.len() as u64);
     }
+}
+
+/// An answer's groups by hand: for each value of the fields, the events that have it.
+fn groups<'a>(
+    answer: &[&'a AuditEvent],
+    names: &[&str],
+) -> BTreeMap<Vec<Option<String>>, Vec<&'a AuditEvent>> {
+    let mut groups: BTreeMap<Vec<Option<String>>, Vec<&AuditEvent>> = BTreeMap::new();
+    for event in answer {
+        let mut keys = vec![Vec::new()];
+        for name in names {
+            let values = values(event, name);
+            let with = |key: Vec<Option<String>>| {
+                values.iter().map(move |value| [key.clone(), vec![value.clone()]].concat())
+            };
+            keys = keys.into_iter().flat_map(with).collect();
+        }
+        for key in keys {
+            groups.entry(key).or_default().push(event);
+        }
+    }
+    groups
+}
+
+/// What is measured of events, by hand: a percentile is the least value that so many do not exceed.
+fn measured(events: &[&AuditEvent]) -> Measured {
+    let times: Vec<i64> =
+        events.iter().filter_map(|event| Some(event.time.as_ref()?.unix_ns)).collect();
+    let latencies: Vec<i64> = events.iter().filter_map(|event| event.latency_us).collect();
+    let percentile = |percent: usize| {
+        let enough = |value: &&i64| {
+            latencies.iter().filter(|other| other <= value).count() * 100
+                >= percent * latencies.len()
+        };
+        *latencies.iter().filter(enough).min().expect("the greatest is one")
+    };
+    Measured {
+        seen: times.iter().min().copied().zip(times.iter().max().copied()),
+        latency: (!latencies.is_empty()).then(|| Latency {
+            events: latencies.len() as u64,
+            p50: percentile(50),
+            p90: percentile(90),
+            p95: percentile(95),
+            p99: percentile(99),
+            max: percentile(100),
+        }),
+    }
+}
+
+/// A row's values without the name that stands before an identity's key.
+fn keys(columns: &[&str], row: &CountRow) -> Vec<Option<String>> {
+    let kept = columns.iter().zip(&row.values).filter(|(column, _)| **column != "identity");
+    kept.map(|(_, value)| value.clone()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn every_aggregation_is_what_it_is_by_hand(
+        mut events in any_events(40),
+        question in any_question(),
+        segment in 4..40_usize,
+        names in proptest::sample::subsequence(vec!["identity", "path", "node", "decision", "held", "is"], 0..=3).prop_shuffle(),
+        field in proptest::sample::select(vec!["ip", "identity", "held"]),
+        latencies in proptest::collection::vec(proptest::option::of(-5..50_i64), 40),
+    ) {
+        for (event, latency) in events.iter_mut().zip(latencies) {
+            event.latency_us = latency;
+        }
+        let view = view_of(&events, segment);
+        let (_, answer) = fitting(&question, &events, &NoSets);
+        let expected = groups(&answer, &names);
+
+        let measures = Measures { seen: true, latency: true };
+        let counts = measure_in(&view, &question, &by(&names), None, measures).expect("counts");
+        let mut found = BTreeMap::new();
+        for row in &counts.rows {
+            found.insert(keys(&counts.columns, row), (row.count, row.measured.clone()));
+        }
+        let by_hand = |events: &Vec<&AuditEvent>| (events.len() as u64, measured(events));
+        let wanted: BTreeMap<_, _> = expected.iter().map(|(key, of)| (key.clone(), by_hand(of))).collect();
+        prop_assert_eq!(&found, &wanted);
+        prop_assert_eq!(&counts.measured, &measured(&answer));
+
+        let largest = counts.clone().top(2);
+        let others = largest.others.map_or((0, 0), |others| (others.groups, others.events));
+        prop_assert_eq!(others.0, expected.len().saturating_sub(2) as u64);
+        let shown: u64 = largest.rows.iter().map(|row| row.count).sum();
+        prop_assert_eq!(shown + others.1, expected.values().map(|of| of.len() as u64).sum::<u64>());
+
+        let fields = by(&names);
+        let each = count_each_in(&view, &question, &fields).expect("counts");
+        for (each, field) in each.iter().zip(&fields) {
+            prop_assert_eq!(each, &count_in(&view, &question, &[*field], None).expect("counts"));
+        }
+
+        if !names.contains(&field) {
+            let distinct = distinct_in(&view, &question, by(&[field])[0], &fields, None).expect("a count");
+            let of = |events: &[&AuditEvent]| {
+                let all = events.iter().flat_map(|event| values(event, field));
+                all.flatten().collect::<BTreeSet<String>>().len() as u64
+            };
+            prop_assert_eq!(distinct.distinct, of(&answer));
+            let found: BTreeMap<_, _> = distinct.rows.iter().map(|row| (keys(&distinct.columns, row), row.count)).collect();
+            let wanted: BTreeMap<_, _> = expected.iter().map(|(key, events)| (key.clone(), of(events))).collect();
+            prop_assert_eq!(found, wanted);
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_part_is_never_told_of_what_became_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut writer = IndexWriter::open(folder.path(), "V", "keytrail/prod").expect("a writer");
+    let mut covered = 0;
+    let mut commit = |writer: &mut IndexWriter| {
+        covered += 1;
+        let nothing = CommitPayload::nothing("V", "keytrail/prod");
+        writer.commit(CommitPayload { covered, ..nothing }).expect("a commit");
+    };
+    let snapshot = || EventIndex::open(folder.path()).expect("an index").snapshot();
+    let ask = |view: &View| {
+        let counts = |all| {
+            let question = Question { all, ..Question::everything() };
+            count_in(view, &question, &by(&["identity", "path"]), Some(&hours())).expect("counts")
+        };
+        (counts(false), counts(true))
+    };
+    let check = |view: &View| {
+        let afresh = ask(&View::new(view.snapshot().clone()));
+        assert_eq!(ask(view), afresh);
+        assert_eq!(ask(view), afresh, "asked again");
+        afresh.0.total
+    };
+    let add = |writer: &mut IndexWriter, event: &AuditEvent, replaces| {
+        writer.add(event, State::Answered, &[], None, replaces).expect("added");
+    };
+    for number in 1..=5 {
+        add(&mut writer, &on(number, "a", f64::from(number)), false);
+    }
+    commit(&mut writer);
+    let mut view = View::new(snapshot());
+    assert_eq!(check(&view), 5);
+    // An event is replaced by what its response made of it, and another turns out to be a copy.
+    let mut replaced = on(2, "a", 2.0);
+    replaced.path = Some("another".to_owned());
+    add(&mut writer, &replaced, true);
+    let copy = AuditEvent { flags: vec![Flag::Copy], ..on(3, "a", 3.0) };
+    add(&mut writer, &copy, true);
+    commit(&mut writer);
+    let before = view.clone();
+    view = view.next(snapshot());
+    assert_eq!(check(&view), 4);
+    assert_eq!(check(&before), 5, "a view stays what it is");
+    // Retention, and segments that are merged.
+    writer.remove_below(LeafIndex(2)).expect("removed");
+    commit(&mut writer);
+    for number in 10..40 {
+        add(&mut writer, &on(number, "b", f64::from(number)), false);
+        commit(&mut writer);
+        view = view.next(snapshot());
+        check(&view);
+    }
+    let segments = view.searcher().segment_readers().len();
+    assert!(segments < 30, "{segments} segments: nothing was merged");
 }

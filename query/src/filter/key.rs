@@ -163,6 +163,14 @@ impl Key {
         })
     }
 
+    /// Returns the field whose terms are the key's values; `None` of a key that takes times or numbers.
+    pub(super) fn terms(self, fields: &Fields) -> Option<Field> {
+        match self {
+            Key::After | Key::Before | Key::On | Key::Ttl | Key::TokenAge => None,
+            key => Some(key.field(fields)),
+        }
+    }
+
     /// Returns our words for this key; of a key that takes any text, none.
     pub(super) fn words(self) -> Vec<&'static str> {
         match self {

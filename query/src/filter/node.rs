@@ -49,6 +49,16 @@ impl Node {
         self.names_under(true, wanted)
     }
 
+    /// Tells whether `wanted` holds for a term, excluded or not.
+    pub(super) fn has(&self, wanted: &impl Fn(Key, &Value) -> bool) -> bool {
+        match self {
+            Node::All | Node::Phrase(_) => false,
+            Node::And(parts) | Node::Or(parts) => parts.iter().any(|part| part.has(wanted)),
+            Node::Not(part) => part.has(wanted),
+            Node::Term(key, values) => values.iter().any(|value| wanted(*key, value)),
+        }
+    }
+
     fn names_under(&self, positive: bool, wanted: &impl Fn(Key, &Value) -> bool) -> bool {
         match self {
             Node::All | Node::Phrase(_) => false,

@@ -163,6 +163,7 @@ mod tests {
         let row = |name: Option<&str>, key: Option<&str>, decision: &str, count| CountRow {
             values: vec![name.map(Into::into), key.map(Into::into), Some(decision.to_owned())],
             count,
+            ..CountRow::default()
         };
         let counts = Counts {
             columns: vec!["identity", "identity_key", "decision"],
@@ -173,6 +174,8 @@ mod tests {
                 row(Some("b"), Some("k/b"), "allowed", 3),
             ],
             total: 15,
+            measured: query::count::Measured::default(),
+            others: None,
             left_out: query::question::LeftOut::default(),
             leaf: 1,
             notes: Vec::new(),

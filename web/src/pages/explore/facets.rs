@@ -1,6 +1,6 @@
 //! What the events have in common, with exact counts; each value narrows the question.
 
-use query::count::{CountRow, count_in};
+use query::count::{CountRow, count_each_in};
 use query::filter::CountField;
 use query::history::View;
 use query::question::Question;
@@ -44,9 +44,9 @@ pub(super) fn facets(
     link: &link::Question,
 ) -> Result<Vec<Facet>, PageError> {
     let mut facets = Vec::new();
-    for (key, title) in FIELDS {
-        let field = CountField::parse(key, view.fields()).expect("a field of the grammar");
-        let counts = count_in(view, question, &[field], None)?;
+    let field = |(key, _)| CountField::parse(key, view.fields()).expect("a field of the grammar");
+    let counts = count_each_in(view, question, &FIELDS.map(field))?;
+    for ((key, title), counts) in FIELDS.into_iter().zip(counts) {
         let more = counts.rows.len().saturating_sub(SHOWN);
         let rows: Vec<FacetRow> = counts
             .rows
@@ -63,7 +63,7 @@ pub(super) fn facets(
 }
 
 fn facet_row(key: &str, row: CountRow, total: u64, link: &link::Question) -> FacetRow {
-    let CountRow { mut values, count } = row;
+    let CountRow { mut values, count, .. } = row;
     let value = values.pop().flatten();
     // Of an identity, the name of its newest event stands before the key.
     let name = values.pop().flatten();

@@ -1,0 +1,256 @@
+//! The documents that an answer is made of, part by part of the index, and how many fit and are left out.
+//!
+//! The filter is asked of the engine; time, leaf and what answers leave out are looked up in columns, block by block.
+//! A part that lies wholly outside the question's time is not looked at, and one that lies wholly inside is not
+//! compared with it.
+
+use std::collections::BTreeMap;
+
+use ingest::index::document::state_word;
+use ingest::pairing::State;
+use tantivy::columnar::Column;
+use tantivy::query::{EnableScoring, Weight};
+use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
+
+use crate::error::QueryError;
+use crate::history::View;
+use crate::part::{COUNTS, NONE, Part, each_with};
+use crate::question::{LEFT_OUT, LeftOut, Question};
+
+/// Documents of a block. A block ends early where a part does.
+pub(crate) const BLOCK: usize = 1_024;
+
+/// A question put to a view.
+pub(crate) struct Selection<'a> {
+    view: &'a View,
+    question: &'a Question,
+    /// Absent if everything passes.
+    filter: Option<Box<dyn Weight>>,
+    /// Of each class, whether it belongs to the answer.
+    answers: [bool; NONE as usize],
+}
+
+/// The part of a selection in one part of the index.
+pub(crate) struct InPart<'a> {
+    pub(crate) number: u32,
+    pub(crate) segment: &'a SegmentReader,
+    pub(crate) part: &'a Part,
+    selection: &'a Selection<'a>,
+    /// Whether events have to be compared with the question's time.
+    cuts_time: bool,
+    /// Whether they have to be compared with the question's leaf.
+    cuts_leaf: bool,
+}
+
+/// How many events there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// In the answer.
+    pub(crate) matched: u64,
+    left_out: [u64; LEFT_OUT.len()],
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: &Tally) {
+        self.matched += other.matched;
+        for (count, other) in self.left_out.iter_mut().zip(other.left_out) {
+            *count += other;
+        }
+    }
+
+    pub(crate) fn left_out(&self) -> LeftOut {
+        let counted = LEFT_OUT.into_iter().zip(self.left_out).filter(|(_, count)| *count > 0);
+        LeftOut(counted.collect::<BTreeMap<_, _>>())
+    }
+}
+
+impl<'a> Selection<'a> {
+    /// Makes a question ready.
+    ///
+    /// # Errors
+    /// It asks for a leaf that is not reached yet, or the index cannot be read.
+    pub(crate) fn new(view: &'a View, question: &'a Question) -> Result<Selection<'a>, QueryError> {
+        question.check(view)?;
+        let filter = if question.filter.is_everything() {
+            None
+        } else {
+            let sets = view.sets();
+            let query = question.filter.query(view.fields(), &sets);
+            sets.finish()?;
+            Some(query.weight(EnableScoring::disabled_from_searcher(view.searcher()))?)
+        };
+        let mut answers = [true; NONE as usize];
+        for (answer, word) in answers[1..].iter_mut().zip(LEFT_OUT) {
+            *answer = question.all || question.filter.asks_for(word);
+        }
+        Ok(Selection { view, question, filter, answers })
+    }
+
+    /// Gives the parts that may hold something, those with the latest events first.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub(crate) fn parts(&'a self) -> Result<Vec<InPart<'a>>, QueryError> {
+        let mut parts = Vec::new();
+        for (number, segment) in (0..).zip(self.view.searcher().segment_readers()) {
+            let part = self.view.part(number)?;
+            let Question { from, to, at, .. } = *self.question;
+            let has_bounds = from.is_some() || to.is_some();
+            let cuts_time = match part.times {
+                _ if !has_bounds => false,
+                // An event without a time is not meant where time has bounds.
+                None => continue,
+                Some((least, last)) => {
+                    if from.is_some_and(|from| last < from) || to.is_some_and(|to| least >= to) {
+                        continue;
+                    }
+                    let inside =
+                        from.is_none_or(|from| from <= least) && to.is_none_or(|to| last < to);
+                    part.is_timeless || !inside
+                }
+            };
+            let cuts_leaf = at.is_some();
+            parts.push(InPart { number, segment, part, selection: self, cuts_time, cuts_leaf });
+        }
+        parts.sort_by_key(|part| std::cmp::Reverse(part.part.times.map(|(_, last)| last)));
+        Ok(parts)
+    }
+}
+
+impl InPart<'_> {
+    /// Gives the answer's documents block by block, in ascending order, and returns how many there are.
+    ///
+    /// # Errors
+    /// What `each` returns; the turn is over; the index cannot be read.
+    pub(crate) fn blocks(
+        &self,
+        mut each: impl FnMut(&[DocId]) -> Result<(), QueryError>,
+    ) -> Result<Tally, QueryError> {
+        let mut tally = Tally::default();
+        let mut cut = Cut::open(self)?;
+        let mut block = Vec::with_capacity(BLOCK + COLLECT_BLOCK_BUFFER_LEN);
+        let mut give = |block: &mut Vec<DocId>| {
+            self.selection.view.turn().check()?;
+            cut.apply(block);
+            self.tally(block, &mut tally);
+            if !block.is_empty() {
+                each(block)?;
+            }
+            block.clear();
+            Ok::<(), QueryError>(())
+        };
+        match &self.selection.filter {
+            None => {
+                let mut next = 0;
+                while next < self.segment.max_doc() {
+                    let end = self.segment.max_doc().min(next + BLOCK as u32);
+                    block.extend(next..end);
+                    give(&mut block)?;
+                    next = end;
+                }
+            }
+            Some(filter) => {
+                let mut documents = filter.scorer(self.segment, 1.0)?;
+                let mut found = [0; COLLECT_BLOCK_BUFFER_LEN];
+                loop {
+                    let count = documents.fill_buffer(&mut found);
+                    block.extend_from_slice(&found[..count]);
+                    let is_last = count < found.len();
+                    if block.len() >= BLOCK || is_last {
+                        give(&mut block)?;
+                    }
+                    if is_last {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Keeps what the answer is made of, and counts it and what is left out.
+    fn tally(&self, block: &mut Vec<DocId>, tally: &mut Tally) {
+        if !self.part.all_count() {
+            let answers = &self.selection.answers;
+            block.retain(|&document| match self.part.class(document) {
+                COUNTS => true,
+                NONE => false,
+                class if answers[usize::from(class)] => true,
+                class => {
+                    tally.left_out[usize::from(class) - 1] += 1;
+                    false
+                }
+            });
+        }
+        tally.matched += block.len() as u64;
+    }
+
+    /// Returns the question as far as this part is concerned: the same text has the same answer here. `None` if
+    /// the answer does not depend on this part alone.
+    pub(crate) fn question(&self) -> Option<String> {
+        let Question { filter, from, to, all, at } = self.selection.question;
+        if filter.asks_history() {
+            return None;
+        }
+        let mut text = format!("{filter}\n{all}");
+        if self.cuts_time {
+            text.push_str(&format!("\n{from:?} {to:?}"));
+        }
+        if self.cuts_leaf {
+            text.push_str(&format!("\n@{at:?}"));
+        }
+        Some(text)
+    }
+}
+
+/// What takes documents out of a block by their time and their leaf.
+struct Cut {
+    time: Option<(Column<i64>, Option<i64>, Option<i64>)>,
+    leaf: Option<(Column<u64>, u64)>,
+    /// The events that are not issued yet, ascending.
+    pending: Vec<DocId>,
+    times: Vec<Option<i64>>,
+}
+
+impl Cut {
+    fn open(within: &InPart<'_>) -> Result<Cut, QueryError> {
+        let columns = within.segment.fast_fields();
+        let Question { from, to, at, .. } = *within.selection.question;
+        let mut cut = Cut { time: None, leaf: None, pending: Vec::new(), times: Vec::new() };
+        if within.cuts_time
+            && let Some(column) = columns.column_opt("time")?
+        {
+            cut.time = Some((column, from, to));
+        }
+        if let Some(at) = at {
+            let fields = within.selection.view.fields();
+            let pending = |document| cut.pending.push(document);
+            each_with(within.segment, fields.state, state_word(State::Pending), pending)?;
+            if within.part.last_leaf >= at {
+                cut.leaf = columns.column_opt("issued_leaf")?.map(|column| (column, at));
+            }
+        }
+        Ok(cut)
+    }
+
+    fn apply(&mut self, block: &mut Vec<DocId>) {
+        if let Some((column, from, to)) = &self.time {
+            self.times.clear();
+            self.times.resize(block.len(), None);
+            column.first_vals(block, &mut self.times);
+            let mut times = self.times.iter();
+            block.retain(|_| {
+                let time = *times.next().expect("as many times as documents");
+                time.is_some_and(|time| {
+                    from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to)
+                })
+            });
+        }
+        if let Some((column, at)) = &self.leaf {
+            block.retain(|&document| column.first(document).is_some_and(|leaf| leaf < *at));
+        }
+        if !self.pending.is_empty() {
+            block.retain(|document| self.pending.binary_search(document).is_err());
+        }
+    }
+}
