@@ -202,9 +202,9 @@ fn gathered(rows: &[CountRow], of: Of) -> Vec<Subject> {
     }
     all.sort_by(|one, other| {
         let order = |subject: &Subject| (Reverse(subject.requests), subject.key.is_none());
-        order(one).cmp(&order(other)).then_with(|| {
-            (&one.key, &one.namespace).cmp(&(&other.key, &other.namespace))
-        })
+        order(one)
+            .cmp(&order(other))
+            .then_with(|| (&one.key, &one.namespace).cmp(&(&other.key, &other.namespace)))
     });
     all
 }

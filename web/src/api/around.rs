@@ -79,7 +79,6 @@ pub(crate) async fn completion(
     if !(1..=100).contains(&limit) {
         return Err(Problem::parameter("limit", "it is 1 to 100"));
     }
-    let answer =
-        app.ask(move |trail| object(&complete(&trail.view(), &params.typed, limit)?));
+    let answer = app.ask(move |trail| object(&complete(&trail.view(), &params.typed, limit)?));
     Ok(answer.await?)
 }

@@ -70,7 +70,9 @@ async fn list(app: App, form: Form, params: SubjectsParams, of: Of) -> Result<Re
     let question = params.meant()?.question;
     let after: Option<ListToken> = match &*params.page {
         "" => None,
-        token => Some(token.parse().map_err(|error| Problem::parameter("page", format!("{error}")))?),
+        token => {
+            Some(token.parse().map_err(|error| Problem::parameter("page", format!("{error}")))?)
+        }
     };
     let limit = match (params.limit, form) {
         (None, Form::Json) => 100,
