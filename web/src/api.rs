@@ -25,6 +25,7 @@ mod around;
 mod count;
 mod events;
 mod form;
+mod given_out;
 mod lookup;
 mod matrix;
 mod params;
@@ -63,6 +64,8 @@ const BODY_BYTES_MAX: usize = 7 * VALUE_BYTES_MAX;
         matrix::matrix,
         subjects::identities,
         subjects::paths,
+        given_out::leases,
+        given_out::tokens,
         lookup::look_up_hash,
         lookup::look_up_value,
         status::show_status,
@@ -110,6 +113,8 @@ pub(crate) fn routes() -> Router<App> {
     let router = in_every_form(router, "/api/v1/count", &get(count::count));
     let router = in_every_form(router, "/api/v1/histogram", &get(count::histogram));
     let router = in_every_form(router, "/api/v1/matrix", &get(matrix::matrix));
+    let router = in_every_form(router, "/api/v1/leases", &get(given_out::leases));
+    let router = in_every_form(router, "/api/v1/tokens", &get(given_out::tokens));
     let router = in_every_form(router, "/api/v1/identities", &get(subjects::identities));
     let router = in_every_form(router, "/api/v1/paths", &get(subjects::paths));
     let router = in_every_form(router, "/api/v1/facets", &get(count::facets));
