@@ -198,13 +198,13 @@ pub(crate) struct CountArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) top: Option<u64>,
     /// When the first and the last event of each group was
-    #[arg(long, conflicts_with = "url")]
+    #[arg(long)]
     pub(crate) first_last: bool,
     /// How long the responses took: exact percentiles in microseconds
-    #[arg(long, conflicts_with = "url")]
+    #[arg(long)]
     pub(crate) latency: bool,
     /// In place of events, how many distinct values of this field, in all and in each group
-    #[arg(long, value_name = "FIELD", conflicts_with_all = ["first_last", "latency", "top", "url"])]
+    #[arg(long, value_name = "FIELD", conflicts_with_all = ["first_last", "latency", "top"])]
     pub(crate) distinct: Option<String>,
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
@@ -252,6 +252,8 @@ pub(crate) struct LookUpArgs {
 pub(crate) struct GivenOutArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) running: UrlArgs,
     /// Filter over the requests that gave them out, such as 'path:database/creds/my-app'; '' keeps everything
     #[arg(default_value = "", allow_hyphen_values = true)]
     pub(crate) filter: String,

@@ -150,6 +150,8 @@ fn a_running_keytrail_answers_commands_as_its_data_folder_does() {
         ("count", &["", "--by", "decision", "--interval", "1d", "--tz", "Europe/Berlin"]),
         ("count", &["decision:denied", "--format", "json"]),
         ("count", &["", "--by", "reason", "--at", "2000"]),
+        ("count", &["", "--by", "action", "--first-last", "--latency", "--top", "3"]),
+        ("count", &["", "--by", "decision", "--distinct", "path"]),
     ] {
         let local = asked(command, ["-d", folder], rest).expect(0);
         let remote = asked(command, ["--url", &url], rest).expect(0);

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::util::{
-    Bao, DEADLINE, Data, Run, Server, files_below, fixture, fixture_text, keytrail, pair,
+    Bao, DEADLINE, Data, Run, Server, files_below, fixture, fixture_text, keytrail, pair, post,
     real_openbao_is_wanted, until,
 };
 
@@ -257,16 +257,10 @@ fn a_value_is_asked_of_the_real_server_that_hashed_it() {
     fs::write(&config, text).unwrap();
     let data = Data::new();
     data.import([folder.path().join("audit.log")]);
-    let look_up = |value: &str| {
+    let ask = |from: &[&str], value: &str| {
         let mut command = keytrail();
-        command.arg("lookup").arg("-d").arg(data.path()).args([
-            "--value-stdin",
-            "--format",
-            "json",
-            "-c",
-        ]);
+        command.arg("lookup").args(from).args(["--value-stdin", "--format", "json"]);
         let mut child = command
-            .arg(&config)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -275,6 +269,8 @@ fn a_value_is_asked_of_the_real_server_that_hashed_it() {
         child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
     };
+    let (folder_of_data, config) = (data.path().to_str().unwrap(), config.to_str().unwrap());
+    let look_up = |value: &str| ask(&["-d", folder_of_data, "-c", config], value);
     let found = look_up("correct horse battery\n");
     assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
     let answer: Value = serde_json::from_slice(&found.stdout).unwrap();
@@ -283,6 +279,17 @@ fn a_value_is_asked_of_the_real_server_that_hashed_it() {
     assert_eq!(answer["holder"]["kind"], "root");
     assert_eq!(look_up("never written").status.code(), Some(1));
     assert_eq!(look_up("").status.code(), Some(2));
+    // The running keytrail has the server's token, and whoever asks it needs none.
+    let server = Server::start(&data, &["-c", config]);
+    let url = format!("http://{}", server.address);
+    let found = ask(&["--url", &url], "correct horse battery");
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    let answer: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(answer["seen"][0]["path"], "kv/mail");
+    let page = post(&server.address, "/lookup", "value=correct+horse+battery");
+    assert_eq!(page.status, 200, "{}", page.body);
+    assert!(page.body.contains("kv/mail") && !page.body.contains("correct"), "{}", page.body);
+    drop(server);
     for file in files_below(data.path()) {
         let bytes = fs::read(&file).unwrap();
         let value = b"correct horse battery";

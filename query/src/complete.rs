@@ -22,7 +22,7 @@ pub const PROPOSALS_MAX: usize = 100;
 const TERMS_MAX: usize = 100_000;
 
 /// What may be meant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Completion {
     /// The key that was typed; absent as long as there is none.
     pub key: Option<&'static str>,
@@ -38,7 +38,7 @@ pub struct Completion {
 }
 
 /// One of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Proposal {
     /// The term as it stands in a filter: `path:` or `path:secret/data/my-app/config`.
     pub term: String,

@@ -20,7 +20,7 @@ use crate::select::Selection;
 pub const CONTEXT_MAX: usize = 1_000;
 
 /// An event between its neighbours.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Context {
     /// The event.
     pub event: EventRow,

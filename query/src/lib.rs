@@ -30,6 +30,7 @@ pub mod listing;
 pub mod lookup;
 pub mod report;
 pub mod status;
+pub mod subjects;
 
 pub mod error;
 pub mod table;

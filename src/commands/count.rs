@@ -58,6 +58,9 @@ fn ask(running: &Running, args: &CountArgs) -> Result<(), Failure> {
         ("by", args.by.join(",")),
         ("interval", args.interval.clone().unwrap_or_default()),
         ("limit", args.top.unwrap_or(0).to_string()),
+        ("first_last", if args.first_last { "true".to_owned() } else { String::new() }),
+        ("latency", if args.latency { "true".to_owned() } else { String::new() }),
+        ("distinct", args.distinct.clone().unwrap_or_default()),
     ];
     let parameters = [&args.question.parameters()[..], &own].concat();
     let told = running.print("count", args.format, &parameters, &args.question.filter)?;

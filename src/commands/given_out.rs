@@ -8,12 +8,16 @@ use query::table::{Cell, Column, TableWriter};
 use query::trail::Trail;
 
 use super::question::{filter, period};
+use super::running::Running;
 use crate::args::{Format, GivenOutArgs};
 use crate::failure::Failure;
 use crate::output::{form, stdout};
 
 /// Runs `keytrail leases`.
 pub(crate) fn leases(args: GivenOutArgs) -> Result<(), Failure> {
+    if let Some(url) = &args.running.url {
+        return ask(&Running::new(url)?, "leases", &args);
+    }
     let (given, trail) = open(&args)?;
     let view = trail.view();
     let mut show = Show::new(&args, LEASE_COLUMNS)?;
@@ -25,6 +29,9 @@ pub(crate) fn leases(args: GivenOutArgs) -> Result<(), Failure> {
 
 /// Runs `keytrail tokens`.
 pub(crate) fn tokens(args: GivenOutArgs) -> Result<(), Failure> {
+    if let Some(url) = &args.running.url {
+        return ask(&Running::new(url)?, "tokens", &args);
+    }
     let (given, trail) = open(&args)?;
     let view = trail.view();
     let mut show = Show::new(&args, TOKEN_COLUMNS)?;
@@ -32,6 +39,27 @@ pub(crate) fn tokens(args: GivenOutArgs) -> Result<(), Failure> {
         show.row(token.cells())
     })?;
     show.finish("tokens", &given, &listed)
+}
+
+/// Asks a running keytrail.
+fn ask(running: &Running, what: &str, args: &GivenOutArgs) -> Result<(), Failure> {
+    if args.limit == 0 {
+        return Err(Failure::Usage(
+            "a running keytrail lists at most 1000 at once: give a --limit, or ask the data folder with -d".to_owned(),
+        ));
+    }
+    let as_of = args.at.as_ref().or(args.open_at.as_ref());
+    let typed = |of: Option<&String>| of.cloned().unwrap_or_default();
+    let parameters = [
+        ("q", args.filter.clone()),
+        ("from", typed(args.from.as_ref())),
+        ("to", typed(args.to.as_ref())),
+        ("tz", args.tz.clone()),
+        ("as_of", typed(as_of)),
+        ("open", if args.open_at.is_some() { "true".to_owned() } else { String::new() }),
+        ("limit", args.limit.to_string()),
+    ];
+    running.print(what, args.format, &parameters, &args.filter).map(drop)
 }
 
 fn open(args: &GivenOutArgs) -> Result<(GivenOut, Trail), Failure> {

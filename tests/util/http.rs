@@ -32,10 +32,23 @@ pub(crate) fn get(address: &str, target: &str) -> Reply {
 
 /// Asks for a page under any name. HTTP/1.0, so that the body ends with the connection.
 pub(crate) fn get_with_host(address: &str, target: &str, host: &str) -> Reply {
+    let head = format!("GET {target} HTTP/1.0\r\nHost: {host}\r\nAccept: text/html, */*\r\n\r\n");
+    sent(address, &head)
+}
+
+/// Sends a form, as a browser does for a page of this address.
+pub(crate) fn post(address: &str, target: &str, form: &str) -> Reply {
+    let length = form.len();
+    let head = format!(
+        "POST {target} HTTP/1.0\r\nHost: {address}\r\nOrigin: http://{address}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
+    );
+    sent(address, &head)
+}
+
+fn sent(address: &str, request: &str) -> Reply {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(stream, "GET {target} HTTP/1.0\r\nHost: {host}\r\nAccept: text/html, */*\r\n\r\n")
-        .unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     let text = String::from_utf8(bytes).expect("the answer is UTF-8");

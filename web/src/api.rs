@@ -21,15 +21,18 @@ use utoipa::OpenApi;
 use crate::app::App;
 
 mod answer;
+mod around;
 mod count;
 mod events;
 mod form;
+mod given_out;
 mod lookup;
 mod matrix;
 mod params;
 mod problem;
 mod proof;
 mod status;
+mod subjects;
 mod tail;
 
 pub(crate) use self::answer::About;
@@ -52,11 +55,17 @@ const BODY_BYTES_MAX: usize = 7 * VALUE_BYTES_MAX;
     paths(
         events::events,
         events::one_event,
+        around::event_context,
+        around::completion,
         tail::tail,
         count::count,
         count::histogram,
         count::facets,
         matrix::matrix,
+        subjects::identities,
+        subjects::paths,
+        given_out::leases,
+        given_out::tokens,
         lookup::look_up_hash,
         lookup::look_up_value,
         status::show_status,
@@ -88,6 +97,8 @@ pub(crate) fn routes() -> Router<App> {
     let compression = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     let router = Router::new()
         .route("/api/v1/events/{uid}", get(events::one_event))
+        .route("/api/v1/events/{uid}/context", get(around::event_context))
+        .route("/api/v1/completion", get(around::completion))
         .route("/api/v1/tail", get(tail::tail))
         .route("/api/v1/verify", get(status::show_verification))
         .route("/api/v1/lines/{leaf}", get(proof::show_line))
@@ -102,6 +113,10 @@ pub(crate) fn routes() -> Router<App> {
     let router = in_every_form(router, "/api/v1/count", &get(count::count));
     let router = in_every_form(router, "/api/v1/histogram", &get(count::histogram));
     let router = in_every_form(router, "/api/v1/matrix", &get(matrix::matrix));
+    let router = in_every_form(router, "/api/v1/leases", &get(given_out::leases));
+    let router = in_every_form(router, "/api/v1/tokens", &get(given_out::tokens));
+    let router = in_every_form(router, "/api/v1/identities", &get(subjects::identities));
+    let router = in_every_form(router, "/api/v1/paths", &get(subjects::paths));
     let router = in_every_form(router, "/api/v1/facets", &get(count::facets));
     router
         .route(

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Latencies of a group's events, in microseconds. A percentile is the least latency that at least so many per cent
 /// of them do not exceed (nearest rank), so it is one that was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Latency {
     /// How many events have one: those with a request and a response line that tell the time.
     pub events: u64,

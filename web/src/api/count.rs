@@ -2,9 +2,13 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use query::count::{Counts, count_in};
+use query::count::{
+    Counts, Latency, Measured, Measures, count_each_in, count_in, distinct_in, measure_in,
+};
 use query::filter::CountField;
 use query::interval::Interval;
+use query::period::rfc3339;
+use query::question::Question;
 use query::table::{Cell, Column, Kind, Table};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -35,6 +39,13 @@ asked! {
         /// At most so many groups, the first ones: 1000 if it is left out, 0: all of them.
         #[param(nullable = false, maximum = 100000)]
         limit: Option<usize>,
+        /// Also when the first and the last event of each group was.
+        first_last: bool,
+        /// Also how long responses took: exact percentiles by nearest rank, in microseconds.
+        latency: bool,
+        /// Count the distinct values of this field in place of events; empty: not.
+        #[param(example = "")]
+        distinct: String,
         /// Of text: cut lines to so many columns.
         #[param(nullable = false, maximum = 65535)]
         width: Option<u16>,
@@ -65,14 +76,30 @@ asked! {
 /// Groups of events.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Groups {
-    /// A group each: its values by the fields' names, null where the events have none, and `count`. Over time by the
-    /// beginning of the step, else the largest first.
+    /// A group each: its values by the fields' names, null where the events have none, and `count`; where asked for
+    /// also `first`, `last` and `latency_…_us`, or `distinct` in place of `count`. Over time by the beginning of the
+    /// step, else the largest first.
     #[schema(value_type = Vec<Object>)]
     items: Box<RawValue>,
     /// How many groups there are.
     groups: u64,
     /// Events of the groups that are not among the items.
     others: u64,
+    /// Where asked for: how many distinct values all events together have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    distinct: Option<u64>,
+    /// Where asked for: the time of the first and of the last of all events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    first: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    last: Option<String>,
+    /// Where asked for: how long the responses of all events took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    latency: Option<Latency>,
     /// What one has to know to read the items rightly.
     notes: Vec<String>,
     #[serde(flatten)]
@@ -96,7 +123,20 @@ pub(crate) async fn count(
         "" => None,
         interval => Some(step(interval, &meant)?),
     };
-    groups(app, form, meant, by, interval, limit, params.width).await
+    let measures = Measures { seen: params.first_last, latency: params.latency };
+    let distinct = match &fields("distinct", &params.distinct)?[..] {
+        [] => None,
+        [field] if measures == Measures::default() => Some(*field),
+        [_] => {
+            return Err(Problem::parameter(
+                "distinct",
+                "of distinct values there are no first and last, and no latencies",
+            ));
+        }
+        _ => return Err(Problem::parameter("distinct", "it is one field")),
+    };
+    let grouping = Grouping { by, interval, measures, distinct, limit, width: params.width };
+    groups(app, form, meant.question, grouping).await
 }
 
 /// Count events over time
@@ -119,28 +159,67 @@ pub(crate) async fn histogram(
     }
     let interval = if params.interval.is_empty() { "1d" } else { &params.interval };
     let interval = step(interval, &meant)?;
-    groups(app, form, meant, by, Some(interval), 0, None).await
+    let grouping = Grouping { by, interval: Some(interval), ..Grouping::default() };
+    groups(app, form, meant.question, grouping).await
+}
+
+/// How events are grouped, and what is asked of the groups.
+#[derive(Default)]
+struct Grouping {
+    by: Vec<CountField>,
+    interval: Option<Interval>,
+    measures: Measures,
+    /// Of which field distinct values are counted.
+    distinct: Option<CountField>,
+    /// The most groups of the answer; 0: all.
+    limit: usize,
+    width: Option<u16>,
 }
 
 async fn groups(
     app: App,
     form: Form,
-    meant: Meant,
-    by: Vec<CountField>,
-    interval: Option<Interval>,
-    limit: usize,
-    width: Option<u16>,
+    question: Question,
+    asked: Grouping,
 ) -> Result<Response, Problem> {
-    let question = meant.question;
     let answer = app.ask(move |trail| {
         let view = trail.view();
-        let mut counts = count_in(&view, &question, &by, interval.as_ref())?;
-        let groups = counts.rows.len() as u64;
-        let others = cut(&mut counts, limit);
-        let about = About::new(&view, &question, counts.total, counts.left_out.clone())?;
-        let table = counts.table();
+        let Grouping { by, interval, measures, distinct, limit, width } = asked;
+        let interval = interval.as_ref();
+        let (mut table, counts, matched, left_out, object) = match distinct {
+            Some(field) => {
+                let counted = distinct_in(&view, &question, field, &by, interval)?;
+                let counts = counted.rows.iter().map(|row| row.count).collect::<Vec<_>>();
+                let object = (Some(counted.distinct), Measured::default(), counted.notes.clone());
+                (counted.table(), counts, counted.total, counted.left_out, object)
+            }
+            None => {
+                let counted = measure_in(&view, &question, &by, interval, measures)?;
+                let counts = counted.rows.iter().map(|row| row.count).collect();
+                let object = (None, counted.measured.clone(), counted.notes.clone());
+                (counted.table(), counts, counted.total, counted.left_out, object)
+            }
+        };
+        let groups = table.rows.len() as u64;
+        let kept = if limit == 0 { table.rows.len() } else { limit.min(table.rows.len()) };
+        table.rows.truncate(kept);
+        let others: u64 = counts[kept..].iter().sum();
+        let about = About::new(&view, &question, matched, left_out)?;
+        let (distinct, measured, notes) = object;
         let items = table.objects()?;
-        let object = Groups { items, groups, others, notes: counts.notes, about: about.clone() };
+        let (first, last) =
+            measured.seen.map(|(first, last)| (rfc3339(first), rfc3339(last))).unzip();
+        let object = Groups {
+            items,
+            groups,
+            others,
+            distinct,
+            first,
+            last,
+            latency: measured.latency,
+            notes,
+            about: about.clone(),
+        };
         Rows { about, object, table }.respond(form, width)
     });
     Ok(answer.await?)
@@ -197,8 +276,7 @@ pub(crate) async fn facets(
         let view = trail.view();
         let mut items = Vec::new();
         let mut matched = None;
-        for field in of {
-            let mut counts = count_in(&view, &question, &[field], None)?;
+        for (field, mut counts) in of.iter().zip(count_each_in(&view, &question, &of)?) {
             let distinct = counts.rows.len() as u64;
             let others = cut(&mut counts, limit);
             matched = Some((counts.total, counts.left_out));

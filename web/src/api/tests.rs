@@ -73,6 +73,68 @@ async fn every_form_of_an_answer_has_the_same_rows() {
 }
 
 #[tokio::test]
+async fn lists_of_identities_and_paths_page_as_of_their_first_page() {
+    let site = Site::of_recording();
+    for (list, by) in [("identities", "identity"), ("paths", "ns,path")] {
+        let whole = parsed(&site.get(&format!("/api/v1/{list}?limit=1000")).await);
+        let counted =
+            parsed(&site.get(&format!("/api/v1/count?by={by}&at={}", whole["leaf"])).await);
+        assert_eq!(whole["subjects"], counted["groups"], "{list}");
+        assert_eq!(whole["matched"], counted["matched"], "{list}");
+        let items = whole["items"].as_array().expect("rows");
+        let requests = |of: &Value| of["requests"].as_u64().expect("a count");
+        assert_eq!(json!(items.iter().map(requests).sum::<u64>()), whole["matched"], "{list}");
+        let (mut paged, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = parsed(&site.get(&format!("/api/v1/{list}?limit=1&page={next}")).await);
+            paged.extend(page["items"].as_array().expect("rows").iter().cloned());
+            match page["next"].as_str() {
+                Some(token) => token.clone_into(&mut next),
+                None => break,
+            }
+        }
+        assert_eq!(&paged, items, "{list}");
+        assert!(items.len() > 1, "{list} need several pages");
+        let other = site.get(&format!("/api/v1/{list}?q=decision:denied&page={next}")).await;
+        assert_eq!(other.status, StatusCode::BAD_REQUEST, "{}", other.text);
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_of_groups_is_told_of_all_events_too() {
+    let site = Site::of_recording();
+    let of = parsed(&site.get("/api/v1/count?by=decision&first_last=true&latency=true").await);
+    let firsts = of["items"].as_array().expect("groups").iter().map(|group| &group["first"]);
+    assert_eq!(firsts.filter_map(Value::as_str).min(), of["first"].as_str());
+    assert!(of["latency"]["p99"].as_i64() >= of["latency"]["p50"].as_i64(), "{of}");
+    let distinct = parsed(&site.get("/api/v1/count?distinct=path").await);
+    let paths = parsed(&site.get("/api/v1/count?by=path").await);
+    let named = paths["items"].as_array().expect("groups").iter();
+    let named = named.filter(|group| !group["path"].is_null()).count();
+    assert_eq!(distinct["distinct"], json!(named));
+}
+
+#[tokio::test]
+async fn an_event_has_neighbours_and_a_term_has_endings() {
+    let site = Site::of_recording();
+    let events = parsed(&site.get("/api/v1/events?rows=true&q=has:error&limit=1").await);
+    let uid = events["items"][0]["uid"].as_str().expect("a uid").to_owned();
+    let context = site.get(&format!("/api/v1/events/{uid}/context?by=node&limit=2")).await;
+    let context = parsed(&context);
+    assert_eq!(context["event"]["uid"], json!(uid));
+    let neighbours = ["before", "after"].map(|side| context[side].as_array().expect("rows").len());
+    assert!(neighbours.iter().sum::<usize>() >= 2, "{neighbours:?}");
+    let completion = parsed(&site.get("/api/v1/completion?typed=decision:").await);
+    let decisions = parsed(&site.get("/api/v1/count?by=decision&all=true").await);
+    let terms = completion["proposals"].as_array().expect("proposals");
+    for group in decisions["items"].as_array().expect("groups") {
+        let term = format!("decision:{}", group["decision"].as_str().expect("a word"));
+        let proposal = terms.iter().find(|proposal| proposal["term"] == json!(term));
+        assert_eq!(proposal.expect("proposed")["count"], group["count"], "{term}");
+    }
+}
+
+#[tokio::test]
 async fn a_cut_answer_says_what_is_not_in_it() {
     let site = Site::of_recording();
     let all = parsed(&site.get("/api/v1/count?by=path").await);
