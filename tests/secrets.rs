@@ -226,7 +226,7 @@ fn numbers_below_a_kv_secret_are_withheld_on_the_event_page() {
     for mut event in data.search("action:secret.read") {
         // A line may be the leaf of this number.
         let places = event.as_object_mut().unwrap();
-        ["leaves", "issued"].map(|place| places.remove(place));
+        places.retain(|place, _| !["leaves", "issued"].contains(&place.as_str()));
         assert!(!holds(&event, 5432), "the port of a secret stands in an event: {event}");
     }
 }
