@@ -32,6 +32,8 @@ pub mod report;
 pub mod status;
 
 pub mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod table;
 
 #[cfg(test)]
