@@ -30,6 +30,10 @@ pub(crate) enum Command {
     Count(CountArgs),
     /// Tell whose a token, accessor, database user, lease or other value is
     Lookup(LookUpArgs),
+    /// List the leases that the server gave out, and which of them were in force at an instant
+    Leases(GivenOutArgs),
+    /// List the tokens that the server gave out, and which of them were in force at an instant
+    Tokens(GivenOutArgs),
     /// Write a report over a period
     Report(ReportArgs),
     /// Recompute the ledger and compare it with its signed checkpoint; or check a proof
@@ -241,6 +245,37 @@ pub(crate) struct LookUpArgs {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: LookUpFormat,
+}
+
+/// `leases` and `tokens`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GivenOutArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Filter over the requests that gave them out, such as 'path:database/creds/my-app'; '' keeps everything
+    #[arg(default_value = "", allow_hyphen_values = true)]
+    pub(crate) filter: String,
+    /// Given out from this time on: RFC 3339, a date, or a span back such as -24h
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) from: Option<String>,
+    /// Given out before this time
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) to: Option<String>,
+    /// Tell how they stood at this instant [default: the end of the log]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) at: Option<String>,
+    /// The same, and leave out those that had ended
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "at")]
+    pub(crate) open_at: Option<String>,
+    /// Zone of dates without one
+    #[arg(long, default_value = "UTC")]
+    pub(crate) tz: String,
+    /// At most so many; 0 is no limit
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// Output format
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
 }
 
 /// Reports by name.

@@ -5,6 +5,7 @@ pub(crate) mod cat;
 pub(crate) mod check_config;
 pub(crate) mod count;
 pub(crate) mod demo;
+pub(crate) mod given_out;
 pub(crate) mod hold;
 pub(crate) mod import;
 pub(crate) mod key;

@@ -50,6 +50,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Search(search) => commands::search::run(search),
         Command::Count(count) => commands::count::run(count),
         Command::Lookup(lookup) => commands::lookup::run(lookup),
+        Command::Leases(leases) => commands::given_out::leases(leases),
+        Command::Tokens(tokens) => commands::given_out::tokens(tokens),
         Command::Report(report) => commands::report::run(report),
         Command::Verify(verify) => commands::verify::run(verify),
         Command::Prove(prove) => commands::prove::run(prove),

@@ -134,7 +134,8 @@ fn a_token_an_accessor_and_a_lease_tell_where_they_came_from_and_how_they_ended(
     let lease = revoked[0]["hmacs"]["request.lease_id"].as_str().unwrap();
     let (_, answer) = look_up(&data, lease);
     assert_eq!(answer["what"], "lease");
-    assert_eq!(answer["lease"]["end"], "revoked");
+    assert_eq!(answer["lease"]["end"]["state"], "ended");
+    assert_eq!(answer["lease"]["end"]["known_by"], "seen");
     assert_eq!(answer["lease"]["revoked"]["uid"], revoked[0]["uid"]);
 }
 

@@ -24,6 +24,7 @@ mod fresh_recording;
 mod full_disk;
 mod generated;
 mod hmac_vectors;
+mod leases;
 mod ledger_reading;
 mod live;
 mod lookup;

@@ -90,6 +90,14 @@ pub enum QueryError {
         "{0:?} is no interval: write seconds, minutes or hours that divide a day (30s, 15m, 1h), days, weeks or months (1d, 1w, 1mo)"
     )]
     Interval(String),
+    /// More of something than is followed for one answer.
+    #[error("the log has more than {limit} {what}, more than one answer takes into account")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
     /// The index names lines that cannot make its event.
     #[error(
         "event {uid} cannot be read back: the index has no {what} for it; `keytrail rebuild` makes it from the ledger"

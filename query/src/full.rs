@@ -153,10 +153,14 @@ pub(crate) fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError>
     Ok(found)
 }
 
-type ReadBack = (AuditEvent, Option<StoredLine>, Option<StoredLine>);
+pub(crate) type ReadBack = (AuditEvent, Option<StoredLine>, Option<StoredLine>);
 
 /// Makes an event again from its lines, as pairing issued it, and fills in its history.
-fn read_back(trail: &Trail, view: &View, row: &EventRow) -> Result<ReadBack, QueryError> {
+pub(crate) fn read_back(
+    trail: &Trail,
+    view: &View,
+    row: &EventRow,
+) -> Result<ReadBack, QueryError> {
     let broken = |what| QueryError::Broken { uid: row.uid.to_string(), what };
     let source: SourceId = row
         .source

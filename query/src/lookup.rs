@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ingest::event::{AuditEvent, Uid};
-use ingest::source::SourceId;
+use ingest::source::{LeafIndex, SourceId};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,24 +22,40 @@ use crate::filter::Filter;
 use crate::full;
 use crate::history::View;
 use crate::question::Question;
-use crate::search::search_in;
+use crate::row::EventRow;
+use crate::search;
 use crate::trail::Trail;
 
+mod endings;
 mod holder;
+mod judge;
 mod lease;
+mod leases;
+mod life;
+mod list;
 mod mention;
 mod text;
 mod token;
+mod token_rows;
+mod tokens;
 
 pub use holder::Holder;
 pub use lease::Lease;
+pub use leases::{LEASE_COLUMNS, LeaseRow, TERMINAL_COLUMNS, leases};
+pub use life::{KnownBy, Standing, State};
+pub use list::{GivenOut, Listed};
 pub use mention::Mention;
 use mention::{gives, issues, mention, places_of};
 pub use token::{Child, Token, Use};
+pub use tokens::{TOKEN_COLUMNS, TokenRow, tokens};
 
 /// The most events that mention one hash and are read; more are counted only. A token's own requests are not
 /// among them.
 const MENTIONS_MAX: usize = 1_000;
+
+/// Requests overlap: the newest by the time at which it was asked need not be the one that was answered last. That
+/// is looked for among so many.
+const OVERLAPPING: usize = 64;
 
 /// What is known of a hash.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -120,7 +136,7 @@ pub fn look_up(trail: &Trail, hash: &str) -> Result<LookUp, QueryError> {
         }
     }
     // A login is the first request of the token that it gives out, so it is not among the mentions.
-    let login = asked.oldest(&format!("hash:{hash}"))?.filter(|event| issues(event, hash));
+    let login = asked.login_of(&format!("hash:{hash}"), hash)?;
     let given = login.as_ref().or_else(|| seen.iter().find(|event| gives(event, hash)));
     let what = what(&places, given);
     let first_user = asked.oldest(&format!("token:{hash} OR accessor:{hash}"))?;
@@ -233,15 +249,57 @@ impl Asked<'_> {
     }
 
     fn count(&self, filter: &str) -> Result<u64, QueryError> {
-        Ok(search_in(&self.view, &question(filter), 1, None)?.matched)
+        Ok(self.rows(filter, None, 1)?.0)
+    }
+
+    /// Gives the rows of events that pass and were asked before `to`, the newest first, at most `limit` (0: all);
+    /// returns how many pass.
+    fn each_row(
+        &self,
+        filter: &str,
+        to: Option<i64>,
+        limit: usize,
+        each: &mut dyn FnMut(EventRow) -> Result<(), QueryError>,
+    ) -> Result<u64, QueryError> {
+        let question = Question { to, ..question(filter) };
+        Ok(search::each_row(&self.view, &question, limit, None, each)?.matched)
+    }
+
+    /// Returns how many events pass and were asked before `to`, and the rows of the newest of them, newest first.
+    fn rows(
+        &self,
+        filter: &str,
+        to: Option<i64>,
+        limit: usize,
+    ) -> Result<(u64, Vec<EventRow>), QueryError> {
+        let mut rows = Vec::new();
+        let matched = self.each_row(filter, to, limit, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok((matched, rows))
     }
 
     /// Returns the oldest event that passes.
     fn oldest(&self, filter: &str) -> Result<Option<AuditEvent>, QueryError> {
-        let Some(uid) = crate::search::oldest(&self.view, &question(filter))? else {
-            return Ok(None);
-        };
-        Ok(full::event_in(self.trail, &self.view, uid)?.map(|found| found.event))
+        let Some(row) = self.oldest_row(filter)? else { return Ok(None) };
+        Ok(full::event_in(self.trail, &self.view, row.uid)?.map(|found| found.event))
+    }
+
+    fn oldest_row(&self, filter: &str) -> Result<Option<EventRow>, QueryError> {
+        search::oldest(&self.view, &question(filter))
+    }
+
+    /// Returns when the log ends, in nanoseconds since 1970: after that nothing is known.
+    fn last_ns(&self) -> Result<i64, QueryError> {
+        let (_, newest) = self.rows("", None, OVERLAPPING)?;
+        Ok(newest.iter().filter_map(done_ns).max().unwrap_or(i64::MIN))
+    }
+
+    /// Returns a line of the servers as JSON; null if it is none.
+    fn entry(&self, leaf: LeafIndex) -> Result<serde_json::Value, QueryError> {
+        let line = self.trail.ledger().line(leaf)?;
+        Ok(serde_json::from_slice(&line.bytes).unwrap_or_default())
     }
 
     /// Returns the salts of every device that gave lines.
@@ -259,6 +317,18 @@ impl Asked<'_> {
     fn newest(&self, filter: &str) -> Result<Option<AuditEvent>, QueryError> {
         Ok(self.events(filter, 1)?.1.pop())
     }
+}
+
+/// Returns when a request was answered, else asked, in nanoseconds since 1970.
+fn done_ns(row: &EventRow) -> Option<i64> {
+    let answered = row.completed.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
+    let answered = answered.and_then(|time| i64::try_from(time.as_nanosecond()).ok());
+    answered.or(row.time_unix_ns)
+}
+
+/// The same of a whole event.
+fn answered_ns(event: &AuditEvent) -> Option<i64> {
+    event.completed.as_ref().or(event.time.as_ref()).map(|time| time.unix_ns)
 }
 
 /// Filters here are ours, made of hashes and words; copies of other devices have hashes of their own and say
@@ -296,3 +366,6 @@ fn token_of(
     let used = used.and_then(|event| event.identity.token.clone());
     used.or_else(|| given?.issued_token.as_ref()?.token.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use tantivy::{DocId, SegmentReader};
 use crate::error::QueryError;
 use crate::history::View;
 use crate::period::rfc3339;
-use crate::scan::{Address, Places, Texts};
+use crate::scan::{Address, Place, Places, Texts};
 
 /// Declares the columns of words once: `row's name = index's name`.
 macro_rules! texts {
@@ -162,6 +162,13 @@ texts! {
     source = source,
     /// How pairing closed the event.
     state = state,
+}
+
+impl EventRow {
+    /// Returns where the event stands in the order of answers.
+    pub(crate) fn place(&self) -> Place {
+        Place { time: self.time_unix_ns, leaf: self.issued.0.0, ordinal: self.issued.1 }
+    }
 }
 
 fn strings(texts: Vec<Arc<str>>) -> Vec<String> {

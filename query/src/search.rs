@@ -3,8 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use ingest::event::Uid;
-
 use crate::error::QueryError;
 use crate::history::View;
 use crate::page::{Page, PageToken};
@@ -74,7 +72,7 @@ pub fn each_row<E: From<QueryError>>(
 }
 
 /// Returns the oldest event; one without a time is older than all others.
-pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<Uid>, QueryError> {
+pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<EventRow>, QueryError> {
     let selection = Selection::new(view, question)?;
     let mut oldest: Option<(Place, Address)> = None;
     for part in selection.parts()? {
@@ -89,7 +87,7 @@ pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<Uid>, Qu
             Ok(())
         })?;
     }
-    oldest.map(|(_, address)| Ok(Rows::new(view).row(address)?.uid)).transpose()
+    oldest.map(|(_, address)| Rows::new(view).row(address)).transpose()
 }
 
 pub(crate) struct Walked {

@@ -101,6 +101,7 @@ impl From<QueryError> for PageError {
             QueryError::PageToken
             | QueryError::OtherQuestion
             | QueryError::Groups { .. }
+            | QueryError::TooMany { .. }
             | QueryError::NotYet { .. }
             | QueryError::Memory { .. }
             | QueryError::Fields { .. }

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use ingest::event::{AuditEvent, Outcome};
+use ingest::source::LeafIndex;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Asked, Mention, mention};
+use super::judge::Judge;
+use super::life::{KnownBy, Life, Promise, Revoked, Standing};
+use super::{Asked, Mention, done_ns, mention};
 use crate::error::QueryError;
-
-/// The most events of one lease that are read.
-const EVENTS_MAX: usize = 1_000;
+use crate::full;
+use crate::period::rfc3339;
+use crate::row::EventRow;
 
 /// What became of a lease.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -30,8 +32,21 @@ pub struct Lease {
     pub revoked: Option<Mention>,
     /// When it ends, as the server said when it was looked up; later renewals move it.
     pub expires: Option<String>,
-    /// In words: what is known of its end.
-    pub end: String,
+    /// Whether it was in force when the log ends, and why that is said.
+    pub end: Standing,
+}
+
+/// The requests about one lease.
+#[derive(Default)]
+pub(super) struct LeaseRows {
+    pub(super) hashes: BTreeSet<String>,
+    pub(super) issued: Option<EventRow>,
+    pub(super) renewals: u64,
+    pub(super) renewed: Option<i64>,
+    pub(super) revoked: Option<EventRow>,
+    /// What a look-up told: when, and the end.
+    pub(super) told: Option<(i64, i64)>,
+    pub(super) life: Life,
 }
 
 impl Asked<'_> {
@@ -39,65 +54,97 @@ impl Asked<'_> {
     pub(super) fn lease(
         &self,
         id: Option<String>,
-        mut hashes: BTreeSet<String>,
+        hashes: BTreeSet<String>,
     ) -> Result<Lease, QueryError> {
-        if let Some(id) = &id {
-            hashes.extend(self.view.hashes_of(id)?);
-        }
-        let mut terms: Vec<String> = hashes.iter().map(|hash| format!("hash:{hash}")).collect();
-        terms.extend(id.as_ref().map(|id| format!("lease:{}", crate::filter::quoted(id))));
-        let (_, events) = self.events(&terms.join(" OR "), EVENTS_MAX)?;
-        let did = |event: &&AuditEvent, action: &str| {
-            event.action == action && event.outcome == Outcome::Success
+        let at = self.last_ns()?;
+        let rows = self.lease_rows(id.as_deref(), hashes, at)?;
+        let end = match &rows.issued {
+            Some(issued) => Judge::new(self, at)?.lease(issued, &rows)?,
+            None => rows.life.standing(at, None),
         };
-        let renewals: Vec<_> = events.iter().filter(|event| did(event, "lease.renew")).collect();
-        let by_hash = |event: &AuditEvent| {
-            let hash = hashes.iter().find(|hash| event.hmacs.values().any(|of| of == *hash));
-            mention(event, hash.map_or("", String::as_str))
-        };
-        let issued = events.iter().find(|event| {
-            event.outcome == Outcome::Success
-                && !event.action.starts_with("lease.")
-                && event.lease_id == id
-                && id.is_some()
-        });
-        let revoked = events.iter().find(|event| did(event, "lease.revoke"));
-        let looked_up = events.iter().rfind(|event| did(event, "lease.lookup"));
-        let expires = match looked_up {
-            Some(event) => self.told_end(event)?,
-            None => None,
-        };
-        let renewed =
-            renewals.last().and_then(|event| event.completed.clone()).map(|time| time.text);
-        let end = match (revoked, &expires) {
-            (Some(_), _) => "revoked".to_owned(),
-            (None, Some(expires)) => {
-                format!("no revocation seen; when it was looked up last it was to end at {expires}")
-            }
-            (None, None) if hashes.is_empty() => {
-                "no revocation seen, and none could be: no line shows the hash by which a revocation names it; its lifetime is not in the log".to_owned()
-            }
-            (None, None) => "no revocation seen; its lifetime is not in the log".to_owned(),
+        let mentioned = |row: &Option<EventRow>| -> Result<Option<Mention>, QueryError> {
+            let Some(row) = row else { return Ok(None) };
+            let Some(full) = full::event_in(self.trail, &self.view, row.uid)? else {
+                return Ok(None);
+            };
+            let named = full.event.hmacs.values().find(|hash| rows.hashes.contains(*hash));
+            Ok(Some(mention(&full.event, named.map_or("", String::as_str))))
         };
         Ok(Lease {
-            issued: issued.map(by_hash),
-            renewals: renewals.len() as u64,
-            renewed,
-            revoked: revoked.map(by_hash),
-            expires,
+            issued: mentioned(&rows.issued)?,
+            renewals: rows.renewals,
+            renewed: rows.renewed.map(rfc3339),
+            revoked: mentioned(&rows.revoked)?,
+            expires: rows.told.map(|(_, until)| rfc3339(until)),
             end,
             id,
-            hashes,
+            hashes: rows.hashes,
         })
     }
 
-    /// Returns the end of a lease or token as the answer to a look-up tells it: times stand in clear.
-    pub(super) fn told_end(&self, event: &AuditEvent) -> Result<Option<String>, QueryError> {
-        let Some(response) = event.leaves.last() else { return Ok(None) };
-        let line = self.trail.ledger().line(*response)?;
-        let entry: serde_json::Value = serde_json::from_slice(&line.bytes).unwrap_or_default();
+    /// Reads the requests about a lease; of look-ups the newest one until `at` is asked what it told.
+    pub(super) fn lease_rows(
+        &self,
+        id: Option<&str>,
+        hashes: BTreeSet<String>,
+        at: i64,
+    ) -> Result<LeaseRows, QueryError> {
+        let mut all = LeaseRows { hashes, ..LeaseRows::default() };
+        if let Some(id) = id {
+            all.hashes.extend(self.view.hashes_of(id)?);
+        }
+        let mut terms: Vec<String> = all.hashes.iter().map(|hash| format!("hash:{hash}")).collect();
+        terms.extend(id.map(|id| format!("lease:{}", crate::filter::quoted(id))));
+        let mut looked_up: Option<(i64, LeafIndex)> = None;
+        let filter = format!("({}) outcome:success", terms.join(" OR "));
+        self.each_row(&filter, None, 0, &mut |row| {
+            let Some(time) = done_ns(&row) else { return Ok(()) };
+            match row.action.as_deref() {
+                Some("lease.renew") => {
+                    all.renewals += 1;
+                    all.renewed = all.renewed.max(Some(time));
+                    all.life.accepted.push((time, "renewed"));
+                    all.life.renewed.push(time);
+                }
+                Some("lease.lookup") => {
+                    all.life.accepted.push((time, "looked up"));
+                    if let Some(leaf) = row.response_leaf
+                        && time <= at
+                    {
+                        looked_up = looked_up.max(Some((time, leaf)));
+                    }
+                }
+                // The newest comes first: what stays is the oldest.
+                Some("lease.revoke") => all.revoked = Some(row),
+                Some(_) if id.is_some() && row.lease.as_deref() == id => all.issued = Some(row),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        if let Some((time, leaf)) = looked_up
+            && let Some(until) = self.told_end(leaf)?
+        {
+            all.told = Some((time, until));
+            let words = format!(
+                "when it was looked up at {} it was to end at {}",
+                rfc3339(time),
+                rfc3339(until)
+            );
+            all.life.promises.push(Promise { at: time, until, known_by: KnownBy::Told, words });
+        }
+        if let Some(time) = all.revoked.as_ref().and_then(done_ns) {
+            let words = format!("revoked at {}", rfc3339(time));
+            all.life.revoked.push(Revoked { at: time, words, spares_children: false });
+        }
+        Ok(all)
+    }
+
+    /// Returns the end of a lease or token as the answer to a look-up tells it, in nanoseconds since 1970: times
+    /// stand in clear.
+    pub(super) fn told_end(&self, response: LeafIndex) -> Result<Option<i64>, QueryError> {
+        let entry = self.entry(response)?;
         let time = entry.pointer("/response/data/expire_time").and_then(|time| time.as_str());
         let time = time.and_then(|time| time.parse::<jiff::Timestamp>().ok());
-        Ok(time.map(|time| time.to_string()))
+        Ok(time.and_then(|time| i64::try_from(time.as_nanosecond()).ok()))
     }
 }

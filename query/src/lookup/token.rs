@@ -2,17 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use ingest::event::{AuditEvent, Decision, IdentityKind, Outcome, Uid};
-use serde::{Deserialize, Serialize};
+use ingest::event::{AuditEvent, Decision, IdentityKind, Uid};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Asked, Holder, Mention, issues, mention};
+use super::judge::Judge;
+use super::life::Standing;
+use super::token_rows::TokenRows;
+use super::{Asked, Holder, Mention, mention};
 use crate::count::count_in;
 use crate::error::QueryError;
 use crate::filter::CountField;
+use crate::full;
+use crate::period::rfc3339;
+use crate::row::EventRow;
 
-/// The most events about one token that are read; its own requests are counted only.
-const EVENTS_MAX: usize = 1_000;
+/// The most children of one token that are read.
+const CHILDREN_MAX: usize = 1_000;
 
 /// What is known of a token.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -37,8 +43,8 @@ pub struct Token {
     pub revoked: Option<Mention>,
     /// The first request with it that was refused because it was no token any more.
     pub refused: Option<String>,
-    /// In words: what is known of its end.
-    pub end: String,
+    /// Whether it was in force when the log ends, and why that is said.
+    pub end: Standing,
     /// Everything that was done with it.
     pub used: Use,
     /// Tokens that were made with it.
@@ -79,27 +85,6 @@ pub struct Child {
     pub ttl_s: Option<u64>,
 }
 
-/// What a response line tells of the token that it gives out. The server writes none of this as a hash.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Answer {
-    response: Given,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Given {
-    auth: GivenAuth,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct GivenAuth {
-    display_name: String,
-    entity_id: String,
-    policies: Vec<String>,
-}
-
 impl Asked<'_> {
     /// Follows a token. `user` is an event of which it is the token, or that gave it out.
     pub(super) fn token(
@@ -107,124 +92,76 @@ impl Asked<'_> {
         hash: &str,
         user: Option<&AuditEvent>,
     ) -> Result<Option<Token>, QueryError> {
-        let (_, about) = self.events(&format!("hash:{hash} -token:{hash}"), EVENTS_MAX)?;
-        // A login is the first request of the token that it gives out.
-        let login = self.oldest(&format!("token:{hash}"))?.filter(|event| issues(event, hash));
-        let issued = login.as_ref().or_else(|| about.iter().find(|event| issues(event, hash)));
+        let at = self.last_ns()?;
+        let rows = self.token_rows(hash, None, at)?;
         let is_its = |event: &&AuditEvent| event.identity.token.as_deref() == Some(hash);
-        let user = user.filter(is_its).cloned();
-        // A refused request shows the token and not who holds it.
-        let named = self.newest(&format!("token:{hash} -reason:token"))?.or(user.clone());
-        let given = issued.and_then(|event| event.issued_token.as_ref());
-        let accessor = named.as_ref().and_then(|event| event.identity.accessor.clone());
-        let accessor = accessor.or_else(|| given?.accessor.clone());
-        let holder = match (&named, issued) {
+        let user = user.filter(is_its);
+        let holder = self.holder_of(&rows, user)?;
+        let end = Judge::new(self, at)?.token(&rows)?;
+        let revoked = match &rows.revoked {
+            Some(row) => full::event_in(self.trail, &self.view, row.uid)?.map(|found| {
+                let by_accessor = rows
+                    .accessor
+                    .as_ref()
+                    .filter(|accessor| found.event.hmacs.values().any(|named| named == *accessor));
+                mention(&found.event, by_accessor.map_or(hash, String::as_str))
+            }),
+            None => None,
+        };
+        let named = rows.used.as_ref().or(user);
+        let made = named.and_then(|event| event.identity.token_issued.as_ref());
+        Ok(Some(Token {
+            hash: hash.to_owned(),
+            holder,
+            issued: rows.issued.as_ref().map(|event| mention(event, hash)),
+            made: made.map(|time| time.text.clone()),
+            ttl_s: rows.ttl_s,
+            renewals: rows.renewals,
+            renewed: rows.renewed.map(rfc3339),
+            revoked,
+            refused: rows.refused.map(rfc3339),
+            end,
+            used: self.used(hash)?,
+            children: self.children(hash)?,
+            accessor: rows.accessor,
+        }))
+    }
+
+    /// Returns who holds a token: who uses it, else whom it was given to. `user` is an event of which it is the token.
+    pub(super) fn holder_of(
+        &self,
+        rows: &TokenRows,
+        user: Option<&AuditEvent>,
+    ) -> Result<Option<Holder>, QueryError> {
+        Ok(match (rows.used.as_ref().or(user), &rows.issued) {
             (Some(event), _) if event.identity.key.is_some() => Some(Holder::of(event)),
             (_, Some(issued)) if issued.action == "auth.login" => Some(Holder::of(issued)),
             (_, Some(issued)) => self.given_to(issued)?,
             (Some(event), None) => Some(Holder::of(event)),
             (None, None) => None,
-        };
-        let identity = named.as_ref().map(|event| &event.identity);
-        let ttl_s = identity.and_then(|of| of.token_ttl_s).or(given.and_then(|of| of.ttl_s));
-        let made = identity.and_then(|of| of.token_issued.as_ref()).map(|time| time.text.clone());
-
-        let renewed =
-            |event: &AuditEvent| event.action == "token.renew" && event.outcome == Outcome::Success;
-        let (own_renewals, own) =
-            self.events(&format!("token:{hash} path:auth/token/renew-self outcome:success"), 1)?;
-        let others: Vec<_> = about.iter().filter(|event| renewed(event)).collect();
-        let last = own.last().into_iter().chain(others.last().copied());
-        let last =
-            last.filter_map(|event| event.completed.as_ref()).max_by_key(|time| time.unix_ns);
-        let renewals = own_renewals + others.len() as u64;
-
-        let revoked = self.revocation(hash, accessor.as_deref(), &about)?;
-        let refused = self.oldest(&format!("token:{hash} reason:token"))?;
-        let refused = refused.and_then(|event| event.time).map(|time| time.text);
-        let looked_up = about
-            .iter()
-            .rfind(|event| event.action == "token.lookup" && event.outcome == Outcome::Success);
-        let told = match looked_up {
-            Some(event) => self.told_end(event)?,
-            None => None,
-        };
-        let end = match (&revoked, ttl_s, told) {
-            (Some(_), ..) => "revoked".to_owned(),
-            (None, _, Some(told)) => {
-                format!("no revocation seen; when it was looked up last it was to end at {told}")
-            }
-            (None, Some(ttl), None) if renewals == 0 => {
-                format!(
-                    "no revocation seen; it was given {ttl} s and never renewed, so it ended by itself if those are over (inferred)"
-                )
-            }
-            (None, Some(ttl), None) => {
-                format!(
-                    "no revocation seen; it was given {ttl} s at first, and {renewals} renewals moved its end"
-                )
-            }
-            (None, None, None) => {
-                "no revocation seen; its lifetime is not known, or it has none".to_owned()
-            }
-        };
-        Ok(Some(Token {
-            hash: hash.to_owned(),
-            accessor,
-            holder,
-            issued: issued.map(|event| mention(event, hash)),
-            made,
-            ttl_s,
-            renewals,
-            renewed: last.map(|time| time.text.clone()),
-            revoked,
-            refused,
-            end,
-            used: self.used(hash)?,
-            children: self.children(hash)?,
-        }))
+        })
     }
 
     /// Returns who a token was made for, as the answer to its creation tells: it may never have been used.
     fn given_to(&self, issued: &AuditEvent) -> Result<Option<Holder>, QueryError> {
         let Some(response) = issued.leaves.last() else { return Ok(None) };
-        let line = self.trail.ledger().line(*response)?;
-        let entry: Answer = serde_json::from_slice(&line.bytes).unwrap_or_default();
-        let auth = entry.response.auth;
-        let filled = |text: String| Some(text).filter(|text| !text.is_empty());
-        Ok(filled(auth.display_name).map(|name| Holder {
-            key: filled(auth.entity_id),
+        let entry = self.entry(*response)?;
+        let told = |name: &str| {
+            let text = entry.pointer(&format!("/response/auth/{name}"))?.as_str()?;
+            Some(text.to_owned()).filter(|text| !text.is_empty())
+        };
+        let policies = issued.issued_token.as_ref().map(|given| given.policies.clone());
+        Ok(told("display_name").map(|name| Holder {
+            key: told("entity_id"),
             name: Some(name),
             kind: IdentityKind::Token.as_str().to_owned(),
             method: None,
             role: None,
             metadata: BTreeMap::new(),
-            policies: auth.policies,
+            policies: policies.unwrap_or_default(),
             granting: Vec::new(),
             remote_address: None,
         }))
-    }
-
-    fn revocation(
-        &self,
-        hash: &str,
-        accessor: Option<&str>,
-        about: &[AuditEvent],
-    ) -> Result<Option<Mention>, QueryError> {
-        let revokes = |event: &&AuditEvent| {
-            event.action == "token.revoke" && event.outcome == Outcome::Success
-        };
-        if let Some(event) = about.iter().find(revokes) {
-            return Ok(Some(mention(event, hash)));
-        }
-        let own = format!("token:{hash} path:auth/token/revoke-self outcome:success");
-        if let Some(event) = self.oldest(&own)? {
-            return Ok(Some(mention(&event, hash)));
-        }
-        let Some(accessor) = accessor else { return Ok(None) };
-        let by_accessor =
-            format!("hash:{accessor} -accessor:{accessor} action:token.revoke outcome:success");
-        Ok(self.oldest(&by_accessor)?.map(|event| mention(&event, accessor)))
     }
 
     fn used(&self, hash: &str) -> Result<Use, QueryError> {
@@ -241,11 +178,11 @@ impl Asked<'_> {
             let [action, path] = [0, 1].map(|at: usize| row.values[at].clone().unwrap_or_default());
             (action, path, row.count)
         };
-        let time = |event: Option<AuditEvent>| event?.time.map(|time| time.text);
+        let time = |event: Option<EventRow>| event?.time;
         Ok(Use {
             requests: by_decision.total,
-            first: time(self.oldest(&filter)?),
-            last: time(self.newest(&filter)?),
+            first: time(self.oldest_row(&filter)?),
+            last: time(self.rows(&filter, None, 1)?.1.pop()),
             by_decision: by_decision.rows.iter().map(decision).collect(),
             by_path: by_path.rows.iter().map(path).collect(),
             filter,
@@ -254,7 +191,7 @@ impl Asked<'_> {
 
     fn children(&self, hash: &str) -> Result<Vec<Child>, QueryError> {
         let filter = format!("token:{hash} action:token.create outcome:success");
-        let (_, events) = self.events(&filter, EVENTS_MAX)?;
+        let (_, events) = self.events(&filter, CHILDREN_MAX)?;
         let child = |event: AuditEvent| {
             let issued = event.issued_token?;
             Some(Child {

@@ -146,7 +146,7 @@ fn answer(found: &LookUp) -> Answer {
             counted(lease.renewals, "renewal", "renewals"),
             last.unwrap_or_default()
         );
-        fact("Lease's life", vec![Link::none(&renewed), Link::none(&lease.end)]);
+        fact("Lease's life", vec![Link::none(&renewed), Link::none(&lease.end.to_string())]);
         fact("Lease revoked by", lease.revoked.iter().map(event).collect());
     }
     if let Some(token) = &found.token {
@@ -191,7 +191,7 @@ fn of_holder(holder: &Holder) -> Vec<Link> {
 }
 
 fn of_token(token: &Token, fact: &mut impl FnMut(&'static str, Vec<Link>)) {
-    fact("Token", vec![Link::of("token", &token.hash), Link::none(&token.end)]);
+    fact("Token", vec![Link::of("token", &token.hash), Link::none(&token.end.to_string())]);
     fact("Token issued by", token.issued.iter().map(event).collect());
     fact("Token revoked by", token.revoked.iter().map(event).collect());
     let refused = token.refused.iter();
