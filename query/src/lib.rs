@@ -33,6 +33,8 @@ pub mod status;
 pub mod subjects;
 
 pub mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod table;
 
 #[cfg(test)]

@@ -192,7 +192,8 @@ impl InPart<'_> {
         if filter.asks_history() {
             return None;
         }
-        let mut text = format!("{filter}\n{all}");
+        // Not as it is written: "-24h" is another time each time.
+        let mut text = format!("{filter:?}\n{all}");
         if self.cuts_time {
             text.push_str(&format!("\n{from:?} {to:?}"));
         }

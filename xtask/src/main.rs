@@ -57,6 +57,12 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// What questions cost on one million events and on more: warm, asked again, cold.
+    Query {
+        /// Millions of events of the larger index.
+        #[arg(long, default_value_t = 10)]
+        millions: u64,
+    },
     /// Clock, CPU and memory of a start on a large ledger, of `status`, and of a search.
     Restart {
         /// Gigabytes (10^9 bytes) of log in the ledger.
@@ -91,6 +97,7 @@ fn main() -> ExitCode {
         Task::Test { full } => test::run(full),
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+        Task::Bench { what: Bench::Query { millions } } => bench::query(millions),
         Task::Bench { what: Bench::Restart { gigabytes } } => bench::restart(gigabytes),
         Task::Bench { what: Bench::Storm { seconds } } => bench::storm(seconds),
         Task::Bench { what: Bench::Tail { lines } } => bench::tail(lines),

@@ -13,7 +13,7 @@ use crate::tools;
 /// A part of the soak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// The bodies of `ingest/src/fuzz.rs` under cargo-fuzz: five minutes each, or so many rounds if those are over before.
+    /// The bodies of `ingest/src/fuzz.rs` and `query/src/fuzz.rs` under cargo-fuzz: five minutes each, or so many rounds if those are over before.
     Fuzz,
     /// 10,000 random sequences of what happens to a followed file, or so many: hours.
     Tail,
@@ -24,7 +24,7 @@ pub(crate) enum Part {
 }
 
 /// The targets of `tests/fuzz`.
-const FUZZ_TARGETS: [&str; 5] = ["line", "header", "segment", "signed_text", "recovery"];
+const FUZZ_TARGETS: [&str; 6] = ["line", "header", "segment", "signed_text", "recovery", "filter"];
 const FUZZ_SECONDS: u64 = 300;
 
 /// Runs one part, or all.

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use ingest::event::{AuditEvent, Flag};
+use ingest::event::{AuditEvent, Decision, Flag, Issued, Uid};
 use ingest::index::schema::Fields;
 use ingest::index::{CommitPayload, EventIndex, IndexWriter};
 use ingest::pairing::State;
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::*;
-use crate::filter::NoSets;
+use crate::filter::{Filter, NoSets};
 use crate::testing::{any_events, any_question, fitting, on, view_of};
 
 fn by(names: &[&str]) -> Vec<CountField> {
@@ -340,4 +340,56 @@ fn what_is_kept_of_a_part_is_never_told_of_what_became_of_it() {
     }
     let segments = view.searcher().segment_readers().len();
     assert!(segments < 30, "{segments} segments: nothing was merged");
+}
+
+#[test]
+fn a_span_back_is_asked_anew_each_time() {
+    let events: Vec<AuditEvent> =
+        (1..=6).map(|number| on(number, "a", f64::from(number) * 1800.0)).collect();
+    let view = view_of(&events, 3);
+    let total = |now: &str| {
+        let now = now.parse().expect("a time");
+        let filter = Filter::parse("after:-1h", now).expect("a filter");
+        let question = Question { filter, ..Question::everything() };
+        count_in(&view, &question, &by(&["node"]), None).expect("counts").total
+    };
+    // The same text at another time is another question.
+    assert_eq!(total("2026-11-24T12:00:00Z"), 6);
+    assert_eq!(total("2026-11-24T13:30:00Z"), 4);
+    assert_eq!(total("2026-11-24T15:30:00Z"), 0);
+}
+
+#[test]
+fn twenty_thousand_groups_are_counted_one_by_one() {
+    // As many addresses, each refused without an identity once, some twice.
+    let count = 20_000_u32;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut writer = IndexWriter::open(folder.path(), "V", "keytrail/prod").expect("a writer");
+    let mut event = on(1, "a", 1.0);
+    event.identity.key = None;
+    event.identity.name = None;
+    event.identity.names.clear();
+    event.decision = Decision::Denied;
+    for number in 0..count + 1_000 {
+        event.uid = Uid(u128::from(number).to_be_bytes());
+        event.issued = Issued(LeafIndex(number.into()), 0);
+        event.remote_address = Some(std::net::Ipv4Addr::from(number % count).to_string());
+        writer.add(&event, State::Answered, &[], None, false).expect("added");
+        if number % 6_000 == 0 {
+            writer.commit(CommitPayload::nothing("V", "keytrail/prod")).expect("a commit");
+        }
+    }
+    writer.commit(CommitPayload::nothing("V", "keytrail/prod")).expect("a commit");
+    let view = View::new(EventIndex::open(folder.path()).expect("an index").snapshot());
+    let question = Question::everything();
+    let counts = count_in(&view, &question, &by(&["identity", "ip", "decision"]), None);
+    let counts = counts.expect("counts");
+    assert_eq!((counts.total, counts.rows.len()), (21_000, 20_000));
+    assert_eq!(counts.rows.iter().filter(|row| row.count == 2).count(), 1_000);
+    assert!(counts.rows.iter().all(|row| row.values[..2] == [None, None]));
+    let distinct = distinct_in(&view, &question, by(&["ip"])[0], &by(&["decision"]), None);
+    let distinct = distinct.expect("a count");
+    assert_eq!((distinct.distinct, distinct.rows[0].count), (20_000, 20_000));
+    let largest = counts.top(1_000);
+    assert_eq!(largest.others, Some(Others { groups: 19_000, events: 19_000 }));
 }

@@ -111,7 +111,7 @@ pub(crate) fn restart(gigabytes: u64) -> Result<()> {
 
 /// Imports the log under one node after the other, until the ledger has so many bytes of it, and returns how many.
 /// What an earlier run imported stays.
-fn fill(program: &Path, data: &Path, log: &Path, bytes: u64) -> Result<u64> {
+pub(super) fn fill(program: &Path, data: &Path, log: &Path, bytes: u64) -> Result<u64> {
     let log_bytes = fs::metadata(log)?.len();
     let nodes = bytes.div_ceil(log_bytes);
     for node in 1..=nodes {

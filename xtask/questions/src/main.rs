@@ -1,0 +1,171 @@
+//! What questions cost: `questions DATA` asks a data folder the questions of `cargo xtask bench query` and prints a
+//! line for each, with tabs between: the question, events matched, then milliseconds: warm, asked again, cold.
+//!
+//! Warm and again are CPU time of the one thread that answers (the least of several runs): a machine that others use
+//! does not slow it. Warm asks a view that knows the parts of the index and has no answer kept; again asks the same
+//! view once more. Cold is by the clock, from opening the folder to the answer, after the index was given up by
+//! the page cache.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use query::count::{Measures, count_each_in, count_in, distinct_in, measure_in};
+use query::filter::{CountField, Filter};
+use query::history::View;
+use query::interval::Interval;
+use query::question::Question;
+use query::search::search_in;
+use query::trail::Trail;
+
+type Fallible<T> = Result<T, Box<dyn Error>>;
+
+/// A question's name and what asks it; returns how many events match.
+type Asked = (&'static str, Box<dyn Fn(&View) -> Fallible<u64>>);
+
+const FACETS: [&str; 7] = ["decision", "identity", "action", "path", "mount", "node", "ip"];
+const ROUNDS: usize = 5;
+
+fn main() -> Fallible<()> {
+    let data = std::env::args_os().nth(1).ok_or("which data folder?")?;
+    let data = Path::new(&data);
+    let trail = Trail::open(data)?;
+    for (name, ask) in questions(&trail.view())? {
+        let (mut warm_ms, mut again_ms, mut matched) = (f64::MAX, f64::MAX, 0);
+        for _ in 0..ROUNDS {
+            let view = View::new(trail.view().snapshot().clone());
+            // Reads what is known of parts, and opens the columns of rows.
+            search_in(&view, &Question::everything(), 50, None)?;
+            let (first, found) = cpu_ms(|| ask(&view))?;
+            matched = found;
+            warm_ms = warm_ms.min(first);
+            again_ms = again_ms.min(cpu_ms(|| ask(&view))?.0);
+        }
+        give_up(&data.join("index"))?;
+        let start = Instant::now();
+        ask(&Trail::open(data)?.view())?;
+        let cold_ms = start.elapsed().as_secs_f64() * 1e3;
+        println!("{name}\t{matched}\t{warm_ms:.2}\t{again_ms:.2}\t{cold_ms:.1}");
+    }
+    Ok(())
+}
+
+/// Returns the questions, about values that lie in the middle of what there is.
+fn questions(view: &View) -> Fallible<Vec<Asked>> {
+    let everything = Question::everything();
+    let middle = |name: &str| -> Fallible<String> {
+        let counts = count_in(view, &everything, &[field(view, name)?], None)?;
+        let rows: Vec<_> =
+            counts.rows.iter().filter_map(|row| row.values.last()?.clone()).collect();
+        Ok(rows.get(rows.len() / 2).ok_or("no values")?.clone())
+    };
+    let newest = search_in(view, &filtered("has:lease")?, 1, None)?;
+    let newest = newest.items.first().ok_or("no events")?.clone();
+    let path = middle("path")?;
+    let word = path.rsplit(['/', '-']).next().unwrap_or_default().to_owned();
+    let of = |value: &Option<String>| value.clone().ok_or("the newest event lacks a value");
+    let mut all: Vec<Asked> = Vec::new();
+    for (name, filter) in [
+        ("newest 50 of everything", Filter::everything()),
+        ("newest 50 of an identity", exactly("identity", &middle("identity")?)?),
+        ("newest 50 of a path", exactly("path", &path)?),
+        ("newest 50 with a word", Filter::parse(&word, Timestamp::UNIX_EPOCH)?),
+        ("by request id", exactly("request", &of(&newest.request_id)?)?),
+        ("newest 50 of a token", exactly("token", &of(&newest.token)?)?),
+        ("newest 50 with an HMAC", exactly("hash", &of(&newest.accessor)?)?),
+    ] {
+        let question = Question { filter, ..Question::everything() };
+        all.push((name, Box::new(move |view| Ok(search_in(view, &question, 50, None)?.matched))));
+    }
+    let last = newest.time_unix_ns.ok_or("the newest event has no time")?;
+    let third = Question { from: Some(last - 10 * 86_400_000_000_000), ..Question::everything() };
+    let hour = Interval::parse("1h", &TimeZone::UTC)?;
+    for (name, question) in [
+        ("matrix identity x path x decision, ten days", third),
+        ("matrix identity x path x decision, everything", everything.clone()),
+    ] {
+        all.push((
+            name,
+            Box::new(move |view| {
+                let by = fields(view, &["identity", "path", "decision"])?;
+                Ok(count_in(view, &question, &by, None)?.total)
+            }),
+        ));
+    }
+    let whole = everything.clone();
+    all.push((
+        "histogram by hour and decision, everything",
+        Box::new(move |view| {
+            Ok(count_in(view, &whole, &fields(view, &["decision"])?, Some(&hour))?.total)
+        }),
+    ));
+    let whole = everything.clone();
+    all.push((
+        "facets of seven fields, everything",
+        Box::new(move |view| {
+            Ok(count_each_in(view, &whole, &fields(view, &FACETS)?)?
+                .first()
+                .map_or(0, |of| of.total))
+        }),
+    ));
+    let whole = everything.clone();
+    all.push((
+        "distinct paths of each identity, everything",
+        Box::new(move |view| {
+            let by = fields(view, &["identity"])?;
+            Ok(distinct_in(view, &whole, field(view, "path")?, &by, None)?.total)
+        }),
+    ));
+    all.push((
+        "first, last and latency of each action, everything",
+        Box::new(move |view| {
+            let measures = Measures { seen: true, latency: true };
+            Ok(measure_in(view, &everything, &fields(view, &["action"])?, None, measures)?.total)
+        }),
+    ));
+    Ok(all)
+}
+
+fn filtered(filter: &str) -> Fallible<Question> {
+    let filter = Filter::parse(filter, Timestamp::UNIX_EPOCH)?;
+    Ok(Question { filter, ..Question::everything() })
+}
+
+fn exactly(key: &str, value: &str) -> Fallible<Filter> {
+    Ok(Filter::exactly(key, value).ok_or("no such key")?)
+}
+
+fn field(view: &View, name: &str) -> Fallible<CountField> {
+    Ok(CountField::parse(name, view.fields())?)
+}
+
+fn fields(view: &View, names: &[&str]) -> Fallible<Vec<CountField>> {
+    names.iter().map(|name| field(view, name)).collect()
+}
+
+/// Runs and returns the milliseconds that this thread had a processor.
+fn cpu_ms<T>(run: impl FnOnce() -> Fallible<T>) -> Fallible<(f64, T)> {
+    let before = thread_cpu_ns()?;
+    let answer = run()?;
+    Ok(((thread_cpu_ns()? - before) / 1e6, answer))
+}
+
+fn thread_cpu_ns() -> Fallible<f64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(text.split(' ').next().ok_or("schedstat has no numbers")?.parse()?)
+}
+
+/// Lets the page cache forget a folder's files, as far as nobody has them mapped.
+fn give_up(folder: &Path) -> Fallible<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() {
+            let file = fs::File::open(&path)?;
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        }
+    }
+    Ok(())
+}
