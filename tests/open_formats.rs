@@ -75,7 +75,7 @@ fn duckdb_over_parquet_and_pandas_over_arrow_count_as_keytrail_does() {
         assert_eq!(of_engine, expected, "{engine}");
     }
     let mut sum = python();
-    sum.args(["-c", "import duckdb, sys; print(*duckdb.sql(f\"select sum(count), count(*) from read_parquet('{sys.argv[1]}')\").fetchone())"]);
+    sum.args(["-c", "import duckdb, sys; print(*duckdb.sql(f\"select sum(count), count(*) from read_parquet('{sys.argv[1]}')\").fetchall()[0])"]);
     let sum = Run::of(sum.arg(file)).expect(0);
     let rows = data
         .run("count", ["", "--by", "identity,path,decision", "--format", "json"])
