@@ -58,6 +58,8 @@ pub(crate) enum Command {
     CheckConfig(CheckConfigArgs),
     /// Show keytrail at work on a real OpenBao
     Demo(DemoArgs),
+    /// Write the script by which a shell completes commands and options
+    Completions(CompletionsArgs),
 }
 
 /// Which data folder.
@@ -160,6 +162,8 @@ pub(crate) enum Format {
     Csv,
     /// Arrow IPC stream
     Arrow,
+    /// Parquet file
+    Parquet,
 }
 
 /// `search`.
@@ -526,4 +530,12 @@ pub(crate) struct DemoArgs {
     /// Seed of the recording
     #[arg(long, requires = "record", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// `completions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }

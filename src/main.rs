@@ -68,6 +68,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Hold(hold) => commands::hold::run(hold),
         Command::Status(status) => commands::status::run(status),
         Command::CheckConfig(check) => commands::check_config::run(check),
+        Command::Completions(completions) => commands::completions::run(&completions),
         Command::Demo(demo) => commands::demo::run(demo),
     }
 }

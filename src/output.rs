@@ -27,6 +27,7 @@ pub(crate) fn form(format: Format) -> Form {
         Format::Json => Form::Json,
         Format::Csv => Form::Csv,
         Format::Arrow => Form::Arrow,
+        Format::Parquet => Form::Parquet,
     }
 }
 

@@ -161,3 +161,32 @@ fn an_unknown_key_of_the_configuration_is_refused_with_a_suggestion() {
     .unwrap();
     Run::of(keytrail().args(["check-config", "-c"]).arg(&file)).expect(0);
 }
+
+#[test]
+fn shells_complete_every_command() {
+    let help = Run::of(keytrail().arg("--help")).expect(0);
+    let commands: Vec<&str> = help
+        .text()
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| {
+            line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty())
+        })
+        .collect();
+    assert!(commands.len() > 15 && commands.contains(&"lookup"), "{commands:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = Run::of(keytrail().args(["completions", shell])).expect(0);
+        for command in commands.iter().filter(|command| **command != "help") {
+            assert!(script.text().contains(command), "{shell} does not know {command}");
+        }
+        if shell == "bash" {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("completions");
+            fs::write(&file, script.text()).unwrap();
+            Run::of(std::process::Command::new("bash").arg("-n").arg(file)).expect(0);
+        }
+    }
+    Run::of(keytrail().args(["completions", "cmd"])).expect(2);
+}

@@ -1,7 +1,7 @@
 //! End-to-end tests of the program: each starts the built `keytrail` and looks at what it prints,
 //! serves and writes. They know its command line and its files, and nothing of its code.
 //!
-//! What they need beside cargo: `zstd`, `python3` with `zstandard` and `aics-tlog`, `chromium`, `faketime`, and the
+//! What they need beside cargo: `zstd`, `python3` with `zstandard`, `aics-tlog`, `schemathesis`, `duckdb` and `pandas`, `chromium`, `faketime`, and the
 //! program of `tests/peers/go`. `cargo xtask test` sees to those and sets `KEYTRAIL_TOOLS=required`; without that, a test whose tool is missing says so
 //! and passes. `KEYTRAIL_FULL=1` (`cargo xtask test --full`) adds what starts a real OpenBao.
 
@@ -15,6 +15,7 @@ mod answers;
 mod api;
 mod backup;
 mod browser;
+mod chain;
 mod cli;
 mod coverage;
 mod crash;
@@ -32,6 +33,7 @@ mod main_recording;
 mod many_files;
 mod monitoring;
 mod odd_lines;
+mod open_formats;
 mod outside;
 mod peers;
 mod proofs;

@@ -6,6 +6,7 @@ mod entry;
 mod fake_server;
 mod fixture;
 mod http;
+mod postgres;
 mod receiver;
 mod server;
 mod volume;
@@ -20,6 +21,7 @@ pub(crate) use fixture::{
     missing_tool, python, tools_required,
 };
 pub(crate) use http::{get, get_with_host, post, visible_text};
+pub(crate) use postgres::Postgres;
 pub(crate) use receiver::Receiver;
 pub(crate) use server::Server;
 pub(crate) use volume::SmallVolume;

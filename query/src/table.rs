@@ -1,6 +1,6 @@
 //! Tables: what a person, a script, a spreadsheet or another engine is given.
 //!
-//! One table has four forms, all of them written row by row, so that a long one needs no memory:
+//! One table has five forms, all of them written row by row, so that a long one needs no memory:
 //!
 //! | form | for | how |
 //! |---|---|---|
@@ -8,6 +8,7 @@
 //! | [`Form::Json`] | scripts | one object a line; absent is null |
 //! | [`Form::Csv`] | spreadsheets | RFC 4180 with a header; cells that a spreadsheet would run are defused |
 //! | [`Form::Arrow`] | DuckDB, pandas, Spark | an Arrow IPC stream |
+//! | [`Form::Parquet`] | a file that any of these reads, and archives | Parquet with zstd, a row group at a time |
 //!
 //! Every text in a table comes from a log that an attacker can write into.
 
@@ -20,6 +21,7 @@ use thiserror::Error;
 mod arrow;
 mod csv;
 mod json;
+mod parquet;
 mod text;
 
 pub use self::arrow::record_batch;
@@ -84,6 +86,8 @@ pub enum Form {
     Csv,
     /// An Arrow IPC stream.
     Arrow,
+    /// A Parquet file.
+    Parquet,
 }
 
 /// Why a table could not be written.
@@ -95,6 +99,9 @@ pub enum TableError {
     /// Arrow refused a batch.
     #[error("cannot write the table in arrow's form")]
     Arrow(#[from] ::arrow::error::ArrowError),
+    /// Parquet refused something.
+    #[error("cannot write the table in parquet's form")]
+    Parquet(#[from] ::parquet::errors::ParquetError),
     /// A cell does not fit its column. Only a bug can cause this.
     #[error("column {column:?} holds {kind:?}, not {cell:?}")]
     Kind {
@@ -175,6 +182,7 @@ enum Inner<W: Write> {
     Json(W),
     Csv(Box<::csv::Writer<W>>),
     Arrow(Box<arrow::ArrowWriter<W>>),
+    Parquet(Box<parquet::ParquetWriter<W>>),
 }
 
 impl<W: Write> TableWriter<W> {
@@ -188,6 +196,7 @@ impl<W: Write> TableWriter<W> {
             Form::Json => Inner::Json(out),
             Form::Csv => Inner::Csv(Box::new(csv::begin(columns, out)?)),
             Form::Arrow => Inner::Arrow(Box::new(arrow::ArrowWriter::new(columns, out)?)),
+            Form::Parquet => Inner::Parquet(Box::new(parquet::ParquetWriter::new(columns, out)?)),
         };
         Ok(TableWriter { columns: columns.to_vec(), inner })
     }
@@ -203,6 +212,7 @@ impl<W: Write> TableWriter<W> {
             Inner::Json(out) => json::row(&self.columns, row, out)?,
             Inner::Csv(writer) => csv::row(row, writer)?,
             Inner::Arrow(writer) => writer.row(row)?,
+            Inner::Parquet(writer) => writer.row(row)?,
         }
         Ok(())
     }
@@ -224,6 +234,7 @@ impl<W: Write> TableWriter<W> {
                 out
             }
             Inner::Arrow(writer) => writer.finish()?,
+            Inner::Parquet(writer) => writer.finish()?,
         })
     }
 }

@@ -74,6 +74,12 @@ impl Running {
             Format::Json => ".ndjson",
             Format::Csv => ".csv",
             Format::Arrow => ".arrow",
+            Format::Parquet => {
+                return Err(Failure::Usage(
+                    "--format parquet is not served with --url: take --format arrow, which is the same table"
+                        .to_owned(),
+                ));
+            }
         };
         if let Some(width) = terminal_width().filter(|_| format == Format::Table) {
             query.append_pair("width", &width.to_string());

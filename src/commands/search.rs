@@ -33,7 +33,7 @@ pub(crate) fn run(args: SearchArgs) -> Result<(), Failure> {
             })?;
             (page.matched, page.left_out)
         }
-        Format::Table | Format::Csv | Format::Arrow => {
+        Format::Table | Format::Csv | Format::Arrow | Format::Parquet => {
             let names: Vec<&str> = match args.format {
                 Format::Table => listing::TERMINAL.to_vec(),
                 _ => listing::COLUMNS.iter().map(|column| column.name).collect(),

