@@ -374,7 +374,7 @@ fn twenty_thousand_groups_are_counted_one_by_one() {
         event.uid = Uid(u128::from(number).to_be_bytes());
         event.issued = Issued(LeafIndex(number.into()), 0);
         event.remote_address = Some(std::net::Ipv4Addr::from(number % count).to_string());
-        writer.add(&event, State::Answered, &[], None, false).expect("added");
+        writer.add(&event, State::Answered, &[], false).expect("added");
         if number % 6_000 == 0 {
             writer.commit(CommitPayload::nothing("V", "keytrail/prod")).expect("a commit");
         }
