@@ -57,9 +57,8 @@ pub(crate) fn query(millions: u64) -> Result<()> {
     let mut table = "| question |".to_owned();
     let mut rule = "\n|---|".to_owned();
     for (millions, size) in asked.iter().zip(&sizes) {
-        table += &format!(
-            " {millions} M events ({size}): matched | warm, CPU ms | again, CPU ms | cold, clock ms |"
-        );
+        table +=
+            &format!(" {millions} M events ({size}): matched | warm ms | again ms | cold ms |");
         rule += "---|---|---|---|";
     }
     table += &rule;
