@@ -21,6 +21,10 @@ use crate::tail::StopSignal;
 /// While following, what was read becomes searchable this long after the first of it.
 const COMMIT_AFTER: Duration = Duration::from_millis(200);
 
+/// With much to catch up with, what was read for so long is committed, so that who is killed over and over still gets
+/// on.
+const CATCH_UP_FOR: Duration = Duration::from_secs(2);
+
 /// How often to look whether there is room.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -103,7 +107,8 @@ impl Live {
             }
             if size > indexer.next() {
                 let before = indexer.next();
-                let go_on = &mut |_| commit_at.is_none_or(|at| Instant::now() < at);
+                let until = commit_at.unwrap_or_else(|| Instant::now() + CATCH_UP_FOR);
+                let go_on = &mut |_| Instant::now() < until;
                 indexer.catch_up_to(size, go_on)?;
                 if indexer.next() == before {
                     return Err(IndexerError::Vanished(LeafIndex(before)));
