@@ -2,7 +2,7 @@
 //!
 //! Grouping is by the ordinals of the index's columns, part by part of the index; only the groups' words are read
 //! and merged. tantivy's own aggregations would cut per segment, drop events without a value, and stop at
-//! 65,000 buckets. What one part answers is kept ([`crate::kept`]), since parts never change.
+//! 65,000 buckets. What one part answers is kept (`kept.rs`), since parts never change.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -88,7 +88,7 @@ pub const TOKEN_COLUMNS: &[Column] = &[
 /// Gives the tokens that a filter's requests gave out, the newest first, until `limit` (0: all) are shown.
 ///
 /// # Errors
-/// As [`super::leases`].
+/// As [`super::leases()`].
 pub fn tokens<E: From<QueryError>>(
     trail: &Trail,
     view: &View,
