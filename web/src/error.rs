@@ -52,9 +52,9 @@ impl PageError {
         match self {
             PageError::NotFound { .. } => StatusCode::NOT_FOUND,
             PageError::Question(_) => StatusCode::BAD_REQUEST,
-            PageError::Busy | PageError::TooLong { .. } | PageError::Left => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            // Who asks more than can be answered is told to come back; nothing is wrong with the server.
+            PageError::Busy => StatusCode::TOO_MANY_REQUESTS,
+            PageError::TooLong { .. } | PageError::Left => StatusCode::SERVICE_UNAVAILABLE,
             PageError::Trail(_) | PageError::Render(_) | PageError::Panic => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -141,7 +141,7 @@ impl IntoResponse for PageError {
         let title = match status {
             StatusCode::NOT_FOUND => "Not here",
             StatusCode::BAD_REQUEST => "That could not be understood",
-            StatusCode::SERVICE_UNAVAILABLE => "Not just now",
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "Not just now",
             _ => "Something went wrong",
         };
         let mut says = self.to_string();
@@ -162,9 +162,21 @@ impl IntoResponse for PageError {
         });
         let mut response =
             (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("2"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_too_much_is_told_to_come_back() {
+        let response = PageError::Busy.into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(response.headers().contains_key(RETRY_AFTER));
     }
 }

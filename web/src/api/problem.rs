@@ -97,11 +97,7 @@ impl From<NotUnderstood> for Problem {
 
 impl From<PageError> for Problem {
     fn from(error: PageError) -> Problem {
-        // Who asks more than can be answered is told to come back; nothing is wrong with the server.
-        let status = match error {
-            PageError::Busy => StatusCode::TOO_MANY_REQUESTS,
-            _ => error.status(),
-        };
+        let status = error.status();
         if status.is_server_error() {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             error!(status = status.as_u16(), cause, "{error}");
