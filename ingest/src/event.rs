@@ -451,10 +451,17 @@ impl AuditEvent {
 
     /// Tells whether counts leave this event out unless asked, and under which word.
     pub fn left_out(&self) -> Option<&'static str> {
-        match self.reason {
-            _ if self.flags.contains(&Flag::Copy) => Some(Flag::Copy.as_str()),
-            _ if self.flags.contains(&Flag::Late) => Some(Flag::Late.as_str()),
-            Reason::Forwarded | Reason::System => Some(self.reason.as_str()),
+        self.reason.left_out(|flag| self.flags.contains(&flag))
+    }
+}
+
+impl Reason {
+    /// Tells whether counts leave an event with this reason and these flags out unless asked, and under which word.
+    pub fn left_out(self, has: impl Fn(Flag) -> bool) -> Option<&'static str> {
+        match self {
+            _ if has(Flag::Copy) => Some(Flag::Copy.as_str()),
+            _ if has(Flag::Late) => Some(Flag::Late.as_str()),
+            Reason::Forwarded | Reason::System => Some(self.as_str()),
             Reason::Policy
             | Reason::Root
             | Reason::Login

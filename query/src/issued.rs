@@ -98,11 +98,6 @@ pub fn issued_after(
 
 /// The word of `AuditEvent::left_out`, off a row.
 fn left_out_word(row: &EventRow) -> Option<&'static str> {
-    let has = |flag: Flag| row.flags.iter().any(|of| of == flag.as_str());
-    match row.reason.as_deref().and_then(|reason| reason.parse().ok()) {
-        _ if has(Flag::Copy) => Some(Flag::Copy.as_str()),
-        _ if has(Flag::Late) => Some(Flag::Late.as_str()),
-        Some(reason @ (Reason::Forwarded | Reason::System)) => Some(reason.as_str()),
-        _ => None,
-    }
+    let reason: Reason = row.reason.as_deref()?.parse().ok()?;
+    reason.left_out(|flag| row.flags.iter().any(|of| of == flag.as_str()))
 }

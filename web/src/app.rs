@@ -140,13 +140,27 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn who_leaves_calls_the_question_off() {
+    fn app() -> (App, tempfile::TempDir) {
         let data = tempfile::tempdir().expect("a folder");
         drop(ingest::ledger::Ledger::open(data.path(), "prod").expect("a ledger"));
         ingest::pipeline::rebuild(data.path(), &|_| ()).expect("an index");
         let trail = Trail::open(data.path()).expect("a trail");
-        let app = App::new(trail, crate::tests::Alone::over(data.path().to_owned()));
+        (App::new(trail, crate::tests::Alone::over(data.path().to_owned())), data)
+    }
+
+    #[tokio::test]
+    async fn who_has_more_questions_than_it_can_answer_is_ready_all_the_same() {
+        let (app, _data) = app();
+        let waiting = Arc::clone(&app.waiting);
+        let _full = waiting.try_acquire_many(WAITING_MAX as u32).expect("nobody waits");
+        assert!(matches!(app.ask(|_| Ok(())).await, Err(PageError::Busy)));
+        let (status, _) = crate::host::ready(axum::extract::State(app)).await.expect("an answer");
+        assert_eq!(status, axum::http::StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_calls_the_question_off() {
+        let (app, _data) = app();
         let (begin, begun) = tokio::sync::oneshot::channel();
         let (end, ended) = mpsc::channel();
         let asked = tokio::spawn(async move {
