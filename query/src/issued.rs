@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BinaryHeap};
 
-use ingest::event::{Flag, Issued, Reason};
+use ingest::event::{Issued, Reason};
 use ingest::index::document::state_word;
 use ingest::pairing::State;
 use ingest::source::LeafIndex;
