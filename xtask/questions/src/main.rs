@@ -1,9 +1,9 @@
 //! What questions cost: `questions DATA [NAME]` asks a data folder the questions of `cargo xtask bench query` and prints a
 //! line for each, with tabs between: the question, events matched, then milliseconds: warm, asked again, cold.
 //!
-//! Warm and again are the least of several runs by the clock, of one thread: Linux counts a thread's CPU time in steps
-//! of milliseconds, which most questions do not take. Warm asks a view that knows the parts of the index and has no
-//! answer kept; again asks the same view once more. Cold is from opening the folder to the answer, after the index was
+//! Warm and again are the least CPU time of several runs, of the one thread that answers: other programs slow the clock, and
+//! hardly that. Warm asks a view that knows the parts of the index and has no
+//! answer kept; again asks the same view once more. Cold is by the clock, from opening the folder to the answer, after the index was
 //! given up by the page cache. With a name, only questions with that in theirs are asked, for a look by a profiler.
 
 use std::error::Error;
@@ -12,6 +12,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
+use cpu_time::ThreadTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use query::count::{Measures, count_each_in, count_in, distinct_in, measure_in};
@@ -49,10 +50,10 @@ fn main() -> Fallible<()> {
             let view = View::new(trail.view().snapshot().clone());
             // Reads what is known of parts, and opens the columns of rows.
             search_in(&view, &Question::everything(), 50, None)?;
-            let (first, found) = clock_ms(|| ask(&view))?;
+            let (first, found) = cpu_ms(|| ask(&view))?;
             matched = found;
             warm_ms = warm_ms.min(first);
-            again_ms = again_ms.min(clock_ms(|| ask(&view))?.0);
+            again_ms = again_ms.min(cpu_ms(|| ask(&view))?.0);
         }
         give_up(&data.join("index"))?;
         let start = Instant::now();
@@ -157,8 +158,8 @@ fn fields(view: &View, names: &[&str]) -> Fallible<Vec<CountField>> {
 }
 
 /// Runs and returns the milliseconds that it took.
-fn clock_ms<T>(run: impl FnOnce() -> Fallible<T>) -> Fallible<(f64, T)> {
-    let start = Instant::now();
+fn cpu_ms<T>(run: impl FnOnce() -> Fallible<T>) -> Fallible<(f64, T)> {
+    let start = ThreadTime::now();
     let answer = run()?;
     Ok((start.elapsed().as_secs_f64() * 1e3, answer))
 }
