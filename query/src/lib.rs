@@ -9,6 +9,7 @@ pub mod question;
 pub mod trail;
 pub mod turn;
 
+pub mod bounds;
 mod column;
 pub mod full;
 pub mod history;

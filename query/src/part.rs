@@ -85,6 +85,23 @@ impl Part {
         })
     }
 
+    /// Returns what is left of the part if only these documents, in ascending order, are there.
+    pub(crate) fn only(&self, segment: &SegmentReader, documents: &[DocId]) -> Part {
+        let mut classes = vec![NONE; segment.max_doc() as usize];
+        for &document in documents {
+            classes[document as usize] = self.class(document);
+        }
+        Part {
+            key: self.key,
+            class_counts: class_counts(Some(&classes), segment.max_doc()),
+            classes: Some(classes),
+            times: self.times,
+            is_timeless: self.is_timeless,
+            last_leaf: self.last_leaf,
+            columns: Mutex::new(None),
+        }
+    }
+
     /// Returns a document's class.
     pub(crate) fn class(&self, document: DocId) -> u8 {
         self.classes.as_ref().map_or(COUNTS, |classes| classes[document as usize])

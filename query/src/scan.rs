@@ -47,18 +47,25 @@ pub(crate) struct InSegment<'a> {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(view: &'a View, query: &dyn Query) -> tantivy::Result<Scan<'a>> {
+    /// Makes ready to walk through those of the query's documents that lie in the view's bounds.
+    pub(crate) fn new(view: &'a View, query: &dyn Query) -> Result<Scan<'a>, QueryError> {
+        let query = view.bounded(query)?;
         let weight = query.weight(EnableScoring::disabled_from_searcher(view.searcher()))?;
         Ok(Scan { view, weight })
     }
 
-    pub(crate) fn segments(&self) -> impl Iterator<Item = InSegment<'_>> {
-        (0..).zip(self.view.searcher().segment_readers()).map(|(number, segment)| InSegment {
+    pub(crate) fn segment(&self, number: u32) -> InSegment<'_> {
+        InSegment {
             number,
-            segment,
+            segment: self.view.searcher().segment_reader(number),
             weight: &*self.weight,
             turn: self.view.turn(),
-        })
+        }
+    }
+
+    pub(crate) fn segments(&self) -> impl Iterator<Item = InSegment<'_>> {
+        let segments = self.view.searcher().segment_readers().len() as u32;
+        (0..segments).map(|number| self.segment(number))
     }
 }
 
