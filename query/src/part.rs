@@ -99,6 +99,8 @@ impl Part {
             is_timeless: self.is_timeless,
             last_leaf: self.last_leaf,
             columns: Mutex::new(None),
+            block_times: OnceLock::new(),
+            names: OnceLock::new(),
         }
     }
 
