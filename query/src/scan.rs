@@ -156,7 +156,7 @@ enum Known {
 
 /// A dictionary of at most so many texts and bytes, as it is stored, is read whole: finding one of them reads a good part of it.
 const SMALL_TEXTS: usize = 1_024;
-const SMALL_BYTES: u64 = 16 << 10;
+const SMALL_BYTES: u64 = 8 << 10;
 
 /// Texts that a column remembers. Enough for what repeats, little enough for 35 columns of 50 segments.
 const KNOWN_MAX: usize = 256;
