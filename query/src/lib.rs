@@ -20,6 +20,7 @@ pub mod row;
 mod scan;
 pub mod search;
 mod select;
+mod times;
 mod twins;
 
 pub mod complete;
