@@ -7,7 +7,7 @@ use std::ops::Deref;
 use axum::extract::FromRequestParts;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::reader::Reader;
@@ -85,13 +85,15 @@ impl<G> Deref for May<G> {
 pub(crate) struct Refused {
     why: PageError,
     is_api: bool,
-    uri: Uri,
+    /// What was asked for.
+    target: Box<str>,
 }
 
 impl Refused {
     fn new(why: PageError, parts: &Parts) -> Refused {
         let is_api = parts.uri.path().starts_with("/api/");
-        Refused { why, is_api, uri: parts.uri.clone() }
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        Refused { why, is_api, target: target.into() }
     }
 }
 
@@ -99,7 +101,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let mut response = match self.why {
             why if self.is_api => Problem::from(why).into_response(),
-            PageError::SignIn => sign_in_first(&self.uri),
+            PageError::SignIn => sign_in_first(&self.target),
             why => why.into_response(),
         };
         if response.status() == StatusCode::UNAUTHORIZED {

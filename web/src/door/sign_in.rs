@@ -4,7 +4,7 @@ use askama::Template;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE};
-use axum::http::{Extensions, StatusCode, Uri};
+use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ingest::own::Fact;
 use serde::Deserialize;
@@ -56,8 +56,7 @@ pub(crate) async fn sign_in_page(
 }
 
 /// The form in place of a page that asks for it.
-pub(crate) fn sign_in_first(uri: &Uri) -> Response {
-    let next = uri.path_and_query().map_or("/", |target| target.as_str());
+pub(crate) fn sign_in_first(next: &str) -> Response {
     page(StatusCode::UNAUTHORIZED, next, None)
 }
 

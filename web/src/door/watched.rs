@@ -12,10 +12,13 @@ use super::accounts::{Accounts, AccountsError};
 /// What tells one content of the file from another: it is never written in place.
 type Stamp = Option<(u64, u64, i64, i64)>;
 
+/// The accounts, or why they cannot be read.
+type Read = Result<Arc<Accounts>, String>;
+
 /// The accounts of a data folder.
 pub(crate) struct Watched {
     data: PathBuf,
-    known: Mutex<Option<(Stamp, Result<Arc<Accounts>, String>)>>,
+    known: Mutex<Option<(Stamp, Read)>>,
 }
 
 impl Watched {
@@ -27,7 +30,7 @@ impl Watched {
     ///
     /// # Errors
     /// They cannot be read. That is not the same as that there are none: nobody is let in.
-    pub(crate) fn now(&self) -> Result<Arc<Accounts>, String> {
+    pub(crate) fn now(&self) -> Read {
         let stamp = fs::metadata(Accounts::path(&self.data))
             .ok()
             .map(|of| (of.ino(), of.size(), of.mtime(), of.mtime_nsec()));
