@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use query::count::count_in;
 
-use super::Scope;
 use super::tiles::{fields, say};
 use crate::chart::share;
 use crate::error::PageError;
 use crate::link::{self, Link};
+use crate::pages::scope::Scope;
 use crate::text::{Text, grouped};
 
 /// Who or what has the most.
