@@ -15,6 +15,7 @@ mod answers;
 mod api;
 mod backup;
 mod browser;
+mod brute_force;
 mod chain;
 mod cli;
 mod coverage;

@@ -163,7 +163,7 @@ fn count(view: &View, key: &str, value: &str) -> Result<u64, QueryError> {
     let selection = Selection::new(view, &question)?;
     let mut count = 0;
     for part in selection.parts()? {
-        count += part.blocks(|_| Ok(()))?.matched;
+        count += part.count()?.matched;
     }
     Ok(count)
 }

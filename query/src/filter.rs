@@ -40,6 +40,7 @@ mod key;
 mod lex;
 mod node;
 mod parse;
+pub(crate) mod request;
 mod stream;
 mod value;
 mod words;

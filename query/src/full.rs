@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use ingest::event::{AuditEvent, Flag, Standing, Uid};
 use ingest::index::Uids;
-use ingest::index::document::{hashes, state_of, uid_term};
+use ingest::index::document::{hashes, state_of, uid_term, value};
 use ingest::ledger::StoredLine;
 use ingest::normalise::{self, Parts};
 use ingest::source::{LeafIndex, SourceId};
-use tantivy::query::{BooleanQuery, Occur, TermQuery};
+use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
 
 use crate::error::QueryError;
+use crate::filter::request::RequestQuery;
 use crate::history::View;
 use crate::page::{Page, PageToken};
 use crate::question::{Question, exact};
@@ -116,7 +117,10 @@ fn same(view: &View, event: &AuditEvent) -> Result<Vec<(String, Uid)>, QueryErro
     // A copy's uid is made from the other one and cannot be turned back, but they share the request's id.
     let Some(request) = &event.request_id else { return Ok(same) };
     let query = BooleanQuery::new(vec![
-        (Occur::Must, exact(view.fields().request, request)),
+        (
+            Occur::Must,
+            Box::new(RequestQuery::new(view.fields(), &value(request))) as Box<dyn Query>,
+        ),
         (Occur::Must, exact(view.fields().node, &event.node)),
     ]);
     let is_copy = event.flags.contains(&Flag::Copy);

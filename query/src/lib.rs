@@ -9,6 +9,7 @@ pub mod question;
 pub mod trail;
 pub mod turn;
 
+mod column;
 pub mod full;
 pub mod history;
 mod kept;

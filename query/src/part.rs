@@ -27,6 +27,8 @@ pub(crate) struct Part {
     pub(crate) key: PartKey,
     /// Of each document its class; absent if all are events that count.
     classes: Option<Vec<u8>>,
+    /// How many documents are of each class.
+    pub(crate) class_counts: [u64; NONE as usize + 1],
     /// Not earlier and not later than any of its events.
     pub(crate) times: Option<(i64, i64)>,
     /// Some of its events have no time.
@@ -68,6 +70,7 @@ impl Part {
             last_leaf: leaf
                 .filter(|leaf| has_values(leaf.values.num_vals()))
                 .map_or(0, |leaf| leaf.max_value()),
+            class_counts: class_counts(classes.as_deref(), segment.max_doc()),
             classes,
             columns: Mutex::new(None),
         })
@@ -80,7 +83,7 @@ impl Part {
 
     /// Tells whether some of its documents are no events, or deleted.
     pub(crate) fn has_none(&self) -> bool {
-        self.classes.as_ref().is_some_and(|classes| classes.contains(&NONE))
+        self.class_counts[usize::from(NONE)] > 0
     }
 
     /// Tells whether all its documents are events that count.
@@ -134,6 +137,15 @@ fn classes(segment: &SegmentReader, fields: &Fields) -> Result<Option<Vec<u8>>, 
         deleted.for_each(|document| mark(document, NONE));
     }
     Ok((!classes.is_empty()).then_some(classes))
+}
+
+fn class_counts(classes: Option<&[u8]>, documents: u32) -> [u64; NONE as usize + 1] {
+    let mut counts = [0; NONE as usize + 1];
+    match classes {
+        Some(classes) => classes.iter().for_each(|&class| counts[usize::from(class)] += 1),
+        None => counts[usize::from(COUNTS)] = u64::from(documents),
+    }
+    counts
 }
 
 /// Gives each document with this term, deleted ones too.

@@ -8,6 +8,7 @@ use tantivy::columnar::{Column, StrColumn};
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
 
+use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
 use crate::turn::Turn;
@@ -94,6 +95,7 @@ pub(crate) struct Places {
     time: Option<Column<i64>>,
     leaf: Option<Column<u64>>,
     ordinal: Option<Column<u64>>,
+    reader: FirstValues<i64>,
 }
 
 impl Places {
@@ -102,6 +104,7 @@ impl Places {
             time: segment.fast_fields().column_opt("time")?,
             leaf: segment.fast_fields().column_opt("issued_leaf")?,
             ordinal: segment.fast_fields().column_opt("issued_ordinal")?,
+            reader: FirstValues::default(),
         })
     }
 
@@ -110,11 +113,13 @@ impl Places {
     }
 
     /// Reads the times of a block of documents.
-    pub(crate) fn times(&self, documents: &[DocId], times: &mut Vec<Option<i64>>) {
-        times.clear();
-        times.resize(documents.len(), None);
-        if let Some(column) = &self.time {
-            column.first_vals(documents, times);
+    pub(crate) fn times(&mut self, documents: &[DocId], times: &mut Vec<Option<i64>>) {
+        match &self.time {
+            Some(column) => self.reader.read(column, documents, times),
+            None => {
+                times.clear();
+                times.resize(documents.len(), None);
+            }
         }
     }
 

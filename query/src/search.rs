@@ -144,7 +144,16 @@ pub(crate) fn newest(
     let mut heap: BinaryHeap<Reverse<(Place, Address)>> = BinaryHeap::new();
     let mut times = Vec::new();
     for part in selection.parts()? {
-        let places = Places::open(part.segment)?;
+        let oldest = heap.peek().filter(|_| heap.len() == wanted).map(|entry| entry.0.0.time);
+        let last = part.part.times.map(|(_, last)| last);
+        if oldest.is_some_and(|oldest| last < oldest) {
+            // All of it is too old for the page, and so comes after it.
+            let tally = part.count()?;
+            found.after += tally.matched;
+            found.tally.add(&tally);
+            continue;
+        }
+        let mut places = Places::open(part.segment)?;
         let tally = part.blocks(|documents| {
             // Most events are too old for the page, which their time alone tells.
             let mut oldest =

@@ -12,6 +12,7 @@ use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Weight};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
 
+use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
 use crate::part::{COUNTS, NONE, Part, each_with};
@@ -118,6 +119,24 @@ impl<'a> Selection<'a> {
 }
 
 impl InPart<'_> {
+    /// Counts the answer's documents. Where every event of the part is meant, none of them is looked at.
+    ///
+    /// # Errors
+    /// As [`InPart::blocks`].
+    pub(crate) fn count(&self) -> Result<Tally, QueryError> {
+        if self.selection.filter.is_some() || self.cuts_time || self.cuts_leaf {
+            return self.blocks(|_| Ok(()));
+        }
+        let mut tally = Tally::default();
+        for (class, &count) in self.part.class_counts[..usize::from(NONE)].iter().enumerate() {
+            match class.checked_sub(1).filter(|_| !self.selection.answers[class]) {
+                Some(left_out) => tally.left_out[left_out] += count,
+                None => tally.matched += count,
+            }
+        }
+        Ok(tally)
+    }
+
     /// Gives the answer's documents block by block, in ascending order, and returns how many there are.
     ///
     /// # Errors
@@ -205,11 +224,13 @@ impl InPart<'_> {
 }
 
 /// What takes documents out of a block by their time and their leaf.
+#[derive(Default)]
 struct Cut {
     time: Option<(Column<i64>, Option<i64>, Option<i64>)>,
     leaf: Option<(Column<u64>, u64)>,
     /// The events that are not issued yet, ascending.
     pending: Vec<DocId>,
+    reader: FirstValues<i64>,
     times: Vec<Option<i64>>,
 }
 
@@ -217,7 +238,7 @@ impl Cut {
     fn open(within: &InPart<'_>) -> Result<Cut, QueryError> {
         let columns = within.segment.fast_fields();
         let Question { from, to, at, .. } = *within.selection.question;
-        let mut cut = Cut { time: None, leaf: None, pending: Vec::new(), times: Vec::new() };
+        let mut cut = Cut::default();
         if within.cuts_time
             && let Some(column) = columns.column_opt("time")?
         {
@@ -236,9 +257,7 @@ impl Cut {
 
     fn apply(&mut self, block: &mut Vec<DocId>) {
         if let Some((column, from, to)) = &self.time {
-            self.times.clear();
-            self.times.resize(block.len(), None);
-            column.first_vals(block, &mut self.times);
+            self.reader.read(column, block, &mut self.times);
             let mut times = self.times.iter();
             block.retain(|_| {
                 let time = *times.next().expect("as many times as documents");

@@ -107,10 +107,26 @@ pub fn uid_term(fields: &Fields, uid: Uid) -> Term {
     Term::from_field_u64(fields.uid, uid.halves().0)
 }
 
+/// Returns the query term of a request id as [`value`] gives it; another id may have the same, once in 2^64: who looks one
+/// up compares the column.
+pub fn request_term(fields: &Fields, id: &str) -> Term {
+    Term::from_field_u64(fields.request_key, request_key(id))
+}
+
+/// Ids are random, but come from outside: a hash keeps them apart whatever they are.
+fn request_key(id: &str) -> u64 {
+    let hash = Sha256::digest(id.as_bytes());
+    hash.iter().take(8).fold(0, |key, &byte| key << 8 | u64::from(byte))
+}
+
 /// Returns the uid that an event has if it is that of its request: then [`super::Uids`] makes it of what else the
 /// document holds, since two columns of random bytes would be a tenth of the index.
 fn uid_of_request(event: &AuditEvent, state: State) -> Option<Uid> {
     let (id, late) = (event.request_id.as_deref()?, state == State::Late);
+    // What is made of the document is made of the id as it stands there.
+    if matches!(value(id), Cow::Owned(_)) {
+        return None;
+    }
     let uid = Uid::of_request(&event.source.cluster, &event.source.node, id, late);
     let is_copy = event.flags.contains(&Flag::Copy);
     Some(if is_copy { uid.of_copy(&event.source.device) } else { uid })
@@ -292,7 +308,11 @@ impl Filling<'_> {
         let (request, response) = request_and_response(event);
         self.number(fields.leaf_request, request.map(|leaf| leaf.0));
         self.number(fields.leaf_response, response.map(|leaf| leaf.0));
-        self.text(fields.request, event.request_id.as_deref());
+        if let Some(id) = event.request_id.as_deref().filter(|id| !id.is_empty()) {
+            let id = value(id);
+            self.document.text(fields.request, &id);
+            self.document.number(fields.request_key, request_key(&id));
+        }
         self.source(&event.source);
     }
 

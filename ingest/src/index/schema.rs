@@ -170,7 +170,9 @@ fields! {
     /// Lease id without its last part.
     lease_prefix: term,
     /// Request id.
-    request: term,
+    request: column,
+    /// By which it is looked up: eight bytes of it, see [`super::document::request_term`].
+    request_key: number_term,
     /// Many: the hashes in the event but for its own token and accessor. Not a column: nobody counts by it.
     hash: term_only,
     /// Many: `name` and `name=value` of audited headers.

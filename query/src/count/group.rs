@@ -9,10 +9,11 @@ use tantivy::{DocId, TantivyError};
 
 use super::grouped::{Grouped, GroupedRow, Newest};
 use super::{BYTES_MAX, FIELDS_MAX, GROUPS_MAX, Grouping, is_identity};
+use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
 use crate::interval::Buckets;
-use crate::scan::{Place, Places};
+use crate::scan::Places;
 use crate::select::{InPart, Tally};
 
 /// A group of events: of each field its word's number, 0 for no word and for the fields that there are not; and the
@@ -44,7 +45,11 @@ pub(super) struct Grouper<'a> {
 #[derive(Default)]
 struct Block {
     times: Vec<Option<i64>>,
-    words: Vec<Option<u64>>,
+    /// Of each field, where documents have one word of it at most.
+    words: Vec<Vec<Option<u64>>>,
+    words_reader: FirstValues<u64>,
+    latencies: Vec<Option<i64>>,
+    latencies_reader: FirstValues<i64>,
     keys: Vec<u64>,
     /// The place in the block, and a group that the document is in.
     members: Vec<(u32, u32)>,
@@ -84,9 +89,8 @@ impl<'a> Grouper<'a> {
             Some(field) => Some(Names {
                 field,
                 column: columns.str("identity_name")?,
-                newest: HashMap::default(),
+                newest: Vec::new(),
                 words: Vec::new(),
-                keys: Vec::new(),
             }),
             None => None,
         };
@@ -96,6 +100,7 @@ impl<'a> Grouper<'a> {
         };
         Ok(Grouper {
             slots: Slots::of(&fields, grouping.interval.is_some()),
+            block: Block { words: vec![Vec::new(); fields.len()], ..Block::default() },
             fields,
             places: Places::open(within.segment)?,
             latency,
@@ -104,7 +109,6 @@ impl<'a> Grouper<'a> {
             seen: Vec::new(),
             latencies: Vec::new(),
             names,
-            block: Block::default(),
             grouping,
         })
     }
@@ -128,14 +132,14 @@ impl<'a> Grouper<'a> {
         }
         self.measure(documents)?;
         if let Some(names) = &mut self.names {
-            names.block(documents, &self.fields, &self.places, &self.block.times);
+            names.block(documents, &self.fields, &self.places, &mut self.block);
         }
         Ok(())
     }
 
     /// Groups documents that have one word of each field at most.
     fn by_key(&mut self, documents: &[DocId]) {
-        let Block { times, words, keys, members } = &mut self.block;
+        let Block { times, words, words_reader, keys, members, .. } = &mut self.block;
         keys.clear();
         match &mut self.buckets {
             Some(buckets) => keys.extend(
@@ -144,12 +148,10 @@ impl<'a> Grouper<'a> {
             None => keys.resize(documents.len(), 0),
         }
         let radixes = self.slots.radixes.as_deref().unwrap_or_default();
-        for (column, radix) in self.fields.iter().zip(radixes) {
-            words.clear();
-            words.resize(documents.len(), None);
-            if let Some(column) = column {
-                column.ords().first_vals(documents, words);
-            }
+        for ((column, radix), words) in self.fields.iter().zip(radixes).zip(words) {
+            // A column that is not there multiplies by one and adds nothing.
+            let Some(column) = column else { continue };
+            words_reader.read(column.ords(), documents, words);
             for (key, word) in keys.iter_mut().zip(words.iter()) {
                 *key = *key * radix + word.map_or(0, |word| word + 1);
             }
@@ -202,14 +204,14 @@ impl<'a> Grouper<'a> {
     }
 
     fn measure(&mut self, documents: &[DocId]) -> Result<(), QueryError> {
-        let Block { times, words: _, keys: _, members } = &self.block;
+        let Block { times, members, latencies, latencies_reader, .. } = &mut self.block;
         self.counts.resize(self.slots.groups.len(), 0);
-        for &(_, slot) in members {
+        for &(_, slot) in members.iter() {
             self.counts[slot as usize] += 1;
         }
         if self.grouping.measures.seen {
             self.seen.resize(self.slots.groups.len(), None);
-            for &(at, slot) in members {
+            for &(at, slot) in members.iter() {
                 if let Some(time) = times[at as usize] {
                     let seen = &mut self.seen[slot as usize];
                     let (first, last) = seen.unwrap_or((time, time));
@@ -218,10 +220,9 @@ impl<'a> Grouper<'a> {
             }
         }
         if let Some(latency) = &self.latency {
-            let mut values = vec![None; documents.len()];
-            latency.first_vals(documents, &mut values);
+            latencies_reader.read(latency, documents, latencies);
             let measured = members.iter();
-            let measured = measured.filter_map(|&(at, slot)| Some((slot, values[at as usize]?)));
+            let measured = measured.filter_map(|&(at, slot)| Some((slot, latencies[at as usize]?)));
             self.latencies.extend(measured);
             if self.latencies.len() * size_of::<(u32, i64)>() > BYTES_MAX {
                 return Err(QueryError::Memory { limit_bytes: BYTES_MAX });
@@ -254,15 +255,14 @@ impl<'a> Grouper<'a> {
         let mut names = Vec::new();
         let identity = self.names.as_ref().map_or(0, |names| names.field);
         if let Some(newest) = self.names {
-            let used = newest.newest.values().map(|&(_, name)| name);
+            let named: Vec<(u32, DocId, u32)> = newest.named().collect();
+            let used = named.iter().map(|&(_, _, name)| name);
             let (texts, of) = resolve(&newest.column, used, &mut bytes)?;
-            for (key, (place, name)) in &newest.newest {
-                let key = numbers[newest.field].get(key).copied().unwrap_or(0);
-                if let Some(&name) = of.get(name) {
-                    names.push((
-                        key,
-                        Newest { place: *place, name: texts[name as usize - 1].clone() },
-                    ));
+            for (key, document, name) in named {
+                let key = numbers[newest.field].get(&key).copied().unwrap_or(0);
+                if let Some(&name) = of.get(&name) {
+                    let name = texts[name as usize - 1].clone();
+                    names.push((key, Newest { place: self.places.of(document), name }));
                 }
             }
         }
@@ -330,10 +330,17 @@ struct Names {
     /// Which of the fields is the identity.
     field: usize,
     column: Option<StrColumn>,
-    /// By the key's word: the newest event that has a name, and the name's word.
-    newest: HashMap<u32, (Place, u32), BuildHasherDefault<NumberHasher>>,
+    /// By the key's word: the newest event that has a name, its time and the name's word.
+    newest: Vec<Option<Named>>,
     words: Vec<Option<u64>>,
-    keys: Vec<Option<u64>>,
+}
+
+/// An event that tells a name.
+#[derive(Clone, Copy)]
+struct Named {
+    time: Option<i64>,
+    document: DocId,
+    name: u32,
 }
 
 impl Names {
@@ -342,24 +349,38 @@ impl Names {
         documents: &[DocId],
         fields: &[Option<StrColumn>],
         places: &Places,
-        times: &[Option<i64>],
+        block: &mut Block,
     ) {
         let (Some(keys), Some(names)) = (&fields[self.field], &self.column) else { return };
-        for (column, read) in [(keys, &mut self.keys), (names, &mut self.words)] {
-            read.clear();
-            read.resize(documents.len(), None);
-            column.ords().first_vals(documents, read);
+        let Block { times, words, words_reader: reader, .. } = block;
+        let words = &mut words[self.field];
+        if words.len() != documents.len() {
+            // They were not read for groups.
+            reader.read(keys.ords(), documents, words);
         }
-        for (at, &document) in documents.iter().enumerate() {
+        reader.read(names.ords(), documents, &mut self.words);
+        self.newest.resize(keys.dictionary().num_terms(), None);
+        // Later documents are mostly newer: from the end on, few replace another.
+        for (at, &document) in documents.iter().enumerate().rev() {
             // Who has no key has no newest name either: they are different people.
-            let (Some(key), Some(name)) = (self.keys[at], self.words[at]) else { continue };
-            let (key, name) = (key as u32 + 1, name as u32 + 1);
-            match self.newest.get(&key) {
-                Some((newest, _)) if newest.time > times[at] => {}
-                Some((newest, _)) if *newest > places.of(document) => {}
-                _ => drop(self.newest.insert(key, (places.of(document), name))),
+            let (Some(key), Some(name)) = (words[at], self.words[at]) else { continue };
+            let (newest, time) = (&mut self.newest[key as usize], times[at]);
+            let is_newer = newest.is_none_or(|newest| {
+                time > newest.time
+                    || time == newest.time && places.of(document) > places.of(newest.document)
+            });
+            if is_newer {
+                *newest = Some(Named { time, document, name: name as u32 + 1 });
             }
         }
+        words.clear();
+    }
+
+    /// Returns each key's word, the newest event and the name's word.
+    fn named(&self) -> impl Iterator<Item = (u32, DocId, u32)> {
+        (1..)
+            .zip(&self.newest)
+            .filter_map(|(key, newest)| newest.map(|newest| (key, newest.document, newest.name)))
     }
 }
 

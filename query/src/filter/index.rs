@@ -16,6 +16,7 @@ use super::exclude::not;
 use super::glob::{Glob, GlobQuery};
 use super::key::{Key, WRITES};
 use super::node::Node;
+use super::request::{RequestGlobQuery, RequestQuery};
 use super::value::Value;
 
 /// Returns the query whose documents are the events that pass.
@@ -42,7 +43,20 @@ fn term(key: Key, values: &[Value], fields: &Fields, sets: &dyn Sets) -> Box<dyn
         let places = [fields.hash, fields.token, fields.accessor];
         return any(places.map(|field| term_in(field, key, values, fields, sets)).into());
     }
+    if key == Key::Request {
+        return any(values.iter().map(|value| request(value, fields)).collect());
+    }
     term_in(key.field(fields), key, values, fields, sets)
+}
+
+fn request(value: &Value, fields: &Fields) -> Box<dyn Query> {
+    match value {
+        Value::Text(id) => Box::new(RequestQuery::new(fields, id)),
+        Value::Glob(glob) => Box::new(RequestGlobQuery(glob.clone())),
+        Value::Any | Value::Network { .. } | Value::Time { .. } | Value::Seconds { .. } => {
+            exists(Key::Request)
+        }
+    }
 }
 
 fn term_in(

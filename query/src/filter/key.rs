@@ -163,9 +163,12 @@ impl Key {
         })
     }
 
-    /// Returns the field whose terms are the key's values; `None` of a key that takes times or numbers.
+    /// Returns the field whose terms are the key's values; `None` of a key that takes times, numbers
+    /// or random ids.
     pub(super) fn terms(self, fields: &Fields) -> Option<Field> {
         match self {
+            // Nobody remembers the beginning of a random id.
+            Key::Request => None,
             Key::After | Key::Before | Key::On | Key::Ttl | Key::TokenAge => None,
             key => Some(key.field(fields)),
         }

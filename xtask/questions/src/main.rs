@@ -1,10 +1,10 @@
-//! What questions cost: `questions DATA` asks a data folder the questions of `cargo xtask bench query` and prints a
+//! What questions cost: `questions DATA [NAME]` asks a data folder the questions of `cargo xtask bench query` and prints a
 //! line for each, with tabs between: the question, events matched, then milliseconds: warm, asked again, cold.
 //!
 //! Warm and again are the least of several runs by the clock, of one thread: Linux counts a thread's CPU time in steps
 //! of milliseconds, which most questions do not take. Warm asks a view that knows the parts of the index and has no
 //! answer kept; again asks the same view once more. Cold is from opening the folder to the answer, after the index was
-//! given up by the page cache.
+//! given up by the page cache. With a name, only questions with that in theirs are asked, for a look by a profiler.
 
 use std::error::Error;
 use std::fs;
@@ -22,6 +22,10 @@ use query::question::Question;
 use query::search::search_in;
 use query::trail::Trail;
 
+/// What keytrail has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
 /// A question's name and what asks it; returns how many events match.
@@ -33,9 +37,13 @@ const ROUNDS: usize = 5;
 fn main() -> Fallible<()> {
     let data = std::env::args_os().nth(1).ok_or("which data folder?")?;
     let data = Path::new(&data);
+    let named = std::env::args().nth(2).unwrap_or_default();
     let trail = Trail::open(data)?;
     let mut out = std::io::stdout();
     for (name, ask) in questions(&trail.view())? {
+        if !name.contains(&named) {
+            continue;
+        }
         let (mut warm_ms, mut again_ms, mut matched) = (f64::MAX, f64::MAX, 0);
         for _ in 0..ROUNDS {
             let view = View::new(trail.view().snapshot().clone());
