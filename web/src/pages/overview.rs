@@ -1,5 +1,7 @@
 //! `GET /?span=24h|7d|30d|all`: what happened, at a glance; and whether everything is here.
 
+use std::ops::Range;
+
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -11,17 +13,18 @@ use query::trail::Trail;
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::chart::{Chart, histogram};
+use crate::chart::{Chart, HeatMap, Matrix, Sankey, histogram};
 use crate::error::PageError;
 use crate::link;
 use crate::page::Rendered;
 use crate::row::Row;
 use crate::shell::Shell;
 use crate::text::counted;
-use crate::time::{DAY, Step, Stretch, now, to_the_minute, typed};
+use crate::time::{DAY, HOUR, Step, Stretch, now, to_the_minute, typed};
 
 mod buckets;
 mod coverage;
+mod patterns;
 mod rankings;
 mod tiles;
 
@@ -40,6 +43,9 @@ struct OverviewPage {
     note: Option<String>,
     tiles: Vec<Tile>,
     chart: Chart,
+    heat: HeatMap,
+    flows: Sankey,
+    matrix: Matrix,
     rankings: [Ranking; 2],
     denied: Vec<Row>,
     denied_href: String,
@@ -100,6 +106,8 @@ struct Scope<'a> {
     from: i64,
     to: i64,
     step: Step,
+    /// Of which part of it something is known: from the first event, and no further than now.
+    known: Range<i64>,
     /// For links: the ends, or nothing for all time.
     link: link::Question,
     /// Whether events without a time belong to it.
@@ -139,16 +147,19 @@ fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
     }
     let now = now();
     let last = newest.items.first().and_then(|row| row.time_unix_ns).unwrap_or(now);
+    let first = buckets::earliest(&view)?.unwrap_or(last).min(last);
     let held = Stretch::holding(last, now);
     let stretch = match asked {
         Some(asked) => asked,
         // A trail that is younger than its newest day is seen best from its first event on.
-        None if held == Stretch::Day
-            && buckets::earliest(&view)?.is_some_and(|first| now - first < DAY) =>
-        {
-            Stretch::All
-        }
+        None if held == Stretch::Day && now - first < DAY => Stretch::All,
         None => held,
+    };
+    // By whole hours, as the counts that are drawn are.
+    let known = |from: i64, to: i64| {
+        let hour = |time: i64| time - time.rem_euclid(HOUR);
+        let until = hour(now.max(last)).saturating_add(HOUR);
+        hour(first).max(from)..until.min(to)
     };
     let scope = match stretch.length() {
         Some(length) => {
@@ -156,14 +167,14 @@ fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
             let (from, to) = (step.floor(now - length), step.ceil(now));
             let link =
                 link::Question { from: typed(from), to: typed(to), ..link::Question::default() };
-            Scope { view: &view, from, to, step, link, all: false }
+            Scope { view: &view, from, to, step, known: known(from, to), link, all: false }
         }
         None => {
-            let first = buckets::earliest(&view)?.unwrap_or(last).min(last);
             let step = Step::of(first, last);
             let to = step.ceil(last.saturating_add(1));
             let from = step.floor(first).min(to.saturating_sub(BARS_MIN * step.ns));
-            Scope { view: &view, from, to, step, link: link::Question::default(), all: true }
+            let known = known(from, to);
+            Scope { view: &view, from, to, step, known, link: link::Question::default(), all: true }
         }
     };
     let note = (stretch == held && held != Stretch::Day && asked.is_none()).then(|| {
@@ -179,10 +190,13 @@ fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
         note,
         tiles: tiles::tiles(&scope)?,
         chart: histogram(&buckets::buckets(&scope)?, scope.step.says),
+        heat: patterns::heat(&scope)?,
+        flows: patterns::flows(&scope)?,
+        matrix: patterns::reached(&scope)?,
         rankings: rankings::rankings(&scope)?,
         denied: denied.items.into_iter().map(Row::from).collect(),
         denied_href: scope.href("decision:denied"),
-        sources: coverage::sources(trail, &covered)?,
+        sources: coverage::sources(trail, &covered, now)?,
         ledger: coverage::ledger(trail, &view, &covered)?,
     };
     Ok(Rendered::ok(page).into_response())

@@ -15,6 +15,8 @@ import duckdb
 
 kind, file, entity, request, rounds = sys.argv[1:]
 connection = duckdb.connect(config={"threads": 1})
+# It would stand among the answers.
+connection.execute("set enable_progress_bar = false")
 # Only the columns that a question needs are named: DuckDB then parses no others.
 COLUMNS = """{type: 'VARCHAR', time: 'VARCHAR', error: 'VARCHAR', auth: 'STRUCT(entity_id VARCHAR)',
               request: 'STRUCT(id VARCHAR, path VARCHAR)'}"""

@@ -21,7 +21,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(900);
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
 /// A server rests once it takes less CPU than this share of a core for so long: longer than any of them keeps in memory
 /// what belongs on disk.
-const RESTING: f64 = 0.03;
+const RESTING: f64 = 0.1;
 const RESTING_FOR: Duration = Duration::from_secs(6);
 const RESTING_WITHIN: Duration = Duration::from_secs(300);
 
