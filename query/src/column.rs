@@ -14,6 +14,8 @@ pub(crate) struct FirstValues<T> {
     values: Vec<T>,
     /// Which documents have a value.
     owners: Vec<DocId>,
+    /// Where their values stand in the column.
+    rows: Vec<u32>,
 }
 
 impl<T: Copy + Default + PartialOrd + Debug + Send + Sync + 'static> FirstValues<T> {
@@ -24,32 +26,66 @@ impl<T: Copy + Default + PartialOrd + Debug + Send + Sync + 'static> FirstValues
         documents: &[DocId],
         first_values: &mut Vec<Option<T>>,
     ) {
-        first_values.clear();
+        self.each(column, documents, first_values, None, Some);
+    }
+
+    /// Gives something made of the first value of each document, or `none` where it has none.
+    fn each<V: Copy>(
+        &mut self,
+        column: &Column<T>,
+        documents: &[DocId],
+        made: &mut Vec<V>,
+        none: V,
+        of: impl Fn(T) -> V,
+    ) {
+        made.clear();
         let (Some(&first), Some(&last)) = (documents.first(), documents.last()) else { return };
         let span = (last - first + 1) as usize;
-        let is_multivalued = matches!(column.index, ColumnIndex::Multivalued(_));
-        if is_multivalued || span > 2 * documents.len() {
-            first_values.resize(documents.len(), None);
-            column.first_vals(documents, first_values);
+        if matches!(column.index, ColumnIndex::Multivalued(_)) || is_scattered(span, documents) {
+            made.extend(documents.iter().map(|&document| column.first(document).map_or(none, &of)));
             return;
         }
         let rows = column.index.docid_range_to_rowids(first..last + 1);
+        let first_row = rows.start;
         self.values.resize(rows.len(), T::default());
-        column.values.get_range(u64::from(rows.start), &mut self.values);
+        column.values.get_range(u64::from(first_row), &mut self.values);
+        if rows.len() == span && span == documents.len() {
+            made.extend(self.values.iter().map(|&value| of(value)));
+            return;
+        }
         if rows.len() == span {
-            let value = |&document: &DocId| Some(self.values[(document - first) as usize]);
-            first_values.extend(documents.iter().map(value));
+            let value = |&document: &DocId| of(self.values[(document - first) as usize]);
+            made.extend(documents.iter().map(value));
             return;
         }
         self.owners.clear();
-        self.owners.extend(rows);
-        column.index.select_batch_in_place(first, &mut self.owners);
-        let mut owned = self.owners.iter().zip(&self.values).peekable();
-        first_values.extend(documents.iter().map(|document| {
-            while owned.next_if(|(owner, _)| *owner < document).is_some() {}
-            owned.next_if(|(owner, _)| *owner == document).map(|(_, &value)| value)
+        self.rows.clear();
+        column.index.docids_to_rowids(documents, &mut self.owners, &mut self.rows);
+        let mut owned = self.owners.iter().zip(&self.rows).peekable();
+        made.extend(documents.iter().map(|document| {
+            match owned.next_if(|(owner, _)| *owner == document) {
+                Some((_, row)) => of(self.values[(row - first_row) as usize]),
+                None => none,
+            }
         }));
     }
+}
+
+impl FirstValues<u64> {
+    /// Gives the first value of each document and 1, or 0 where it has none.
+    pub(crate) fn numbers(
+        &mut self,
+        column: &Column<u64>,
+        documents: &[DocId],
+        numbers: &mut Vec<u64>,
+    ) {
+        self.each(column, documents, numbers, 0, |value| value + 1);
+    }
+}
+
+/// Tells whether more values would be unpacked in vain than are wanted.
+fn is_scattered(span: usize, documents: &[DocId]) -> bool {
+    span > 2 * documents.len()
 }
 
 #[cfg(test)]

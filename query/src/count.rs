@@ -22,6 +22,7 @@ mod distinct;
 mod group;
 mod grouped;
 mod latency;
+mod names;
 mod table;
 mod top;
 
@@ -102,6 +103,8 @@ pub(crate) struct Grouping<'a> {
     pub(crate) by: &'a [CountField],
     pub(crate) interval: Option<&'a Interval>,
     pub(crate) measures: Measures,
+    /// Whether names of identities come with the place of the event that tells them.
+    pub(crate) tells_places: bool,
 }
 
 /// Counts the events that a question keeps by their values in `by`, and over time with an interval.
@@ -145,9 +148,9 @@ pub fn measure_in(
     interval: Option<&Interval>,
     measures: Measures,
 ) -> Result<Counts, QueryError> {
-    let grouping = Grouping { by, interval, measures };
+    let grouping = Grouping { by, interval, measures, tells_places: false };
     // Rows of a many-valued field cannot be added up, so all events together are a grouping of their own.
-    let whole = Grouping { by: &[], interval: None, measures };
+    let whole = Grouping { by: &[], interval: None, measures, tells_places: false };
     let has_whole = measures != Measures::default();
     let groupings = [grouping, whole];
     let mut merged = collect(view, question, &groupings[..if has_whole { 2 } else { 1 }])?;
@@ -177,6 +180,7 @@ pub fn count_each_in(
             by: std::slice::from_ref(field),
             interval: None,
             measures: Measures::default(),
+            tells_places: false,
         })
         .collect();
     let merged = collect(view, question, &groupings)?;
@@ -191,6 +195,20 @@ fn collect(
     groupings: &[Grouping<'_>],
 ) -> Result<Vec<Merged>, QueryError> {
     groupings.iter().try_for_each(|grouping| check(grouping.by))?;
+    let merged = collect_once(view, question, groupings)?;
+    if !merged.iter().any(|merged| merged.needs_places) {
+        return Ok(merged);
+    }
+    let with_places: Vec<Grouping<'_>> =
+        groupings.iter().map(|grouping| Grouping { tells_places: true, ..*grouping }).collect();
+    collect_once(view, question, &with_places)
+}
+
+fn collect_once(
+    view: &View,
+    question: &Question,
+    groupings: &[Grouping<'_>],
+) -> Result<Vec<Merged>, QueryError> {
     let mut merged: Vec<Merged> =
         groupings.iter().map(|grouping| Merged::of(grouping.by.len())).collect();
     let selection = Selection::new(view, question)?;
@@ -235,12 +253,13 @@ impl Grouping<'_> {
     /// Says by what is grouped, but for the interval.
     fn name(&self) -> String {
         let fields: Vec<&str> = self.by.iter().map(|field| field.name).collect();
-        format!("{} {:?} {}", fields.join(","), self.measures, self.interval.is_some())
+        let Grouping { measures, interval, tells_places, .. } = self;
+        format!("{} {measures:?} {} {tells_places}", fields.join(","), interval.is_some())
     }
 }
 
 fn counts(view: &View, merged: Merged, grouping: &Grouping<'_>) -> Counts {
-    let Grouping { by, interval, measures } = *grouping;
+    let Grouping { by, interval, measures, .. } = *grouping;
     Counts {
         columns: columns(by, interval),
         rows: rows(&merged, by, interval, measures),

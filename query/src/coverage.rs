@@ -210,6 +210,18 @@ impl View {
         to: Option<i64>,
         now: Timestamp,
     ) -> Result<Coverage, QueryError> {
+        // What is missing of the log may be missing of what a reader is bound to.
+        let whole = self.whole();
+        let (from, to) = self.bounds().map_or((from, to), |bounds| bounds.cut(from, to));
+        whole.coverage_of(from, to, now)
+    }
+
+    fn coverage_of(
+        &self,
+        from: Option<i64>,
+        to: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Coverage, QueryError> {
         let growing = GrowingCoverage::of(&self.snapshot().payload);
         let Told { nodes, by_source } = self.records(&growing)?;
         let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);

@@ -14,14 +14,16 @@ use ingest::index::document::{HALF, value};
 use ingest::index::schema::Fields;
 use ingest::retention::Retention;
 use tantivy::postings::TermInfo;
-use tantivy::query::{BooleanQuery, Occur};
+use tantivy::query::{BooleanQuery, Occur, Query};
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocSet, InvertedIndexReader, Searcher, SegmentReader, TERMINATED};
+use tantivy::{DocSet, InvertedIndexReader, Searcher, TERMINATED};
 
+use crate::bounds::{Bound, Bounds};
 use crate::error::QueryError;
-use crate::filter::{Glob, Sets};
+use crate::filter::{Glob, Sets, all};
+use crate::full::find;
 use crate::kept::{KEPT_BYTES, Kept};
-use crate::part::{self, Part, PartKey};
+use crate::part::{self, NONE, Part, PartKey};
 use crate::question::exact;
 use crate::scan::{CHECK_EVERY, Places, Scan, Texts};
 use crate::turn::Turn;
@@ -46,6 +48,8 @@ struct Shared {
     /// What is known of each segment.
     parts: Vec<OnceLock<Arc<Part>>>,
     kept: Arc<Kept>,
+    /// What the view's reader is bound to.
+    bound: Option<Bound>,
 }
 
 /// When a device was enabled, by cluster and device, ascending.
@@ -54,18 +58,46 @@ type Probes = BTreeMap<(Arc<str>, Arc<str>), Vec<i64>>;
 impl View {
     /// Returns the view of a snapshot, whose questions may take as long as they need.
     pub fn new(snapshot: Arc<Snapshot>) -> View {
-        View::of(snapshot, Arc::new(Kept::new(KEPT_BYTES)), &HashMap::new())
+        View::of(snapshot, Arc::new(Kept::new(KEPT_BYTES)), &HashMap::new(), None)
     }
 
     /// Returns the view of a later snapshot, which takes over what is known of the parts of the index that both
     /// have.
     pub fn next(&self, snapshot: Arc<Snapshot>) -> View {
-        let known = self.shared.parts.iter().filter_map(OnceLock::get);
-        let known = known.map(|part| (part.key, part.clone())).collect();
-        View::of(snapshot, self.shared.kept.clone(), &known)
+        View::of(snapshot, self.shared.kept.clone(), &self.known(), None)
     }
 
-    fn of(snapshot: Arc<Snapshot>, kept: Arc<Kept>, known: &HashMap<PartKey, Arc<Part>>) -> View {
+    /// Returns what of this view lies in the bounds. `earlier` is such a view of an earlier snapshot.
+    pub(crate) fn bound(
+        &self,
+        bounds: Arc<Bounds>,
+        earlier: Option<&View>,
+        kept: impl FnOnce() -> Arc<Kept>,
+    ) -> View {
+        let whole = self.within(Turn::default());
+        let bound = Bound::new(bounds, whole);
+        let (kept, known) = match earlier {
+            // What lay in the bounds then may not now: nothing is taken over.
+            Some(earlier) if !bound.asks_history() => {
+                (earlier.shared.kept.clone(), earlier.known())
+            }
+            _ => (kept(), HashMap::new()),
+        };
+        View::of(self.snapshot().clone(), kept, &known, Some(bound))
+    }
+
+    /// Returns what is known of this view's parts.
+    fn known(&self) -> HashMap<PartKey, Arc<Part>> {
+        let known = self.shared.parts.iter().filter_map(OnceLock::get);
+        known.map(|part| (part.key, part.clone())).collect()
+    }
+
+    fn of(
+        snapshot: Arc<Snapshot>,
+        kept: Arc<Kept>,
+        known: &HashMap<PartKey, Arc<Part>>,
+        bound: Option<Bound>,
+    ) -> View {
         let part = |segment| known.get(&part::key(segment)).cloned();
         let segments = snapshot.searcher.segment_readers().iter();
         let parts =
@@ -76,6 +108,7 @@ impl View {
             snapshot,
             twins: OnceLock::new(),
             probes: OnceLock::new(),
+            bound,
         };
         View { shared: Arc::new(shared), turn: Turn::default() }
     }
@@ -86,8 +119,39 @@ impl View {
         if let Some(part) = place.get() {
             return Ok(part);
         }
-        let part = Part::read(self.searcher().segment_reader(segment), self.fields())?;
+        let reader = self.searcher().segment_reader(segment);
+        let part = match &self.shared.bound {
+            None => Part::read(reader, self.fields())?,
+            Some(bound) => {
+                let whole = self.whole();
+                let mut documents = Vec::new();
+                let scan = Scan::new(&whole, &*bound.query(&whole)?)?;
+                scan.segment(segment).each(|document| documents.push(document))?;
+                whole.part(segment)?.only(reader, &documents)
+            }
+        };
         Ok(place.get_or_init(|| Arc::new(part)))
+    }
+
+    /// Returns what the reader is bound to; `None`: he sees the whole trail.
+    pub fn bounds(&self) -> Option<&Bounds> {
+        self.shared.bound.as_ref().map(|bound| &*bound.bounds)
+    }
+
+    /// Returns the same commit without bounds, for what is said of the whole log.
+    pub(crate) fn whole(&self) -> View {
+        match &self.shared.bound {
+            Some(bound) => bound.whole.within(self.turn.clone()),
+            None => self.clone(),
+        }
+    }
+
+    /// Returns the query for those of its documents that lie in the bounds.
+    pub(crate) fn bounded(&self, query: &dyn Query) -> Result<Box<dyn Query>, QueryError> {
+        match &self.shared.bound {
+            Some(bound) => Ok(all(vec![query.box_clone(), bound.query(&self.whole())?])),
+            None => Ok(query.box_clone()),
+        }
     }
 
     /// Returns the answers that are kept.
@@ -111,7 +175,7 @@ impl View {
     }
 
     /// Returns the commit's searcher.
-    pub fn searcher(&self) -> &Searcher {
+    pub(crate) fn searcher(&self) -> &Searcher {
         &self.shared.snapshot.searcher
     }
 
@@ -205,12 +269,15 @@ impl View {
         Ok((probes.min(1)..=probes).map(|epoch| format!("{cluster}/{device}/{epoch}")).collect())
     }
 
-    /// Returns the event that another node made of a forwarded one.
+    /// Returns the event that another node made of a forwarded one, if it lies in the bounds.
     ///
     /// # Errors
     /// The index cannot be read.
     pub fn twin(&self, forwarded: Uid) -> Result<Option<Uid>, QueryError> {
-        Ok(self.twins()?.twin(forwarded))
+        match self.twins()?.twin(forwarded) {
+            Some(twin) if self.bounds().is_some() => Ok(find(self, twin)?.map(|_| twin)),
+            twin => Ok(twin),
+        }
     }
 
     /// Returns the forwarded events without a twin: not carried out, or the other node's log is missing.
@@ -244,7 +311,11 @@ impl View {
         if let Some(twins) = self.shared.twins.get() {
             return Ok(twins);
         }
-        let twins = Twins::find(self)?;
+        let twins = match &self.shared.bound {
+            None => Twins::find(self)?,
+            // Who carried a request out is a fact of the whole log.
+            Some(_) => self.whole().twins()?.of_view(self)?,
+        };
         Ok(self.shared.twins.get_or_init(|| twins))
     }
 
@@ -252,7 +323,7 @@ impl View {
         if let Some(probes) = self.shared.probes.get() {
             return Ok(probes);
         }
-        let probes = find_probes(self)?;
+        let probes = find_probes(&self.whole())?;
         Ok(self.shared.probes.get_or_init(|| probes))
     }
 
@@ -260,14 +331,14 @@ impl View {
     fn other_halves(&self, field: Field, half: &str) -> Result<BTreeSet<String>, QueryError> {
         let prefix = format!("{half}{HALF}");
         let mut halves = BTreeSet::new();
-        for segment in self.searcher().segment_readers() {
+        for (number, segment) in (0..).zip(self.searcher().segment_readers()) {
             let index = segment.inverted_index(field)?;
             let end = format!("{half}{}", char::from_u32(HALF as u32 + 1).expect("a space"));
             let range = index.terms().range().ge(prefix.as_bytes()).lt(end.as_bytes());
             let mut terms = range.into_stream().map_err(tantivy::TantivyError::from)?;
             while terms.advance() {
                 self.turn.check()?;
-                if is_alive(segment, &index, terms.value())? {
+                if self.is_there(number, &index, terms.value())? {
                     let half = &terms.key()[prefix.len()..];
                     halves.insert(String::from_utf8_lossy(half).into_owned());
                 }
@@ -279,7 +350,7 @@ impl View {
     /// Returns the hashes of the texts that a glob matches, by a walk over all learned texts.
     fn hashes_like(&self, glob: &Glob) -> Result<BTreeSet<String>, QueryError> {
         let mut hashes = BTreeSet::new();
-        for segment in self.searcher().segment_readers() {
+        for (number, segment) in (0..).zip(self.searcher().segment_readers()) {
             let index = segment.inverted_index(self.fields().learned_text)?;
             let mut terms = index.terms().stream().map_err(tantivy::TantivyError::from)?;
             let mut walked = 0_usize;
@@ -291,7 +362,7 @@ impl View {
                 let term = String::from_utf8_lossy(terms.key());
                 if let Some((text, hash)) = term.rsplit_once(HALF)
                     && glob.matches(text)
-                    && is_alive(segment, &index, terms.value())?
+                    && self.is_there(number, &index, terms.value())?
                 {
                     hashes.insert(hash.to_owned());
                 }
@@ -299,27 +370,34 @@ impl View {
         }
         Ok(hashes)
     }
-}
 
-/// Tells whether a document that was not deleted has this term: a segment's dictionary keeps the terms of those
-/// that were, until it is merged.
-fn is_alive(
-    segment: &SegmentReader,
-    index: &InvertedIndexReader,
-    term: &TermInfo,
-) -> Result<bool, QueryError> {
-    if !segment.has_deletes() {
-        return Ok(true);
-    }
-    let postings = index.read_postings_from_terminfo(term, IndexRecordOption::Basic);
-    let mut postings = postings.map_err(tantivy::TantivyError::from)?;
-    while postings.doc() != TERMINATED {
-        if !segment.is_deleted(postings.doc()) {
-            return Ok(true);
+    /// Tells whether a document that is there for the reader has this term: a segment's dictionary keeps the terms of
+    /// those that were deleted, until it is merged.
+    fn is_there(
+        &self,
+        number: u32,
+        index: &InvertedIndexReader,
+        term: &TermInfo,
+    ) -> Result<bool, QueryError> {
+        let segment = self.searcher().segment_reader(number);
+        let bound = match self.bounds() {
+            Some(_) => Some(self.part(number)?),
+            None if !segment.has_deletes() => return Ok(true),
+            None => None,
+        };
+        let postings = index.read_postings_from_terminfo(term, IndexRecordOption::Basic);
+        let mut postings = postings.map_err(tantivy::TantivyError::from)?;
+        while postings.doc() != TERMINATED {
+            let document = postings.doc();
+            if !segment.is_deleted(document)
+                && bound.is_none_or(|part| part.class(document) != NONE)
+            {
+                return Ok(true);
+            }
+            postings.advance();
         }
-        postings.advance();
+        Ok(false)
     }
-    Ok(false)
 }
 
 /// A view's history as a filter asks for it. A filter's question cannot fail, reading the index can: what

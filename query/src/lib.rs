@@ -9,6 +9,7 @@ pub mod question;
 pub mod trail;
 pub mod turn;
 
+pub mod bounds;
 mod column;
 pub mod full;
 pub mod history;
@@ -19,6 +20,7 @@ pub mod row;
 mod scan;
 pub mod search;
 mod select;
+mod times;
 mod twins;
 
 pub mod complete;

@@ -1,7 +1,7 @@
 //! What is known of one immutable part of the index: a segment with its deletions. Found out once, and kept for
 //! as long as a view has that part.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ingest::event::{Flag, Reason};
 use ingest::index::document::NO_EVENTS;
@@ -10,9 +10,12 @@ use tantivy::index::SegmentId;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Opstamp, SegmentReader, TERMINATED, TantivyError, Term};
 
+use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::question::LEFT_OUT;
 use crate::row::Columns;
+use crate::select::BLOCK;
+use crate::times::BlockTimes;
 
 /// Which part: a segment never changes, but for documents that are deleted in it.
 pub(crate) type PartKey = (SegmentId, Option<Opstamp>);
@@ -37,6 +40,10 @@ pub(crate) struct Part {
     pub(crate) last_leaf: u64,
     /// The columns of rows, once a row was read.
     pub(crate) columns: Mutex<Option<Columns>>,
+    /// When its documents were, once all of them were asked for.
+    block_times: OnceLock<BlockTimes>,
+    /// The names of identities, once they were asked for.
+    names: OnceLock<Option<Vec<u32>>>,
 }
 
 /// An event that counts. The classes of [`LEFT_OUT`] follow from 1 on.
@@ -57,7 +64,7 @@ impl Part {
         let is_timeless = match &time {
             Some(time) if time.get_cardinality().is_full() => false,
             Some(time) => (0..segment.max_doc())
-                .any(|document| is_event(document) && time.first(document).is_none()),
+                .any(|document| is_event(document) && !time.index.has_value(document)),
             None => true,
         };
         let has_values = |values: u32| values > 0;
@@ -73,7 +80,28 @@ impl Part {
             class_counts: class_counts(classes.as_deref(), segment.max_doc()),
             classes,
             columns: Mutex::new(None),
+            block_times: OnceLock::new(),
+            names: OnceLock::new(),
         })
+    }
+
+    /// Returns what is left of the part if only these documents, in ascending order, are there.
+    pub(crate) fn only(&self, segment: &SegmentReader, documents: &[DocId]) -> Part {
+        let mut classes = vec![NONE; segment.max_doc() as usize];
+        for &document in documents {
+            classes[document as usize] = self.class(document);
+        }
+        Part {
+            key: self.key,
+            class_counts: class_counts(Some(&classes), segment.max_doc()),
+            classes: Some(classes),
+            times: self.times,
+            is_timeless: self.is_timeless,
+            last_leaf: self.last_leaf,
+            columns: Mutex::new(None),
+            block_times: OnceLock::new(),
+            names: OnceLock::new(),
+        }
     }
 
     /// Returns a document's class.
@@ -89,6 +117,28 @@ impl Part {
     /// Tells whether all its documents are events that count.
     pub(crate) fn all_count(&self) -> bool {
         self.classes.is_none()
+    }
+
+    /// Returns when its documents were, if that is known by now.
+    pub(crate) fn known_times(&self) -> Option<&BlockTimes> {
+        self.block_times.get()
+    }
+
+    /// Returns when its documents were.
+    pub(crate) fn block_times(&self, segment: &SegmentReader) -> Result<&BlockTimes, QueryError> {
+        if self.block_times.get().is_none() {
+            let _ = self.block_times.set(BlockTimes::read(segment)?);
+        }
+        Ok(self.block_times.get().expect("it was set"))
+    }
+
+    /// Returns the one name of each identity: by the number of its key in its column, the name's number in its own and 1,
+    /// or 0 for no name. `None` if an identity has several, or has its name on some of its events only.
+    pub(crate) fn names(&self, segment: &SegmentReader) -> Result<Option<&[u32]>, QueryError> {
+        if self.names.get().is_none() {
+            let _ = self.names.set(names(segment)?);
+        }
+        Ok(self.names.get().and_then(Option::as_deref))
     }
 
     /// Reads with the columns of rows.
@@ -137,6 +187,31 @@ fn classes(segment: &SegmentReader, fields: &Fields) -> Result<Option<Vec<u8>>, 
         deleted.for_each(|document| mark(document, NONE));
     }
     Ok((!classes.is_empty()).then_some(classes))
+}
+
+fn names(segment: &SegmentReader) -> Result<Option<Vec<u32>>, QueryError> {
+    let columns = segment.fast_fields();
+    let Some(keys) = columns.str("identity_key")? else { return Ok(Some(Vec::new())) };
+    let names = columns.str("identity_name")?;
+    let mut known: Vec<Option<u32>> = vec![None; keys.dictionary().num_terms()];
+    let (mut reader, mut documents) = (FirstValues::default(), Vec::new());
+    let (mut of_keys, mut of_names) = (Vec::new(), Vec::new());
+    for first in (0..segment.max_doc()).step_by(BLOCK) {
+        documents.clear();
+        documents.extend(first..segment.max_doc().min(first + BLOCK as u32));
+        reader.numbers(keys.ords(), &documents, &mut of_keys);
+        match &names {
+            Some(names) => reader.numbers(names.ords(), &documents, &mut of_names),
+            None => of_names.resize(documents.len(), 0),
+        }
+        for (&key, &name) in of_keys.iter().zip(&of_names).filter(|(key, _)| **key > 0) {
+            let name = u32::try_from(name).expect("a segment has less words than that");
+            if *known[key as usize - 1].get_or_insert(name) != name {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(known.into_iter().map(Option::unwrap_or_default).collect()))
 }
 
 fn class_counts(classes: Option<&[u8]>, documents: u32) -> [u64; NONE as usize + 1] {

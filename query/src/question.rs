@@ -91,7 +91,8 @@ impl Question {
         for word in self.left_out_words() {
             let mut clauses = self.fitting(view)?;
             clauses.push((Occur::Must, class(word, view.fields())));
-            let count = view.searcher().search(&BooleanQuery::new(clauses), &Count)? as u64;
+            let query = view.bounded(&BooleanQuery::new(clauses))?;
+            let count = view.searcher().search(&*query, &Count)? as u64;
             if count > 0 {
                 left_out.insert(word, count);
             }

@@ -47,18 +47,25 @@ pub(crate) struct InSegment<'a> {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(view: &'a View, query: &dyn Query) -> tantivy::Result<Scan<'a>> {
+    /// Makes ready to walk through those of the query's documents that lie in the view's bounds.
+    pub(crate) fn new(view: &'a View, query: &dyn Query) -> Result<Scan<'a>, QueryError> {
+        let query = view.bounded(query)?;
         let weight = query.weight(EnableScoring::disabled_from_searcher(view.searcher()))?;
         Ok(Scan { view, weight })
     }
 
-    pub(crate) fn segments(&self) -> impl Iterator<Item = InSegment<'_>> {
-        (0..).zip(self.view.searcher().segment_readers()).map(|(number, segment)| InSegment {
+    pub(crate) fn segment(&self, number: u32) -> InSegment<'_> {
+        InSegment {
             number,
-            segment,
+            segment: self.view.searcher().segment_reader(number),
             weight: &*self.weight,
             turn: self.view.turn(),
-        })
+        }
+    }
+
+    pub(crate) fn segments(&self) -> impl Iterator<Item = InSegment<'_>> {
+        let segments = self.view.searcher().segment_readers().len() as u32;
+        (0..segments).map(|number| self.segment(number))
     }
 }
 
@@ -136,8 +143,20 @@ impl Places {
 /// A column of words that remembers what it read: rows repeat themselves.
 pub(crate) struct Texts {
     column: Option<StrColumn>,
-    known: HashMap<u64, Arc<str>>,
+    known: Known,
 }
+
+/// The texts that were read.
+enum Known {
+    /// All of a small dictionary, by their numbers; nothing before the first is asked for.
+    All(Vec<Arc<str>>),
+    /// Some of a large one.
+    Some(HashMap<u64, Arc<str>>),
+}
+
+/// A dictionary of at most so many texts and bytes, as it is stored, is read whole: finding one of them reads a good part of it.
+const SMALL_TEXTS: usize = 1_024;
+const SMALL_BYTES: u64 = 8 << 10;
 
 /// Texts that a column remembers. Enough for what repeats, little enough for 35 columns of 50 segments.
 const KNOWN_MAX: usize = 256;
@@ -146,7 +165,14 @@ const KNOWN_BYTES_MAX: usize = 256;
 
 impl Texts {
     pub(crate) fn open(segment: &SegmentReader, name: &str) -> tantivy::Result<Texts> {
-        Ok(Texts { column: segment.fast_fields().str(name)?, known: HashMap::new() })
+        let column = segment.fast_fields().str(name)?;
+        let is_small = column.as_ref().is_some_and(|column| {
+            let dictionary = column.dictionary();
+            dictionary.num_terms() <= SMALL_TEXTS
+                && dictionary.num_bytes().get_bytes() <= SMALL_BYTES
+        });
+        let known = if is_small { Known::All(Vec::new()) } else { Known::Some(HashMap::new()) };
+        Ok(Texts { column, known })
     }
 
     pub(crate) fn first(&mut self, document: DocId) -> io::Result<Option<Arc<str>>> {
@@ -163,21 +189,33 @@ impl Texts {
     }
 
     fn text(&mut self, ordinal: u64) -> io::Result<Arc<str>> {
-        if let Some(text) = self.known.get(&ordinal) {
-            return Ok(text.clone());
-        }
-        let mut text = String::new();
-        if let Some(column) = &self.column {
-            column.ord_to_str(ordinal, &mut text)?;
-        }
-        let text: Arc<str> = text.into();
-        if text.len() <= KNOWN_BYTES_MAX {
-            if self.known.len() == KNOWN_MAX {
-                self.known.clear();
+        let Some(column) = &self.column else { return Ok("".into()) };
+        match &mut self.known {
+            Known::All(texts) => {
+                if texts.is_empty() {
+                    let mut all = column.dictionary().stream()?;
+                    while all.advance() {
+                        texts.push(String::from_utf8_lossy(all.key()).into());
+                    }
+                }
+                Ok(texts[ordinal as usize].clone())
             }
-            self.known.insert(ordinal, text.clone());
+            Known::Some(texts) => {
+                if let Some(text) = texts.get(&ordinal) {
+                    return Ok(text.clone());
+                }
+                let mut text = String::new();
+                column.ord_to_str(ordinal, &mut text)?;
+                let text: Arc<str> = text.into();
+                if text.len() <= KNOWN_BYTES_MAX {
+                    if texts.len() == KNOWN_MAX {
+                        texts.clear();
+                    }
+                    texts.insert(ordinal, text.clone());
+                }
+                Ok(text)
+            }
         }
-        Ok(text)
     }
 }
 

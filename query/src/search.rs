@@ -154,10 +154,19 @@ pub(crate) fn newest(
             continue;
         }
         let mut places = Places::open(part.segment)?;
+        let block_times = part.block_times()?;
         let tally = part.blocks(|documents| {
             // Most events are too old for the page, which their time alone tells.
             let mut oldest =
                 heap.peek().filter(|_| heap.len() == wanted).map(|entry| entry.0.0.time);
+            let last = block_times.zip(documents.first().zip(documents.last()));
+            let last = last.map(|(times, (&first, &last))| times.of(first, last).ends);
+            if let (Some(oldest), Some(ends)) = (oldest, last)
+                && ends.map(|(_, last)| last) < oldest
+            {
+                found.after += documents.len() as u64;
+                return Ok(());
+            }
             places.times(documents, &mut times);
             for (&document, &time) in documents.iter().zip(&times) {
                 if oldest.is_some_and(|oldest| time < oldest) {

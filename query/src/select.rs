@@ -17,6 +17,7 @@ use crate::error::QueryError;
 use crate::history::View;
 use crate::part::{COUNTS, NONE, Part, each_with};
 use crate::question::{LEFT_OUT, LeftOut, Question};
+use crate::times::{BlockTimes, Lie};
 
 /// Documents of a block. A block ends early where a part does.
 pub(crate) const BLOCK: usize = 1_024;
@@ -118,7 +119,18 @@ impl<'a> Selection<'a> {
     }
 }
 
-impl InPart<'_> {
+impl<'a> InPart<'a> {
+    /// Returns when the part's documents were. To find out is worth its while where all of them are asked for.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub(crate) fn block_times(&self) -> Result<Option<&'a BlockTimes>, QueryError> {
+        match self.selection.filter {
+            None => self.part.block_times(self.segment).map(Some),
+            Some(_) => Ok(self.part.known_times()),
+        }
+    }
+
     /// Counts the answer's documents. Where every event of the part is meant, none of them is looked at.
     ///
     /// # Errors
@@ -225,8 +237,10 @@ impl InPart<'_> {
 
 /// What takes documents out of a block by their time and their leaf.
 #[derive(Default)]
-struct Cut {
+struct Cut<'a> {
     time: Option<(Column<i64>, Option<i64>, Option<i64>)>,
+    /// Tell of most blocks how they lie to the bounds.
+    block_times: Option<&'a BlockTimes>,
     leaf: Option<(Column<u64>, u64)>,
     /// The events that are not issued yet, ascending.
     pending: Vec<DocId>,
@@ -234,8 +248,8 @@ struct Cut {
     times: Vec<Option<i64>>,
 }
 
-impl Cut {
-    fn open(within: &InPart<'_>) -> Result<Cut, QueryError> {
+impl<'a> Cut<'a> {
+    fn open(within: &InPart<'a>) -> Result<Cut<'a>, QueryError> {
         let columns = within.segment.fast_fields();
         let Question { from, to, at, .. } = *within.selection.question;
         let mut cut = Cut::default();
@@ -243,6 +257,7 @@ impl Cut {
             && let Some(column) = columns.column_opt("time")?
         {
             cut.time = Some((column, from, to));
+            cut.block_times = within.block_times()?;
         }
         if let Some(at) = at {
             let fields = within.selection.view.fields();
@@ -256,15 +271,25 @@ impl Cut {
     }
 
     fn apply(&mut self, block: &mut Vec<DocId>) {
+        let lie = |from, to| {
+            let times = self.block_times?.of(*block.first()?, *block.last()?);
+            Some(times.lie(from, to))
+        };
         if let Some((column, from, to)) = &self.time {
-            self.reader.read(column, block, &mut self.times);
-            let mut times = self.times.iter();
-            block.retain(|_| {
-                let time = *times.next().expect("as many times as documents");
-                time.is_some_and(|time| {
-                    from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to)
-                })
-            });
+            match lie(*from, *to) {
+                Some(Lie::Inside) => {}
+                Some(Lie::Outside) => block.clear(),
+                Some(Lie::Partly) | None => {
+                    self.reader.read(column, block, &mut self.times);
+                    let mut times = self.times.iter();
+                    block.retain(|_| {
+                        let time = *times.next().expect("as many times as documents");
+                        time.is_some_and(|time| {
+                            from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to)
+                        })
+                    });
+                }
+            }
         }
         if let Some((column, at)) = &self.leaf {
             block.retain(|&document| column.first(document).is_some_and(|leaf| leaf < *at));

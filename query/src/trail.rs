@@ -1,18 +1,21 @@
 //! An opened data folder: the index that answers and the ledger that proves.
 
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ingest::event::{Flag, Reason};
 use ingest::index::EventIndex;
 use ingest::index::document::{EVENT, GAP, UNDECODABLE};
-use ingest::ledger::LedgerReader;
+use ingest::ledger::{InclusionProof, LedgerError, LedgerReader, StoredLine};
 use ingest::normalise::Rules;
 use ingest::source::LeafIndex;
 use serde::Serialize;
+use tantivy::Term;
 use tantivy::collector::Count;
-use tantivy::query::{BooleanQuery, Occur};
+use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery};
 
+use crate::bounds::{BoundViews, Bounds};
 use crate::error::QueryError;
 use crate::history::View;
 use crate::question::exact;
@@ -25,6 +28,7 @@ use crate::turn::Turn;
 pub struct Trail {
     opened: Arc<Opened>,
     turn: Turn,
+    bounds: Option<Arc<Bounds>>,
 }
 
 struct Opened {
@@ -32,6 +36,7 @@ struct Opened {
     ledger: LedgerReader,
     rules: &'static Rules,
     view: RwLock<View>,
+    bound: BoundViews,
 }
 
 /// What the index holds.
@@ -84,13 +89,19 @@ impl Trail {
             return Err(QueryError::IndexAhead { covered, size });
         }
         let view = RwLock::new(View::new(index.snapshot()));
-        let opened = Opened { index, ledger, rules: Rules::builtin(), view };
-        Ok(Trail { opened: Arc::new(opened), turn: Turn::default() })
+        let bound = BoundViews::new();
+        let opened = Opened { index, ledger, rules: Rules::builtin(), view, bound };
+        Ok(Trail { opened: Arc::new(opened), turn: Turn::default(), bounds: None })
+    }
+
+    /// Returns the same folder as far as a reader who is bound sees it; without bounds, all of it.
+    pub fn bound_to(&self, bounds: Option<Arc<Bounds>>) -> Trail {
+        Trail { bounds, ..self.clone() }
     }
 
     /// Returns the same folder, whose views are for questions of this turn.
     pub fn within(&self, turn: Turn) -> Trail {
-        Trail { opened: self.opened.clone(), turn }
+        Trail { turn, ..self.clone() }
     }
 
     /// Takes up what was written since. Views that were handed out stay what they are.
@@ -112,8 +123,57 @@ impl Trail {
 
     /// Returns the newest view. Answers that have to agree with each other are asked of one view.
     pub fn view(&self) -> View {
-        let view = self.opened.view.read().unwrap_or_else(PoisonError::into_inner);
+        let view = self.opened.view.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let view = match &self.bounds {
+            Some(bounds) => self.opened.bound.of(&view, bounds),
+            None => view,
+        };
         view.within(self.turn.clone())
+    }
+
+    /// Returns a line of a server; `None` if there is none, retention removed it, or it is out of the bounds: no event
+    /// that the reader may see was made of it.
+    ///
+    /// # Errors
+    /// The ledger or the index cannot be read.
+    pub fn line(&self, leaf: LeafIndex) -> Result<Option<StoredLine>, QueryError> {
+        if !self.shows(leaf)? {
+            return Ok(None);
+        }
+        or_absent(self.ledger().line(leaf))
+    }
+
+    /// Proves that a leaf is in the tree of the newest checkpoint; `None` if it is not, or [`Trail::line`] gives none
+    /// to a reader who is bound.
+    ///
+    /// # Errors
+    /// As [`Trail::line`].
+    pub fn prove(&self, leaf: LeafIndex) -> Result<Option<InclusionProof>, QueryError> {
+        if !self.shows(leaf)? {
+            return Ok(None);
+        }
+        Ok(or_absent(self.ledger().prove_inclusion(leaf))?.map(|(proof, _)| proof))
+    }
+
+    /// Tells whether a leaf is within the bounds.
+    fn shows(&self, leaf: LeafIndex) -> Result<bool, QueryError> {
+        if self.bounds.is_none() {
+            return Ok(true);
+        }
+        let view = self.view();
+        let is_of = |field| {
+            let leaf = || Bound::Included(Term::from_field_u64(field, leaf.0));
+            let query: Box<dyn Query> = Box::new(RangeQuery::new(leaf(), leaf()));
+            (Occur::Should, query)
+        };
+        let fields = view.fields();
+        let query =
+            BooleanQuery::new([fields.leaf_request, fields.leaf_response].map(is_of).into());
+        let mut found = false;
+        for in_segment in Scan::new(&view, &query)?.segments() {
+            in_segment.each(|_| found = true)?;
+        }
+        Ok(found)
     }
 
     /// Returns the ledger.
@@ -133,8 +193,22 @@ impl Trail {
     }
 }
 
+/// Tells what is not there from what cannot be read.
+fn or_absent<T>(read: Result<T, LedgerError>) -> Result<Option<T>, QueryError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(
+            LedgerError::OutOfRange { .. }
+            | LedgerError::NotALine { .. }
+            | LedgerError::Removed { .. },
+        ) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl View {
-    /// Returns what the index holds.
+    /// Returns what the index holds: events and requests within the bounds; what is said of completeness, of the whole
+    /// log.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -142,6 +216,9 @@ impl View {
         let (searcher, fields) = (self.searcher(), self.fields());
         let count =
             |field, text| searcher.search(&exact(field, text), &Count).map(|count| count as u64);
+        let within = |query: &dyn Query| {
+            Ok::<u64, QueryError>(searcher.search(&*self.bounded(query)?, &Count)? as u64)
+        };
         // A request that several devices have waits once.
         let pending = BooleanQuery::new(vec![
             (Occur::Must, exact(fields.reason, Reason::Pending.as_str())),
@@ -149,8 +226,8 @@ impl View {
         ]);
         Ok(Totals {
             leaves: self.leaf(),
-            events: count(fields.doc, EVENT)?,
-            pending: searcher.search(&pending, &Count)? as u64,
+            events: within(&*exact(fields.doc, EVENT))?,
+            pending: within(&pending)?,
             undecodable: count(fields.doc, UNDECODABLE)?,
             gaps: count(fields.doc, GAP)?,
         })

@@ -89,6 +89,22 @@ impl Twins {
         Ok(twins)
     }
 
+    /// Returns the links of those forwarded events that a bound view has.
+    pub(crate) fn of_view(&self, view: &View) -> Result<Twins, QueryError> {
+        let mut seen = BTreeSet::new();
+        if !self.twin_of.is_empty() || !self.without.is_empty() {
+            let forwarded = exact(view.fields().reason, Reason::Forwarded.as_str());
+            read(view, &*forwarded, &mut |_, event| {
+                seen.insert(event.map_or_else(|uid| uid, |event| event.uid));
+            })?;
+        }
+        let twin_of = self.twin_of.iter().filter(|(forwarded, _)| seen.contains(forwarded));
+        Ok(Twins {
+            twin_of: twin_of.map(|(forwarded, twin)| (*forwarded, *twin)).collect(),
+            without: self.without.intersection(&seen).copied().collect(),
+        })
+    }
+
     pub(crate) fn twin(&self, forwarded: Uid) -> Option<Uid> {
         self.twin_of.get(&forwarded).copied()
     }

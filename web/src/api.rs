@@ -11,14 +11,14 @@
 //!
 //! `docs/openapi.json` describes it; a test holds that file and this code equal.
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{MethodRouter, get};
+use axum::handler::Handler;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use utoipa::OpenApi;
 
 use crate::app::App;
+use crate::routes::Routes;
 
 mod answer;
 mod around;
@@ -88,37 +88,39 @@ pub fn document() -> String {
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "trail", responses(
     (status = 200, body = Object, description = "An OpenAPI 3.1 document"),
 ))]
-async fn openapi() -> axum::response::Response {
+async fn openapi(_reader: crate::door::May<crate::door::Look>) -> axum::response::Response {
     answer::respond("application/json", document().into_bytes())
 }
 
 /// Returns the API's addresses.
-pub(crate) fn routes() -> Router<App> {
+pub(crate) fn routes() -> Routes {
     let compression = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
-    let router = Router::new()
-        .route("/api/v1/events/{uid}", get(events::one_event))
-        .route("/api/v1/events/{uid}/context", get(around::event_context))
-        .route("/api/v1/completion", get(around::completion))
-        .route("/api/v1/tail", get(tail::tail))
-        .route("/api/v1/verify", get(status::show_verification))
-        .route("/api/v1/lines/{leaf}", get(proof::show_line))
-        .route("/api/v1/proofs/leaf/{leaf}", get(proof::prove_leaf))
-        .route("/api/v1/proofs/extension/{older}", get(proof::prove_extension))
-        .route("/api/v1/checkpoint", get(proof::show_checkpoint))
-        .route("/api/v1/openapi.json", get(openapi));
-    let lookup = get(lookup::look_up_hash).post(lookup::look_up_value);
-    let router = in_every_form(router, "/api/v1/lookup", &lookup);
-    let router = in_every_form(router, "/api/v1/status", &get(status::show_status));
-    let router = in_every_form(router, "/api/v1/events", &get(events::events));
-    let router = in_every_form(router, "/api/v1/count", &get(count::count));
-    let router = in_every_form(router, "/api/v1/histogram", &get(count::histogram));
-    let router = in_every_form(router, "/api/v1/matrix", &get(matrix::matrix));
-    let router = in_every_form(router, "/api/v1/leases", &get(given_out::leases));
-    let router = in_every_form(router, "/api/v1/tokens", &get(given_out::tokens));
-    let router = in_every_form(router, "/api/v1/identities", &get(subjects::identities));
-    let router = in_every_form(router, "/api/v1/paths", &get(subjects::paths));
-    let router = in_every_form(router, "/api/v1/facets", &get(count::facets));
-    router
+    let routes = Routes::default()
+        .get("/api/v1/events/{uid}", events::one_event)
+        .get("/api/v1/events/{uid}/context", around::event_context)
+        .get("/api/v1/completion", around::completion)
+        .get("/api/v1/tail", tail::tail)
+        .get("/api/v1/verify", status::show_verification)
+        .get("/api/v1/lines/{leaf}", proof::show_line)
+        .get("/api/v1/proofs/leaf/{leaf}", proof::prove_leaf)
+        .get("/api/v1/proofs/extension/{older}", proof::prove_extension)
+        .get("/api/v1/checkpoint", proof::show_checkpoint)
+        .get("/api/v1/openapi.json", openapi);
+    let routes = in_every_form(routes, "/api/v1/lookup", lookup::look_up_hash);
+    let routes = Form::suffixes().fold(routes, |routes, suffix| {
+        routes.post(&format!("/api/v1/lookup{suffix}"), lookup::look_up_value)
+    });
+    let routes = in_every_form(routes, "/api/v1/status", status::show_status);
+    let routes = in_every_form(routes, "/api/v1/events", events::events);
+    let routes = in_every_form(routes, "/api/v1/count", count::count);
+    let routes = in_every_form(routes, "/api/v1/histogram", count::histogram);
+    let routes = in_every_form(routes, "/api/v1/matrix", matrix::matrix);
+    let routes = in_every_form(routes, "/api/v1/leases", given_out::leases);
+    let routes = in_every_form(routes, "/api/v1/tokens", given_out::tokens);
+    let routes = in_every_form(routes, "/api/v1/identities", subjects::identities);
+    let routes = in_every_form(routes, "/api/v1/paths", subjects::paths);
+    let Routes { router, list } = in_every_form(routes, "/api/v1/facets", count::facets);
+    let router = router
         .route(
             "/api/{*rest}",
             axum::routing::any(async || {
@@ -132,13 +134,14 @@ pub(crate) fn routes() -> Router<App> {
             )
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CompressionLayer::new().compress_when(compression))
+        .layer(CompressionLayer::new().compress_when(compression));
+    Routes { router, list }
 }
 
 /// Adds an address with each suffix that an answer of rows can have.
-fn in_every_form(router: Router<App>, path: &str, method: &MethodRouter<App>) -> Router<App> {
+fn in_every_form<T: 'static>(routes: Routes, path: &str, handler: impl Handler<T, App>) -> Routes {
     Form::suffixes()
-        .fold(router, |router, suffix| router.route(&format!("{path}{suffix}"), method.clone()))
+        .fold(routes, |routes, suffix| routes.get(&format!("{path}{suffix}"), handler.clone()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! What every handler has: the trail, and a place among those who ask it.
+//! What every handler has: the trail as far as its reader sees it, and a place among those who ask it.
 //!
 //! A question ends when its answer is there, when its time is over, or when the client has left.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::door::Reader;
 use crate::error::PageError;
 use crate::guard::PAGE_SECONDS_MAX;
 use crate::host::Host;
@@ -39,6 +41,27 @@ pub(crate) struct App {
     waiting: Arc<Semaphore>,
     exports: Arc<Semaphore>,
     tails: Arc<Semaphore>,
+}
+
+/// The trail as far as one reader sees it.
+pub(crate) struct Seen {
+    trail: Trail,
+    reader: Reader,
+}
+
+impl Seen {
+    /// Returns who sees it.
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl Deref for Seen {
+    type Target = Trail;
+
+    fn deref(&self) -> &Trail {
+        &self.trail
+    }
 }
 
 impl App {
@@ -71,11 +94,12 @@ impl App {
     /// [`PageError::Busy`] if none becomes free; else what the question ends with.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Trail) -> Result<T, PageError> + Send + 'static,
+        reader: &Reader,
+        question: impl FnOnce(&Seen) -> Result<T, PageError> + Send + 'static,
     ) -> Result<T, PageError> {
         let place = self.place(&self.questions).await?;
         let turn = Turn::of(QUESTION_TIMEOUT);
-        let trail = self.trail.within(turn.clone());
+        let trail = self.seen(reader, turn.clone());
         let waiting = Waiting(turn);
         // The place goes with the work: a reader who leaves does not make room before it is done.
         let answer = tokio::task::spawn_blocking(move || {
@@ -95,10 +119,11 @@ impl App {
     /// [`PageError::Busy`] if none becomes free.
     pub(crate) async fn export(
         &self,
-        write: impl FnOnce(&Trail) + Send + 'static,
+        reader: &Reader,
+        write: impl FnOnce(&Seen) + Send + 'static,
     ) -> Result<(), PageError> {
         let place = self.place(&self.exports).await?;
-        let trail = self.trail.clone();
+        let trail = self.seen(reader, Turn::default());
         tokio::task::spawn_blocking(move || {
             write(&trail);
             drop(place);
@@ -108,6 +133,12 @@ impl App {
 }
 
 impl App {
+    /// The one place where what a reader is bound to meets the trail.
+    fn seen(&self, reader: &Reader, turn: Turn) -> Seen {
+        let trail = self.trail.bound_to(reader.bounds()).within(turn);
+        Seen { trail, reader: reader.clone() }
+    }
+
     async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PageError> {
         let _waiting = self.waiting.try_acquire().map_err(|_full| PageError::Busy)?;
         let place = timeout(QUEUE_TIMEOUT, Arc::clone(places).acquire_owned()).await;
@@ -153,7 +184,7 @@ mod tests {
         let (app, _data) = app();
         let waiting = Arc::clone(&app.waiting);
         let _full = waiting.try_acquire_many(WAITING_MAX as u32).expect("nobody waits");
-        assert!(matches!(app.ask(|_| Ok(())).await, Err(PageError::Busy)));
+        assert!(matches!(app.ask(&Reader::local(), |_| Ok(())).await, Err(PageError::Busy)));
         let (status, _) = crate::host::ready(axum::extract::State(app)).await.expect("an answer");
         assert_eq!(status, axum::http::StatusCode::OK);
     }
@@ -164,7 +195,7 @@ mod tests {
         let (begin, begun) = tokio::sync::oneshot::channel();
         let (end, ended) = mpsc::channel();
         let asked = tokio::spawn(async move {
-            app.ask(move |trail| {
+            app.ask(&Reader::local(), move |trail| {
                 begin.send(()).expect("awaited");
                 let view = trail.view();
                 let over = std::iter::repeat_with(|| view.turn().check()).find_map(Result::err);

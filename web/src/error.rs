@@ -9,6 +9,7 @@ use query::table::TableError;
 use thiserror::Error;
 use tracing::error;
 
+use crate::door::{Right, Role};
 use crate::shell::Shell;
 
 /// Why there is no page.
@@ -19,6 +20,19 @@ pub(crate) enum PageError {
     NotFound {
         /// `page` or `event`.
         what: &'static str,
+    },
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    SignIn,
+    /// The reader's role does not go so far.
+    #[error("{}", forbidden(*role, *right, bounds.as_deref()))]
+    Forbidden {
+        /// What he is.
+        role: Role,
+        /// What he would need.
+        right: Right,
+        /// What he is bound to, in words.
+        bounds: Option<String>,
     },
     /// Something in the address cannot be understood.
     #[error("{0}")]
@@ -51,6 +65,8 @@ impl PageError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             PageError::NotFound { .. } => StatusCode::NOT_FOUND,
+            PageError::SignIn => StatusCode::UNAUTHORIZED,
+            PageError::Forbidden { .. } => StatusCode::FORBIDDEN,
             PageError::Question(_) => StatusCode::BAD_REQUEST,
             // Who asks more than can be answered is told to come back; nothing is wrong with the server.
             PageError::Busy => StatusCode::TOO_MANY_REQUESTS,
@@ -70,6 +86,12 @@ impl PageError {
             PageError::NotFound { .. } => {
                 "The pages are the overview, the explorer, the look-up and the access report."
             }
+            PageError::SignIn => {
+                "Sign in, or send a token: Authorization: Bearer, from keytrail token add."
+            }
+            PageError::Forbidden { .. } => {
+                "An admin can give you another role: keytrail user role."
+            }
             PageError::Question(_) => "Correct the address, or ask anew.",
             PageError::Busy | PageError::Left => {
                 "Nothing is lost: taking in lines never waits for pages. Try again in a moment."
@@ -84,6 +106,13 @@ impl PageError {
                 "This is a fault of keytrail. Its log says more; please report it."
             }
         }
+    }
+}
+
+fn forbidden(role: Role, right: Right, bounds: Option<&str>) -> String {
+    match bounds {
+        Some(bounds) => format!("the role {role} may not {right}; it sees {bounds}"),
+        None => format!("the role {role} may not {right}"),
     }
 }
 
@@ -140,6 +169,8 @@ impl IntoResponse for PageError {
         }
         let title = match status {
             StatusCode::NOT_FOUND => "Not here",
+            StatusCode::UNAUTHORIZED => "Sign in",
+            StatusCode::FORBIDDEN => "Not for this role",
             StatusCode::BAD_REQUEST => "That could not be understood",
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "Not just now",
             _ => "Something went wrong",

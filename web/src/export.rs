@@ -35,6 +35,7 @@ use tracing::warn;
 use crate::api::{About, Form};
 use crate::app::App;
 use crate::asked::Asked;
+use crate::door::{Export, May, Reader};
 use crate::error::PageError;
 
 /// Bytes of one piece of an export.
@@ -46,26 +47,32 @@ const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `GET /explore.csv`: the rows, with the columns of `keytrail search --format csv`.
 pub(crate) async fn explore_csv(
-    State(app): State<App>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, PageError> {
-    let question = understood(&asked)?;
-    let response = stream(app, Form::Csv.content_type(), question.clone(), move |_, view, out| {
-        rows(view, &question, 0, None, TableForm::Csv, out)
-    });
-    Ok(as_file("keytrail-events.csv", response.await?))
-}
-
-/// `GET /explore.json`: whole events, one JSON object a line.
-pub(crate) async fn explore_json(
+    reader: May<Export>,
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
     let question = understood(&asked)?;
     let response =
-        stream(app, Form::Ndjson.content_type(), question.clone(), move |trail, view, out| {
-            whole_events(trail, view, &question, 0, None, out)
+        stream(&reader, app, Form::Csv.content_type(), question.clone(), move |_, view, out| {
+            rows(view, &question, 0, None, TableForm::Csv, out)
         });
+    Ok(as_file("keytrail-events.csv", response.await?))
+}
+
+/// `GET /explore.json`: whole events, one JSON object a line.
+pub(crate) async fn explore_json(
+    reader: May<Export>,
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, PageError> {
+    let question = understood(&asked)?;
+    let response = stream(
+        &reader,
+        app,
+        Form::Ndjson.content_type(),
+        question.clone(),
+        move |trail, view, out| whole_events(trail, view, &question, 0, None, out),
+    );
     Ok(as_file("keytrail-events.json", response.await?))
 }
 
@@ -143,12 +150,13 @@ pub(crate) enum ExportError {
 
 /// Answers with what `write` writes, while it is read.
 pub(crate) async fn stream(
+    reader: &Reader,
     app: App,
     content_type: &'static str,
     question: Question,
     write: impl FnOnce(&Trail, &View, Pieces) -> Result<(), ExportError> + Send + 'static,
 ) -> Result<Response, PageError> {
-    let about = app.ask(move |trail| {
+    let about = app.ask(reader, move |trail| {
         let view = trail.view();
         let page = search_in(&view, &question, 1, None)?;
         Ok((
@@ -160,7 +168,7 @@ pub(crate) async fn stream(
     let (about, view) = about.await?;
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     let runtime = Handle::current();
-    app.export(move |trail| {
+    app.export(reader, move |trail| {
         let out =
             Pieces { piece: Vec::with_capacity(PIECE_BYTES), sender: sender.clone(), runtime };
         if let Err(error) = write(trail, &view, out) {

@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
 use crate::app::App;
+use crate::door::Reader;
 use crate::error::PageError;
 
 /// What the pages ask of the process that serves them. It knows the configuration, other servers and who writes the
@@ -64,7 +65,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<(StatusCode, String)
     if let Err(why) = app.host().ready() {
         return Ok((StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")));
     }
-    match app.ask(|trail| Ok(trail.view().totals()?)).await {
+    match app.ask(&Reader::local(), |trail| Ok(trail.view().totals()?)).await {
         // Who has more questions than it can answer answers all the same: taken out of service, it would answer none.
         Ok(_) | Err(PageError::Busy) => Ok((StatusCode::OK, "ready\n".to_owned())),
         Err(error) => Err(error),

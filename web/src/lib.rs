@@ -20,6 +20,7 @@ mod app;
 mod asked;
 mod assets;
 mod chart;
+mod door;
 mod error;
 mod export;
 mod guard;
@@ -37,6 +38,7 @@ mod time;
 mod verdict;
 
 pub use self::api::document as openapi_document;
+pub use self::door::Role;
 pub use self::host::{Host, Verified};
 pub use self::pages::reports::access_report_document;
 pub use self::server::{ServeError, serve};

@@ -1,14 +1,17 @@
-//! Which address is which page.
+//! Which address is which page: the one list of routes, which the router is made of and tests read.
 
 use std::net::IpAddr;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodFilter, on};
 
 use crate::api;
 use crate::app::App;
 use crate::assets::asset;
+use crate::door::identify;
 use crate::export::{explore_csv, explore_json};
 use crate::guard::guard;
 use crate::host::{metrics, ready};
@@ -20,25 +23,70 @@ use crate::pages::overview::overview;
 use crate::pages::reports::{access_csv, access_json, access_page, heading_csv};
 use crate::requests;
 
+/// Routes, and the router that they are.
+#[derive(Default)]
+pub(crate) struct Routes {
+    pub(crate) router: Router<App>,
+    /// Each route: its method and its path.
+    pub(crate) list: Vec<(Method, String)>,
+}
+
+impl Routes {
+    /// Adds a page.
+    pub(crate) fn get<T: 'static>(self, path: &str, handler: impl Handler<T, App>) -> Routes {
+        self.on(Method::GET, MethodFilter::GET, path, handler)
+    }
+
+    /// Adds a form's address.
+    pub(crate) fn post<T: 'static>(self, path: &str, handler: impl Handler<T, App>) -> Routes {
+        self.on(Method::POST, MethodFilter::POST, path, handler)
+    }
+
+    fn on<T: 'static>(
+        mut self,
+        method: Method,
+        filter: MethodFilter,
+        path: &str,
+        handler: impl Handler<T, App>,
+    ) -> Routes {
+        self.list.push((method, path.to_owned()));
+        Routes { router: self.router.route(path, on(filter, handler)), list: self.list }
+    }
+
+    /// Adds other routes.
+    fn merge(mut self, other: Routes) -> Routes {
+        self.list.extend(other.list);
+        Routes { router: self.router.merge(other.router), list: self.list }
+    }
+}
+
+/// Returns every route.
+pub(crate) fn all() -> Routes {
+    Routes::default()
+        .get("/", overview)
+        .get("/explore", explore)
+        .get("/explore.csv", explore_csv)
+        .get("/explore.json", explore_json)
+        .get("/event/{uid}", event_page)
+        .get("/lookup", look_up_page)
+        .post("/lookup", look_up_value)
+        .get("/reports/access", access_page)
+        .get("/reports/access.csv", access_csv)
+        .get("/reports/access-heading.csv", heading_csv)
+        .get("/reports/access.json", access_json)
+        .get("/static/{hash}/{name}", asset)
+        .get("/livez", async || "alive\n")
+        .get("/readyz", ready)
+        .get("/metrics", metrics)
+        .merge(api::routes())
+}
+
 /// Returns the pages, guarded, as reached through this address.
 pub(crate) fn routes(app: App, bound: IpAddr) -> Router {
-    Router::new()
-        .route("/", get(overview))
-        .route("/explore", get(explore))
-        .route("/explore.csv", get(explore_csv))
-        .route("/explore.json", get(explore_json))
-        .route("/event/{uid}", get(event_page))
-        .route("/lookup", get(look_up_page).post(look_up_value))
-        .route("/reports/access", get(access_page))
-        .route("/reports/access.csv", get(access_csv))
-        .route("/reports/access-heading.csv", get(heading_csv))
-        .route("/reports/access.json", get(access_json))
-        .route("/static/{hash}/{name}", get(asset))
-        .route("/livez", get(async || "alive\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .merge(api::routes())
+    all()
+        .router
         .fallback(not_found)
+        .layer(from_fn(identify))
         .layer(from_fn_with_state(bound, guard))
         .layer(from_fn_with_state(app.clone(), requests::count))
         .with_state(app)

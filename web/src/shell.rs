@@ -1,6 +1,8 @@
 //! What surrounds every page: name, pages, and up to which leaf the ledger is signed.
 
 use crate::assets;
+use crate::door::{Reader, Right};
+use crate::text::Text;
 
 /// The frame of a page.
 #[derive(Clone, Debug, Default)]
@@ -8,6 +10,18 @@ pub(crate) struct Shell {
     current: Option<&'static str>,
     /// Up to which leaf everything is recorded and signed; absent on pages that do not ask.
     pub(crate) signed: Option<String>,
+    /// Who asks; absent on pages that do not ask.
+    pub(crate) reader: Option<ReaderLine>,
+}
+
+/// Who asks, as the frame says it.
+#[derive(Clone, Debug)]
+pub(crate) struct ReaderLine {
+    /// Name and role; absent before there are users.
+    pub(crate) signed_in: Option<Text>,
+    /// What he is bound to.
+    pub(crate) bounds: Option<Text>,
+    looks_up: bool,
 }
 
 /// One page that the frame names.
@@ -20,19 +34,30 @@ pub(crate) struct Entry {
 impl Shell {
     /// Returns the frame of the page of this name.
     pub(crate) fn of(current: &'static str) -> Shell {
-        Shell { current: Some(current), signed: None }
+        Shell { current: Some(current), ..Shell::default() }
     }
 
-    /// Returns the pages.
+    /// Says who asks.
+    pub(crate) fn read_by(self, reader: &Reader) -> Shell {
+        let signed_in = reader.role().map(|role| Text::new(&format!("{}, {role}", reader.name())));
+        let bounds = reader.bounds().map(|bounds| Text::whole(&bounds.sentence()));
+        let looks_up = reader.may(Right::LookUp);
+        Shell { reader: Some(ReaderLine { signed_in, bounds, looks_up }), ..self }
+    }
+
+    /// Returns the pages that the reader may ask for.
     pub(crate) fn entries(&self) -> Vec<Entry> {
+        let looks_up = self.reader.as_ref().is_none_or(|reader| reader.looks_up);
         [
             ("Overview", "/"),
             ("Explore", "/explore"),
             ("Look-up", "/lookup"),
             ("Access report", "/reports/access"),
         ]
+        .into_iter()
+        .filter(|(name, _)| *name != "Look-up" || looks_up)
         .map(|(name, href)| Entry { name, href, current: self.current == Some(name) })
-        .into()
+        .collect()
     }
 
     /// Returns the address of the style sheet.

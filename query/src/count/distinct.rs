@@ -51,7 +51,8 @@ pub fn distinct_in(
     interval: Option<&Interval>,
 ) -> Result<Distinct, QueryError> {
     let all = [by, &[field]].concat();
-    let grouping = Grouping { by: &all, interval, measures: Measures::default() };
+    let grouping =
+        Grouping { by: &all, interval, measures: Measures::default(), tells_places: false };
     let merged = collect(view, question, &[grouping])?.pop().expect("one for each grouping");
     let of = by.len();
     let mut seen = HashSet::new();

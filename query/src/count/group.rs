@@ -8,7 +8,8 @@ use tantivy::columnar::{Column, StrColumn};
 use tantivy::{DocId, TantivyError};
 
 use super::grouped::{Grouped, GroupedRow, Newest};
-use super::{BYTES_MAX, FIELDS_MAX, GROUPS_MAX, Grouping, is_identity};
+use super::names::Names;
+use super::{BYTES_MAX, FIELDS_MAX, GROUPS_MAX, Grouping};
 use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
@@ -37,7 +38,7 @@ pub(super) struct Grouper<'a> {
     seen: Vec<Option<(i64, i64)>>,
     /// Groups and the latencies in them, where asked for.
     latencies: Vec<(u32, i64)>,
-    names: Option<Names>,
+    names: Option<Names<'a>>,
     block: Block,
 }
 
@@ -45,8 +46,8 @@ pub(super) struct Grouper<'a> {
 #[derive(Default)]
 struct Block {
     times: Vec<Option<i64>>,
-    /// Of each field, where documents have one word of it at most.
-    words: Vec<Vec<Option<u64>>>,
+    /// The numbers of each field's words, 0 for none, where documents have one word of it at most.
+    words: Vec<Vec<u64>>,
     words_reader: FirstValues<u64>,
     latencies: Vec<Option<i64>>,
     latencies_reader: FirstValues<i64>,
@@ -72,7 +73,7 @@ const DENSE_MAX: u64 = 1 << 16;
 
 impl<'a> Grouper<'a> {
     pub(super) fn open(
-        within: &InPart<'_>,
+        within: &InPart<'a>,
         view: &View,
         grouping: &'a Grouping<'a>,
     ) -> Result<Grouper<'a>, QueryError> {
@@ -85,15 +86,7 @@ impl<'a> Grouper<'a> {
             }
             fields.push(columns.str(schema.get_field_name(field.field))?);
         }
-        let names = match grouping.by.iter().position(is_identity) {
-            Some(field) => Some(Names {
-                field,
-                column: columns.str("identity_name")?,
-                newest: Vec::new(),
-                words: Vec::new(),
-            }),
-            None => None,
-        };
+        let names = Names::open(within, grouping)?;
         let latency = match grouping.measures.latency {
             true => columns.column_opt("latency_us")?,
             false => None,
@@ -115,8 +108,8 @@ impl<'a> Grouper<'a> {
 
     /// Groups a block of documents.
     pub(super) fn block(&mut self, documents: &[DocId]) -> Result<(), QueryError> {
-        let needs_times =
-            self.buckets.is_some() || self.grouping.measures.seen || self.names.is_some();
+        let looks_for_names = self.names.as_ref().is_some_and(Names::are_looked_for);
+        let needs_times = self.buckets.is_some() || self.grouping.measures.seen || looks_for_names;
         if needs_times {
             self.places.times(documents, &mut self.block.times);
         }
@@ -131,8 +124,14 @@ impl<'a> Grouper<'a> {
             return Err(QueryError::Groups { limit: GROUPS_MAX });
         }
         self.measure(documents)?;
-        if let Some(names) = &mut self.names {
-            names.block(documents, &self.fields, &self.places, &mut self.block);
+        if let Some(names) = self.names.as_mut().filter(|names| names.are_looked_for()) {
+            let Block { times, words, words_reader, .. } = &mut self.block;
+            let words = &mut words[names.field];
+            // Where documents have several words of another field, this one's were not read for groups.
+            if let (true, Some(keys)) = (self.slots.radixes.is_none(), &self.fields[names.field]) {
+                words_reader.numbers(keys.ords(), documents, words);
+            }
+            names.block(documents, words, times, &self.places);
         }
         Ok(())
     }
@@ -151,9 +150,9 @@ impl<'a> Grouper<'a> {
         for ((column, radix), words) in self.fields.iter().zip(radixes).zip(words) {
             // A column that is not there multiplies by one and adds nothing.
             let Some(column) = column else { continue };
-            words_reader.read(column.ords(), documents, words);
+            words_reader.numbers(column.ords(), documents, words);
             for (key, word) in keys.iter_mut().zip(words.iter()) {
-                *key = *key * radix + word.map_or(0, |word| word + 1);
+                *key = *key * radix + word;
             }
         }
         let mut last = (u64::MAX, 0);
@@ -254,15 +253,14 @@ impl<'a> Grouper<'a> {
         }
         let mut names = Vec::new();
         let identity = self.names.as_ref().map_or(0, |names| names.field);
-        if let Some(newest) = self.names {
-            let named: Vec<(u32, DocId, u32)> = newest.named().collect();
-            let used = named.iter().map(|&(_, _, name)| name);
-            let (texts, of) = resolve(&newest.column, used, &mut bytes)?;
-            for (key, document, name) in named {
-                let key = numbers[newest.field].get(&key).copied().unwrap_or(0);
-                if let Some(&name) = of.get(&name) {
-                    let name = texts[name as usize - 1].clone();
-                    names.push((key, Newest { place: self.places.of(document), name }));
+        if let Some(of_part) = &self.names {
+            let keys = &numbers[of_part.field];
+            let told = of_part.of(keys.keys().copied(), &self.places);
+            let used = told.iter().map(|&(_, _, name)| name);
+            let (texts, of) = resolve(&of_part.column, used, &mut bytes)?;
+            for (key, place, name) in told {
+                if let (Some(&key), Some(&name)) = (keys.get(&key), of.get(&name)) {
+                    names.push((key, Newest { place, name: texts[name as usize - 1].clone() }));
                 }
             }
         }
@@ -324,65 +322,6 @@ impl Slots {
 
 /// A block may find so many stretches of time before there are found to be too many.
 const BUCKETS_PAST_MAX: u64 = crate::select::BLOCK as u64 * 2;
-
-/// The names beside the keys of identities.
-struct Names {
-    /// Which of the fields is the identity.
-    field: usize,
-    column: Option<StrColumn>,
-    /// By the key's word: the newest event that has a name, its time and the name's word.
-    newest: Vec<Option<Named>>,
-    words: Vec<Option<u64>>,
-}
-
-/// An event that tells a name.
-#[derive(Clone, Copy)]
-struct Named {
-    time: Option<i64>,
-    document: DocId,
-    name: u32,
-}
-
-impl Names {
-    fn block(
-        &mut self,
-        documents: &[DocId],
-        fields: &[Option<StrColumn>],
-        places: &Places,
-        block: &mut Block,
-    ) {
-        let (Some(keys), Some(names)) = (&fields[self.field], &self.column) else { return };
-        let Block { times, words, words_reader: reader, .. } = block;
-        let words = &mut words[self.field];
-        if words.len() != documents.len() {
-            // They were not read for groups.
-            reader.read(keys.ords(), documents, words);
-        }
-        reader.read(names.ords(), documents, &mut self.words);
-        self.newest.resize(keys.dictionary().num_terms(), None);
-        // Later documents are mostly newer: from the end on, few replace another.
-        for (at, &document) in documents.iter().enumerate().rev() {
-            // Who has no key has no newest name either: they are different people.
-            let (Some(key), Some(name)) = (words[at], self.words[at]) else { continue };
-            let (newest, time) = (&mut self.newest[key as usize], times[at]);
-            let is_newer = newest.is_none_or(|newest| {
-                time > newest.time
-                    || time == newest.time && places.of(document) > places.of(newest.document)
-            });
-            if is_newer {
-                *newest = Some(Named { time, document, name: name as u32 + 1 });
-            }
-        }
-        words.clear();
-    }
-
-    /// Returns each key's word, the newest event and the name's word.
-    fn named(&self) -> impl Iterator<Item = (u32, DocId, u32)> {
-        (1..)
-            .zip(&self.newest)
-            .filter_map(|(key, newest)| newest.map(|newest| (key, newest.document, newest.name)))
-    }
-}
 
 /// The words of a document in a column.
 fn words_of(column: &Option<StrColumn>, document: DocId) -> impl Iterator<Item = u32> + use<'_> {

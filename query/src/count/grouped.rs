@@ -37,7 +37,8 @@ pub(super) struct GroupedRow {
 /// The name on an identity's newest event so far.
 #[derive(Clone)]
 pub(super) struct Newest {
-    pub(super) place: Place,
+    /// Absent if the identity has this name on all its events in the part.
+    pub(super) place: Option<Place>,
     pub(super) name: Word,
 }
 
@@ -64,6 +65,8 @@ pub(super) struct Merged {
     pub(super) words: Vec<Words>,
     /// Of an identity, by its key's number, the name of its newest event.
     pub(super) names: HashMap<u32, Newest>,
+    /// Parts have different names for an identity, and not all tell where theirs is from: see [`super::names`].
+    pub(super) needs_places: bool,
     /// A group's number and a latency in it.
     pub(super) latencies: Vec<(u32, i64)>,
     bytes: usize,
@@ -127,8 +130,17 @@ impl Merged {
         }
         for (key, newest) in &part.names {
             let key = number(part.identity, *key);
-            if self.names.get(&key).is_none_or(|known| known.place < newest.place) {
-                self.names.insert(key, newest.clone());
+            match self.names.get_mut(&key) {
+                None => drop(self.names.insert(key, newest.clone())),
+                Some(known) => match (known.place, newest.place) {
+                    (Some(one), Some(other)) if one < other => *known = newest.clone(),
+                    (Some(_), Some(_)) => {}
+                    // Which is newer is not known, and does not matter as long as they agree.
+                    _ => {
+                        self.needs_places |= known.name != newest.name;
+                        known.place = None;
+                    }
+                },
             }
         }
         let latencies = part.latencies.iter().map(|&(row, latency)| (slots[row as usize], latency));

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::*;
+use crate::filter::tests::events::ELEVEN_NS;
 use crate::filter::{Filter, NoSets};
 use crate::testing::{any_events, any_question, fitting, on, view_of};
 
@@ -173,6 +174,42 @@ proptest! {
         }
         prop_assert_eq!(found, expected);
         prop_assert_eq!(counts.total, answer.len() as u64);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn an_identity_is_called_as_on_its_newest_event_that_has_a_name(
+        names in proptest::collection::vec(
+            proptest::option::weighted(0.9, proptest::sample::select(vec!["new", "new", "new", "old"])),
+            1..24,
+        ),
+        at in proptest::collection::vec((0..3_u8, 0..20_u8), 24),
+        segment in 1..9_usize,
+        from in proptest::option::of(0..20_u8),
+    ) {
+        let key = |identity: u8| Some(format!("prod/entity-{identity}"));
+        let events: Vec<AuditEvent> = (0..).zip(names.iter().zip(&at)).map(|(number, (name, at))| {
+            let mut event = on(number, "a", f64::from(at.1));
+            event.identity.key = key(at.0);
+            event.identity.name = name.map(str::to_owned);
+            event
+        }).collect();
+        let from = from.map(|seconds| ELEVEN_NS + i64::from(seconds) * 1_000_000_000);
+        let question = Question { from, ..Question::everything() };
+        let view = view_of(&events, segment);
+        let counts = count_in(&view, &question, &by(&["identity"]), None).expect("counts");
+        for row in counts.rows {
+            let time = |event: &AuditEvent| event.time.as_ref().map(|time| time.unix_ns);
+            let newest = events
+                .iter()
+                .filter(|event| event.identity.key == row.values[1] && time(event) >= from)
+                .filter(|event| event.identity.name.is_some())
+                .max_by_key(|event| (time(event), event.issued.0));
+            prop_assert_eq!(&row.values[0], &newest.and_then(|event| event.identity.name.clone()));
+        }
     }
 }
 

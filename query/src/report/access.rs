@@ -13,6 +13,7 @@ use ingest::index::schema::Fields;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use tantivy::Searcher;
+use tantivy::query::AllQuery;
 use utoipa::ToSchema;
 
 use super::catalogue::Catalogue;
@@ -104,10 +105,15 @@ pub fn access(
     let sets = view.sets();
     let coverage = view.coverage(period.from, period.to, now)?;
     let horizon = view.retention().sentence();
+    let bounds = view
+        .bounds()
+        .map(|bounds| format!("only {}: the reader is bound to that", bounds.sentence()));
+    let only = view.bounds().map(|_| view.bounded(&AllQuery)).transpose()?;
     let scope = Scope {
         filter,
         period,
         all: false,
+        bounds: only.as_deref(),
         sets: &sets,
         origin: trail.ledger().origin(),
         leaf: view.leaf(),
@@ -115,8 +121,9 @@ pub fn access(
         horizon: horizon.as_deref(),
         now,
     };
-    let report = report(view.searcher(), view.fields(), &scope, by)?;
+    let mut report = report(view.searcher(), view.fields(), &scope, by)?;
     sets.finish()?;
+    report.heading.notes.splice(0..0, bounds);
     Ok(report)
 }
 

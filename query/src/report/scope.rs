@@ -24,6 +24,8 @@ pub struct Scope<'a> {
     pub period: &'a Period,
     /// Whether to count also what is left out unless asked for.
     pub all: bool,
+    /// What a reader is bound to, if he is.
+    pub bounds: Option<&'a dyn Query>,
     /// What the trail's history adds.
     pub sets: &'a dyn Sets,
     /// The ledger.
@@ -52,7 +54,9 @@ pub(super) struct Events {
 
 impl Scope<'_> {
     pub(super) fn events(&self, fields: &Fields) -> Events {
-        let any_time = all(vec![self.filter.query(fields, self.sets), exact(fields.doc, "event")]);
+        let mut clauses = vec![self.filter.query(fields, self.sets), exact(fields.doc, "event")];
+        clauses.extend(self.bounds.map(|bounds| bounds.box_clone()));
+        let any_time = all(clauses);
         let matched = match within(fields.time, self.period.from, self.period.to) {
             None => any_time.box_clone(),
             Some(within) => all(vec![any_time.box_clone(), within]),

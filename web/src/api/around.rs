@@ -12,6 +12,7 @@ use super::answer::object;
 use super::params::{Params, fields};
 use super::problem::Problem;
 use crate::app::App;
+use crate::door::{Look, May};
 
 /// Which neighbours of an event.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -33,6 +34,7 @@ pub(crate) struct ContextParams {
         (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
     ))]
 pub(crate) async fn event_context(
+    reader: May<Look>,
     State(app): State<App>,
     Path(uid): Path<String>,
     Params(params): Params<ContextParams>,
@@ -46,7 +48,7 @@ pub(crate) async fn event_context(
         return Err(Problem::parameter("limit", format!("it is 1 to {CONTEXT_MAX}")));
     }
     let uid: Uid = uid.parse().map_err(|()| Problem::not_found("event"))?;
-    let found = app.ask(move |trail| match context(&trail.view(), uid, field, limit)? {
+    let found = app.ask(&reader, move |trail| match context(&trail.view(), uid, field, limit)? {
         Some(context) => object(&context).map(Some),
         None => Ok(None),
     });
@@ -72,6 +74,7 @@ pub(crate) struct CompletionParams {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn completion(
+    reader: May<Look>,
     State(app): State<App>,
     Params(params): Params<CompletionParams>,
 ) -> Result<Response, Problem> {
@@ -79,6 +82,7 @@ pub(crate) async fn completion(
     if !(1..=100).contains(&limit) {
         return Err(Problem::parameter("limit", "it is 1 to 100"));
     }
-    let answer = app.ask(move |trail| object(&complete(&trail.view(), &params.typed, limit)?));
+    let answer =
+        app.ask(&reader, move |trail| object(&complete(&trail.view(), &params.typed, limit)?));
     Ok(answer.await?)
 }

@@ -19,6 +19,7 @@ use super::form::Form;
 use super::params::{Meant, Params, asked, fields};
 use super::problem::Problem;
 use crate::app::App;
+use crate::door::{Look, May, Reader};
 
 /// Groups of an object unless more are asked for.
 const LIMIT: usize = 1_000;
@@ -112,6 +113,7 @@ pub(crate) struct Groups {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn count(
+    reader: May<Look>,
     State(app): State<App>,
     form: Form,
     Params(params): Params<CountParams>,
@@ -136,7 +138,7 @@ pub(crate) async fn count(
         _ => return Err(Problem::parameter("distinct", "it is one field")),
     };
     let grouping = Grouping { by, interval, measures, distinct, limit, width: params.width };
-    groups(app, form, meant.question, grouping).await
+    groups(&reader, app, form, meant.question, grouping).await
 }
 
 /// Count events over time
@@ -145,6 +147,7 @@ pub(crate) async fn count(
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn histogram(
+    reader: May<Look>,
     State(app): State<App>,
     form: Form,
     Params(params): Params<HistogramParams>,
@@ -160,7 +163,7 @@ pub(crate) async fn histogram(
     let interval = if params.interval.is_empty() { "1d" } else { &params.interval };
     let interval = step(interval, &meant)?;
     let grouping = Grouping { by, interval: Some(interval), ..Grouping::default() };
-    groups(app, form, meant.question, grouping).await
+    groups(&reader, app, form, meant.question, grouping).await
 }
 
 /// How events are grouped, and what is asked of the groups.
@@ -177,12 +180,13 @@ struct Grouping {
 }
 
 async fn groups(
+    reader: &Reader,
     app: App,
     form: Form,
     question: Question,
     asked: Grouping,
 ) -> Result<Response, Problem> {
-    let answer = app.ask(move |trail| {
+    let answer = app.ask(reader, move |trail| {
         let view = trail.view();
         let Grouping { by, interval, measures, distinct, limit, width } = asked;
         let interval = interval.as_ref();
@@ -264,6 +268,7 @@ pub(crate) struct Facets {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn facets(
+    reader: May<Look>,
     State(app): State<App>,
     form: Form,
     Params(params): Params<FacetsParams>,
@@ -272,7 +277,7 @@ pub(crate) async fn facets(
     let of = if params.fields.is_empty() { FACETS } else { &params.fields };
     let of = fields("fields", of)?;
     let limit = limit(params.limit, FACET_LIMIT)?;
-    let answer = app.ask(move |trail| {
+    let answer = app.ask(&reader, move |trail| {
         let view = trail.view();
         let mut items = Vec::new();
         let mut matched = None;

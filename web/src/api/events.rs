@@ -16,10 +16,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{About, object};
-use super::form::Form;
+use super::form::{Form, RowsForm};
 use super::params::{Params, asked};
 use super::problem::Problem;
 use crate::app::App;
+use crate::door::{Look, May, Reader};
 use crate::error::PageError;
 use crate::export::{self, line, stream, whole_events};
 
@@ -69,8 +70,9 @@ enum Item {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn events(
+    reader: May<Look>,
     State(app): State<App>,
-    form: Form,
+    RowsForm(form): RowsForm,
     Params(params): Params<EventsParams>,
 ) -> Result<Response, Problem> {
     let question = params.meant()?.question;
@@ -90,39 +92,43 @@ pub(crate) async fn events(
                 ),
             ));
         }
-        return page(app, question, limit, after, params.rows).await;
+        return page(&reader, app, question, limit, after, params.rows).await;
     }
     let rows = params.rows || form != Form::Ndjson;
-    let answer = stream(app, form.content_type(), question.clone(), move |trail, view, mut out| {
-        match (form, rows) {
-            (Form::Ndjson, true) => {
-                each_row(view, &question, limit, after.as_ref(), &mut |row| line(&row, &mut out))?;
-                Ok(out.flush()?)
+    let answer =
+        stream(&reader, app, form.content_type(), question.clone(), move |trail, view, mut out| {
+            match (form, rows) {
+                (Form::Ndjson, true) => {
+                    each_row(view, &question, limit, after.as_ref(), &mut |row| {
+                        line(&row, &mut out)
+                    })?;
+                    Ok(out.flush()?)
+                }
+                (Form::Ndjson, false) => {
+                    whole_events(trail, view, &question, limit, after.as_ref(), out)
+                }
+                _ => export::rows(
+                    view,
+                    &question,
+                    limit,
+                    after.as_ref(),
+                    form.table(params.width.map(usize::from)),
+                    out,
+                ),
             }
-            (Form::Ndjson, false) => {
-                whole_events(trail, view, &question, limit, after.as_ref(), out)
-            }
-            _ => export::rows(
-                view,
-                &question,
-                limit,
-                after.as_ref(),
-                form.table(params.width.map(usize::from)),
-                out,
-            ),
-        }
-    });
+        });
     Ok(answer.await?)
 }
 
 async fn page(
+    reader: &Reader,
     app: App,
     question: Question,
     limit: usize,
     after: Option<PageToken>,
     rows: bool,
 ) -> Result<Response, Problem> {
-    let answer = app.ask(move |trail| {
+    let answer = app.ask(reader, move |trail| {
         let view = &trail.view();
         let (items, next, matched, left_out) = if rows {
             let page = search_in(view, &question, limit, after.as_ref())?;
@@ -178,11 +184,12 @@ struct SameRequest {
         (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
     ))]
 pub(crate) async fn one_event(
+    reader: May<Look>,
     State(app): State<App>,
     Path(uid): Path<String>,
 ) -> Result<Response, Problem> {
     let uid: Uid = uid.parse().map_err(|()| Problem::not_found("event"))?;
-    let found = app.ask(move |trail| {
+    let found = app.ask(&reader, move |trail| {
         let view = &trail.view();
         let Some(full) = full::event_in(trail, view, uid)? else { return Ok(None) };
         let FullEvent { event, learned, twin, no_twin, same, .. } = full;

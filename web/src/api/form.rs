@@ -4,9 +4,11 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use query::table::Form as TableForm;
 
 use super::problem::Problem;
+use crate::door::{Export, May};
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +122,23 @@ impl<S: Sync> FromRequestParts<S> for Form {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Form, Problem> {
         let accept = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
         Form::wanted(parts.uri.path(), accept)
+    }
+}
+
+/// The form of an answer of whole rows: all but one bounded object are exports, which the reader must have a right to.
+pub(crate) struct RowsForm(pub(crate) Form);
+
+impl<S: Sync> FromRequestParts<S> for RowsForm {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<RowsForm, Response> {
+        let form = Form::from_request_parts(parts, state).await;
+        let form = form.map_err(IntoResponse::into_response)?;
+        if form != Form::Json {
+            let export = May::<Export>::from_request_parts(parts, state).await;
+            export.map_err(IntoResponse::into_response)?;
+        }
+        Ok(RowsForm(form))
     }
 }
 

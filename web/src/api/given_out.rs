@@ -20,6 +20,7 @@ use super::params::Params;
 use super::problem::Problem;
 use crate::app::App;
 use crate::asked::{NotUnderstood, given};
+use crate::door::{LookUp, May};
 use crate::error::PageError;
 
 /// The most rows of an answer: each is followed through the log.
@@ -84,12 +85,13 @@ pub(crate) struct GivenOutList {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn leases(
+    reader: May<LookUp>,
     State(app): State<App>,
     form: Form,
     Params(params): Params<GivenOutParams>,
 ) -> Result<Response, Problem> {
     let (asked, width) = (params.asked()?, params.width);
-    let answer = app.ask(move |trail| {
+    let answer = app.ask(&reader, move |trail| {
         let view = trail.view();
         let Asked { given, limit, after } = asked;
         let mut rows = Vec::new();
@@ -108,12 +110,13 @@ pub(crate) async fn leases(
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn tokens(
+    reader: May<LookUp>,
     State(app): State<App>,
     form: Form,
     Params(params): Params<GivenOutParams>,
 ) -> Result<Response, Problem> {
     let (asked, width) = (params.asked()?, params.width);
-    let answer = app.ask(move |trail| {
+    let answer = app.ask(&reader, move |trail| {
         let view = trail.view();
         let Asked { given, limit, after } = asked;
         let mut rows = Vec::new();

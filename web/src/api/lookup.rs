@@ -17,6 +17,7 @@ use super::form::Form;
 use super::params::Params;
 use super::problem::Problem;
 use crate::app::App;
+use crate::door::{self, May, Reader};
 use crate::error::PageError;
 
 /// The most hashes of one look-up.
@@ -67,12 +68,13 @@ pub(crate) struct LookedUp {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn look_up_hash(
+    reader: May<door::LookUp>,
     State(app): State<App>,
     form: Form,
     Params(params): Params<HashParams>,
 ) -> Result<Response, Problem> {
     form.one_of(&FORMS)?;
-    respond_in(form, of_hashes(&app, vec![params.hmac]).await?)
+    respond_in(form, of_hashes(&app, &reader, vec![params.hmac]).await?)
 }
 
 /// Returns the answers in the form that is wanted, and how many of the hashes some line has.
@@ -101,6 +103,7 @@ fn respond_in(form: Form, items: Vec<LookUp>) -> Result<Response, Problem> {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn look_up_value(
+    reader: May<door::LookUp>,
     State(app): State<App>,
     form: Form,
     body: Bytes,
@@ -123,7 +126,7 @@ pub(crate) async fn look_up_value(
             )));
         }
     };
-    respond_in(form, of_hashes(&app, hashes).await?)
+    respond_in(form, of_hashes(&app, &reader, hashes).await?)
 }
 
 /// Asks the secrets servers for a value's hashes.
@@ -138,7 +141,11 @@ pub(crate) async fn hashes_of(app: &App, value: String) -> Result<Vec<String>, P
 }
 
 /// Records a look-up, and answers it.
-pub(crate) async fn of_hashes(app: &App, hashes: Vec<String>) -> Result<Vec<LookUp>, Problem> {
+pub(crate) async fn of_hashes(
+    app: &App,
+    reader: &Reader,
+    hashes: Vec<String>,
+) -> Result<Vec<LookUp>, Problem> {
     if !hashes.iter().all(|hash| is_hash(hash)) {
         return Err(Problem::parameter(
             "hmac",
@@ -147,7 +154,7 @@ pub(crate) async fn of_hashes(app: &App, hashes: Vec<String>) -> Result<Vec<Look
     }
     let host = app.host();
     let (answers, unrecorded) = app
-        .ask(move |trail| {
+        .ask(reader, move |trail| {
             if let Err(why) = host.record_look_up(&hashes) {
                 return Ok((Vec::new(), Some(why)));
             }

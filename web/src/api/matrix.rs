@@ -14,6 +14,7 @@ use super::form::Form;
 use super::params::{Params, asked, fields};
 use super::problem::Problem;
 use crate::app::App;
+use crate::door::{Look, May};
 
 /// The most cells of an object.
 const CELLS_MAX: usize = 100_000;
@@ -65,6 +66,7 @@ struct AxisValue {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn matrix(
+    reader: May<Look>,
     State(app): State<App>,
     form: Form,
     Params(params): Params<MatrixParams>,
@@ -75,7 +77,7 @@ pub(crate) async fn matrix(
     if !(2..=3).contains(&by.len()) {
         return Err(Problem::parameter("by", "a matrix has two or three fields"));
     }
-    let answer = app.ask(move |trail| {
+    let answer = app.ask(&reader, move |trail| {
         let view = trail.view();
         let counts = count_in(&view, &question, &by, None)?;
         if form == Form::Json && counts.rows.len() > CELLS_MAX {

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::answer::{object, respond};
 use super::problem::Problem;
 use crate::app::App;
+use crate::door::{Look, May, RawLine};
 
 /// A line of a server, secrets withheld.
 #[derive(Serialize, ToSchema)]
@@ -46,15 +47,13 @@ pub(crate) struct Line {
         (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
     ))]
 pub(crate) async fn show_line(
+    reader: May<RawLine>,
     State(app): State<App>,
     Path(leaf): Path<String>,
 ) -> Result<Response, Problem> {
     let leaf = LeafIndex(number(&leaf)?);
-    let found = app.ask(move |trail| {
-        let line = match trail.ledger().line(leaf) {
-            Ok(line) => line,
-            Err(error) => return absent(error),
-        };
+    let found = app.ask(&reader, move |trail| {
+        let Some(line) = trail.line(leaf)? else { return Ok(None) };
         let StoredLine { source, generation, offset, arrived_unix_ns, reader, bytes, .. } = line;
         let hash = trail.ledger().leaf_hash(leaf).map_err(QueryError::from)?;
         object(&Line {
@@ -81,14 +80,13 @@ pub(crate) async fn show_line(
         (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
     ))]
 pub(crate) async fn prove_leaf(
+    reader: May<RawLine>,
     State(app): State<App>,
     Path(leaf): Path<String>,
 ) -> Result<Response, Problem> {
     let leaf = LeafIndex(number(&leaf)?);
-    let proof = app.ask(move |trail| match trail.ledger().prove_inclusion(leaf) {
-        Ok((proof, _)) => Ok(Some(text(proof.to_string()))),
-        Err(error) => absent(error),
-    });
+    let proof =
+        app.ask(&reader, move |trail| Ok(trail.prove(leaf)?.map(|proof| text(proof.to_string()))));
     proof.await?.ok_or_else(|| Problem::not_found("leaf under the newest checkpoint"))
 }
 
@@ -100,11 +98,12 @@ pub(crate) async fn prove_leaf(
         (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
     ))]
 pub(crate) async fn prove_extension(
+    reader: May<Look>,
     State(app): State<App>,
     Path(older): Path<String>,
 ) -> Result<Response, Problem> {
     let older = number(&older)?;
-    let proof = app.ask(move |trail| match trail.ledger().prove_consistency(older) {
+    let proof = app.ask(&reader, move |trail| match trail.ledger().prove_consistency(older) {
         Ok(proof) => Ok(Some(text(proof.to_string()))),
         Err(error) => absent(error),
     });
@@ -116,9 +115,12 @@ pub(crate) async fn prove_extension(
     (status = 200, body = String, content_type = "text/plain", description = "A C2SP signed note: origin, leaves, root, signatures"),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
-pub(crate) async fn show_checkpoint(State(app): State<App>) -> Result<Response, Problem> {
+pub(crate) async fn show_checkpoint(
+    reader: May<Look>,
+    State(app): State<App>,
+) -> Result<Response, Problem> {
     let checkpoint =
-        app.ask(|trail| Ok(trail.ledger().checkpoint().map_err(QueryError::from)?.note));
+        app.ask(&reader, |trail| Ok(trail.ledger().checkpoint().map_err(QueryError::from)?.note));
     Ok(text(checkpoint.await?))
 }
 
@@ -136,9 +138,7 @@ fn number(typed: &str) -> Result<u64, Problem> {
 /// Tells what is not there from what cannot be read.
 fn absent<T>(error: LedgerError) -> Result<Option<T>, crate::error::PageError> {
     match error {
-        LedgerError::OutOfRange { .. }
-        | LedgerError::NotALine { .. }
-        | LedgerError::Removed { .. } => Ok(None),
+        LedgerError::OutOfRange { .. } => Ok(None),
         error => Err(QueryError::from(error).into()),
     }
 }

@@ -12,16 +12,21 @@ use super::answer::{object, respond};
 use super::form::Form;
 use super::problem::Problem;
 use crate::app::App;
+use crate::door::{Look, May};
 
 /// Show what the data folder holds
 #[utoipa::path(get, path = "/api/v1/status", tag = "trail", responses(
     (status = 200, body = Status, description = "What it holds, and how complete that is"),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
-pub(crate) async fn show_status(State(app): State<App>, form: Form) -> Result<Response, Problem> {
+pub(crate) async fn show_status(
+    reader: May<Look>,
+    State(app): State<App>,
+    form: Form,
+) -> Result<Response, Problem> {
     form.one_of(&[Form::Json, Form::Ndjson, Form::Text])?;
     let data = app.host().data();
-    let answer = app.ask(move |trail| {
+    let answer = app.ask(&reader, move |trail| {
         let status = status(&data, trail)?;
         if form != Form::Text {
             return object(&status);
@@ -51,7 +56,10 @@ pub(crate) struct Verification {
     (status = 200, body = Verification, description = "What it found. `keytrail verify` verifies anew"),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
-pub(crate) async fn show_verification(State(app): State<App>) -> Result<Response, Problem> {
+pub(crate) async fn show_verification(
+    _reader: May<Look>,
+    State(app): State<App>,
+) -> Result<Response, Problem> {
     let verified = app.host().verified();
     let at = verified.as_ref().and_then(|verified| Timestamp::from_second(verified.at_unix).ok());
     let intact = verified.as_ref().map(|verified| verified.problem.is_none());

@@ -11,6 +11,7 @@ use super::form::Form;
 use super::params::{Params, asked};
 use super::problem::Problem;
 use crate::app::App;
+use crate::door::{Look, May, Reader};
 
 /// The most rows of an object.
 const LIMIT_MAX: usize = 1_000;
@@ -46,11 +47,12 @@ pub(crate) struct SubjectList {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn identities(
+    reader: May<Look>,
     State(app): State<App>,
     form: Form,
     Params(params): Params<SubjectsParams>,
 ) -> Result<Response, Problem> {
-    list(app, form, params, Of::Identities).await
+    list(&reader, app, form, params, Of::Identities).await
 }
 
 /// List paths with what came of the requests for them
@@ -59,14 +61,21 @@ pub(crate) async fn identities(
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn paths(
+    reader: May<Look>,
     State(app): State<App>,
     form: Form,
     Params(params): Params<SubjectsParams>,
 ) -> Result<Response, Problem> {
-    list(app, form, params, Of::Paths).await
+    list(&reader, app, form, params, Of::Paths).await
 }
 
-async fn list(app: App, form: Form, params: SubjectsParams, of: Of) -> Result<Response, Problem> {
+async fn list(
+    reader: &Reader,
+    app: App,
+    form: Form,
+    params: SubjectsParams,
+    of: Of,
+) -> Result<Response, Problem> {
     let question = params.meant()?.question;
     let after: Option<ListToken> = match &*params.page {
         "" => None,
@@ -82,7 +91,7 @@ async fn list(app: App, form: Form, params: SubjectsParams, of: Of) -> Result<Re
             return Err(Problem::parameter("limit", format!("it is 1 to {LIMIT_MAX}")));
         }
     };
-    let answer = app.ask(move |trail| {
+    let answer = app.ask(reader, move |trail| {
         let view = trail.view();
         let list = subjects(&view, &question, of, limit, after.as_ref())?;
         let about = About::new(&view, &question, list.matched, list.left_out.clone())?;

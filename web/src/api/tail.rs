@@ -23,6 +23,7 @@ use tokio::time::sleep;
 use super::params::{Params, asked};
 use super::problem::Problem;
 use crate::app::App;
+use crate::door::{Look, May, Reader};
 use crate::error::PageError;
 use crate::export::Receiving;
 
@@ -60,6 +61,7 @@ struct Skipped<'a> {
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Why there is no answer"),
 ))]
 pub(crate) async fn tail(
+    reader: May<Look>,
     State(app): State<App>,
     headers: HeaderMap,
     Params(params): Params<TailParams>,
@@ -84,10 +86,10 @@ pub(crate) async fn tail(
     };
     let after = match after {
         Some(after) => after,
-        None => app.ask(|trail| Ok(newest(&trail.view()))).await?,
+        None => app.ask(&reader, |trail| Ok(newest(&trail.view()))).await?,
     };
     let (sender, messages) = mpsc::channel(MESSAGES_MAX);
-    tokio::spawn(follow(app, question, after, params.rows, sender, turn));
+    tokio::spawn(follow(Reader::clone(&reader), app, question, after, params.rows, sender, turn));
     let mut response = Body::new(Receiving(messages)).into_response();
     let content_type = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -98,6 +100,7 @@ type Message = std::io::Result<Bytes>;
 
 /// Tells what comes until the reader is gone. A slow reader is waited for, and misses nothing.
 async fn follow(
+    reader: Reader,
     app: App,
     question: Question,
     mut after: Issued,
@@ -116,7 +119,7 @@ async fn follow(
             }
         }
         let asked = Arc::clone(&question);
-        let round = app.ask(move |trail| {
+        let round = app.ask(&reader, move |trail| {
             let view = trail.view();
             let arrivals = issued_after(&view, &asked, after, ROUND)?;
             let told = told(trail, &view, &arrivals, rows)?;

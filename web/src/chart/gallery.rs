@@ -57,17 +57,17 @@ fn gallery() -> Gallery {
         tick: format!("{at:02}:00"),
         href: "/explore".to_owned(),
         allowed: lot(at) % 900,
-        denied: if lot(at + 99) % 4 == 0 { lot(at) % 70 } else { 0 },
+        denied: if lot(at + 99).is_multiple_of(4) { lot(at) % 70 } else { 0 },
         unknown: lot(at) % 7,
     };
     let hours: Vec<(i64, u64)> = (0..130_i64)
-        .filter(|at| (7..19).contains(&(at % 24)) || lot(step(*at)) % 5 == 0)
+        .filter(|at| (7..19).contains(&(at % 24)) || lot(step(*at)).is_multiple_of(5))
         .map(|at| (MONDAY + at * HOUR, lot(step(at)) % 1_000))
         .collect();
     let names = ["ci-runner", "svc-payments", "my-app/my-app", "alice", HOSTILE, "etl", "backup"];
     let who = |at: usize| Who { key: Some(format!("k/{at}")), name: names[at].to_owned() };
     let pairs: Vec<Pair> = (0..120_u64)
-        .filter(|at| lot(*at) % 3 == 0)
+        .filter(|at| lot(*at).is_multiple_of(3))
         .map(|at| Pair {
             who: who(usize::try_from(lot(at) % 7).expect("small")),
             path: match lot(at + 7) % 14 {
@@ -75,7 +75,7 @@ fn gallery() -> Gallery {
                 path => format!("secret/data/team-{path}/service/config"),
             },
             count: lot(at) % 400 + 1,
-            denied: if lot(at + 3) % 6 == 0 { 1 } else { 0 },
+            denied: u64::from(lot(at + 3).is_multiple_of(6)),
         })
         .collect();
     let flow = |group: &str, mount: &str, decision: &str, count| {

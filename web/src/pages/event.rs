@@ -7,9 +7,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use ingest::event::{AuditEvent, Uid};
 use query::full::{FullEvent, event};
-use query::trail::Trail;
 
-use crate::app::App;
+use crate::app::{App, Seen};
+use crate::door::{Look, May, Right};
 use crate::error::PageError;
 use crate::page::Rendered;
 use crate::pages::overview::shell;
@@ -37,7 +37,8 @@ struct EventPage {
     verdict: Verdict,
     granted_by: Option<Text>,
     remarks: Vec<Remark>,
-    lines: [Line; 2],
+    /// Nothing to a reader who may not see them.
+    lines: Vec<Line>,
     groups: Vec<Group>,
 }
 
@@ -54,6 +55,7 @@ struct Sentence {
 
 /// The page, or with `.json` after the uid the event as data.
 pub(crate) async fn event_page(
+    reader: May<Look>,
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<Response, PageError> {
@@ -62,7 +64,7 @@ pub(crate) async fn event_page(
         None => (&*name, false),
     };
     let uid: Uid = uid.parse().map_err(|()| PageError::NotFound { what: "event" })?;
-    app.ask(move |trail| {
+    app.ask(&reader, move |trail| {
         let full = event(trail, uid)?.ok_or(PageError::NotFound { what: "event" })?;
         if as_json {
             let json = serde_json::to_vec(&full.event)
@@ -74,7 +76,7 @@ pub(crate) async fn event_page(
     .await
 }
 
-fn page(trail: &Trail, full: &FullEvent) -> Result<EventPage, PageError> {
+fn page(trail: &Seen, full: &FullEvent) -> Result<EventPage, PageError> {
     let event = &full.event;
     Ok(EventPage {
         shell: shell(trail, "Explore"),
@@ -84,7 +86,10 @@ fn page(trail: &Trail, full: &FullEvent) -> Result<EventPage, PageError> {
         verdict: Verdict::new(event.decision, event.reason, event.outcome),
         granted_by: (!event.granting.is_empty()).then(|| Text::new(&event.granting.join(", "))),
         remarks: remarks::remarks(full),
-        lines: lines::lines(trail, full)?,
+        lines: match trail.reader().may(Right::RawLine) {
+            true => lines::lines(trail, full)?.into(),
+            false => Vec::new(),
+        },
         groups: facts::groups(full),
     })
 }

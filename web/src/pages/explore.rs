@@ -7,10 +7,10 @@ use askama::Template;
 use axum::extract::{Query, State};
 use query::filter::{Filter, FilterError};
 use query::page::PageToken;
-use query::trail::Trail;
 
-use crate::app::App;
+use crate::app::{App, Seen};
 use crate::asked::{Asked, NotUnderstood};
+use crate::door::{Look, May};
 use crate::error::PageError;
 use crate::link;
 use crate::page::Rendered;
@@ -69,13 +69,14 @@ struct Chip {
 
 /// The page.
 pub(crate) async fn explore(
+    reader: May<Look>,
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Rendered<ExplorePage>, PageError> {
-    app.ask(move |trail| page(trail, &asked)).await
+    app.ask(&reader, move |trail| page(trail, &asked)).await
 }
 
-fn page(trail: &Trail, asked: &Asked) -> Result<Rendered<ExplorePage>, PageError> {
+fn page(trail: &Seen, asked: &Asked) -> Result<Rendered<ExplorePage>, PageError> {
     let link = asked.link();
     let page = ExplorePage {
         shell: shell(trail, "Explore"),

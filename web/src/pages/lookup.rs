@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::api::{Problem, VALUE_BYTES_MAX, hashes_of, of_hashes};
 use crate::app::App;
 use crate::asked::given;
+use crate::door::{self, May, Reader};
 use crate::error::PageError;
 use crate::link::{Link, Question, address};
 use crate::page::Rendered;
@@ -69,43 +70,46 @@ pub(crate) struct Asked {
 
 /// The page.
 pub(crate) async fn look_up_page(
+    reader: May<door::LookUp>,
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Rendered<LookUpPage>, PageError> {
     let answers = match given(&asked.hmac) {
         None => Ok(None),
-        Some(hash) => of_hashes(&app, vec![hash.to_owned()]).await.map(Some),
+        Some(hash) => of_hashes(&app, &reader, vec![hash.to_owned()]).await.map(Some),
     };
-    page(app, asked.hmac.trim().to_owned(), answers).await
+    page(&reader, app, asked.hmac.trim().to_owned(), answers).await
 }
 
 /// The same, for a value that was posted.
 pub(crate) async fn look_up_value(
+    reader: May<door::LookUp>,
     State(app): State<App>,
     body: Bytes,
 ) -> Result<Rendered<LookUpPage>, PageError> {
     let mut fields = form_urlencoded::parse(&body);
     let value = fields.find(|(name, _)| name == "value").map(|(_, value)| value.into_owned());
-    let answers = answers(&app, value.unwrap_or_default()).await.map(Some);
-    page(app, String::new(), answers).await
+    let answers = answers(&app, &reader, value.unwrap_or_default()).await.map(Some);
+    page(&reader, app, String::new(), answers).await
 }
 
-async fn answers(app: &App, value: String) -> Result<Vec<LookUp>, Problem> {
+async fn answers(app: &App, reader: &Reader, value: String) -> Result<Vec<LookUp>, Problem> {
     // A value that is copied brings its line's end along.
     let value = value.trim_end_matches(['\r', '\n']).to_owned();
     if value.len() > VALUE_BYTES_MAX {
         return Err(Problem::bad_request("a value has at most 1 MiB"));
     }
     let hashes = hashes_of(app, value).await?;
-    of_hashes(app, hashes).await
+    of_hashes(app, reader, hashes).await
 }
 
 async fn page(
+    reader: &Reader,
     app: App,
     hmac: String,
     answers: Result<Option<Vec<LookUp>>, Problem>,
 ) -> Result<Rendered<LookUpPage>, PageError> {
-    let shell = app.ask(|trail| Ok(shell(trail, "Look-up"))).await?;
+    let shell = app.ask(reader, |trail| Ok(shell(trail, "Look-up"))).await?;
     Ok(match answers {
         Ok(found) => Rendered::ok(LookUpPage {
             shell,

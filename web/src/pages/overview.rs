@@ -9,11 +9,11 @@ use query::filter::Filter;
 use query::history::View;
 use query::question::Question;
 use query::search::search_in;
-use query::trail::Trail;
 use serde::Deserialize;
 
-use crate::app::App;
+use crate::app::{App, Seen};
 use crate::chart::{Chart, HeatMap, Matrix, Sankey, histogram};
+use crate::door::{Look, May};
 use crate::error::PageError;
 use crate::link;
 use crate::page::Rendered;
@@ -59,6 +59,8 @@ struct OverviewPage {
 struct WaitingPage {
     shell: Shell,
     taken_in: String,
+    /// There may be events, which the reader does not see.
+    is_bound: bool,
 }
 
 /// A choice of time.
@@ -83,6 +85,7 @@ const BARS_MIN: i64 = 30;
 
 /// The page.
 pub(crate) async fn overview(
+    reader: May<Look>,
     State(app): State<App>,
     Query(shown): Query<Shown>,
 ) -> Result<Response, PageError> {
@@ -96,7 +99,7 @@ pub(crate) async fn overview(
             },
         )?),
     };
-    app.ask(move |trail| page(trail, asked)).await
+    app.ask(&reader, move |trail| page(trail, asked)).await
 }
 
 /// What is asked of the trail, and how links say it.
@@ -134,14 +137,18 @@ impl Scope<'_> {
     }
 }
 
-fn page(trail: &Trail, asked: Option<Stretch>) -> Result<Response, PageError> {
+fn page(trail: &Seen, asked: Option<Stretch>) -> Result<Response, PageError> {
     let view = trail.view();
     let newest = search_in(&view, &Question { all: true, ..Question::everything() }, 1, None)?;
     if newest.matched == 0 {
         let lines = counted(coverage::lines(trail)?, "line has", "lines have");
         let page = WaitingPage {
-            shell: Shell::of("Overview"),
-            taken_in: format!("{lines} been taken in, and none of them holds a request."),
+            shell: shell(trail, "Overview"),
+            taken_in: match view.bounds() {
+                None => format!("{lines} been taken in, and none of them holds a request."),
+                Some(_) => format!("{lines} been taken in."),
+            },
+            is_bound: view.bounds().is_some(),
         };
         return Ok(Rendered::ok(page).into_response());
     }

@@ -15,8 +15,9 @@ use query::table::Form;
 use query::trail::Trail;
 use serde::Deserialize;
 
-use crate::app::App;
+use crate::app::{App, Seen};
 use crate::asked::given;
+use crate::door::{Export, Look, May, Reader};
 use crate::error::PageError;
 use crate::export::file;
 use crate::link::address;
@@ -85,28 +86,31 @@ pub fn access_report_document(report: &AccessReport) -> Result<String, askama::E
 
 /// The page.
 pub(crate) async fn access_page(
+    reader: May<Look>,
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Rendered<ReportsPage>, PageError> {
     let meant = asked.meant(Timestamp::now());
-    app.ask(move |trail| page(trail, asked, meant)).await
+    app.ask(&reader, move |trail| page(trail, asked, meant)).await
 }
 
 /// The rows as CSV.
 pub(crate) async fn access_csv(
+    reader: May<Export>,
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    let csv = made(app, asked, |report| table(report.table())).await?;
+    let csv = made(&reader, app, asked, |report| table(report.table())).await?;
     Ok(file("keytrail-access.csv", "text/csv; charset=utf-8; header=present", Body::from(csv)))
 }
 
 /// What stands above the rows, as CSV of two columns.
 pub(crate) async fn heading_csv(
+    reader: May<Export>,
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    let csv = made(app, asked, |report| table(report.heading_table())).await?;
+    let csv = made(&reader, app, asked, |report| table(report.heading_table())).await?;
     Ok(file(
         "keytrail-access-heading.csv",
         "text/csv; charset=utf-8; header=present",
@@ -116,17 +120,18 @@ pub(crate) async fn heading_csv(
 
 /// The whole report as one JSON object.
 pub(crate) async fn access_json(
+    reader: May<Export>,
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    let json = made(app, asked, |report| {
+    let json = made(&reader, app, asked, |report| {
         serde_json::to_vec(report).map_err(|error| PageError::Trail(Box::new(error)))
     });
     Ok(file("keytrail-access.json", "application/json", Body::from(json.await?)))
 }
 
 fn page(
-    trail: &Trail,
+    trail: &Seen,
     asked: Asked,
     meant: Result<Meant, String>,
 ) -> Result<Rendered<ReportsPage>, PageError> {
@@ -151,12 +156,13 @@ fn page(
 }
 
 async fn made(
+    reader: &Reader,
     app: App,
     asked: Asked,
     write: fn(&AccessReport) -> Result<Vec<u8>, PageError>,
 ) -> Result<Vec<u8>, PageError> {
     let meant = asked.meant(Timestamp::now()).map_err(PageError::Question)?;
-    app.ask(move |trail| write(&meant.make(trail)?)).await
+    app.ask(reader, move |trail| write(&meant.make(trail)?)).await
 }
 
 fn table(table: query::table::Table) -> Result<Vec<u8>, PageError> {

@@ -39,6 +39,7 @@ fn made(
         filter: &filter,
         period: &period,
         all,
+        bounds: None,
         sets: &NoSets,
         origin: "keytrail/prod",
         leaf: 42,

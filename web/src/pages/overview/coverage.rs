@@ -10,6 +10,7 @@ use query::question::Question;
 use query::search::search_in;
 use query::trail::Trail;
 
+use crate::app::Seen;
 use crate::chart::{CoverageStrip, coverage_strip};
 use crate::error::PageError;
 use crate::link::{self, Link};
@@ -45,8 +46,8 @@ pub(super) struct Fact {
 }
 
 /// Returns the frame of a page, which says up to which leaf everything is signed.
-pub(crate) fn shell(trail: &Trail, current: &'static str) -> Shell {
-    let mut shell = Shell::of(current);
+pub(crate) fn shell(trail: &Seen, current: &'static str) -> Shell {
+    let mut shell = Shell::of(current).read_by(trail.reader());
     // A page of answers is of use without this; the overview says what is wrong.
     if let Ok(checkpoint) = trail.ledger().checkpoint() {
         shell.signed = Some(format!("signed up to leaf {}", grouped(checkpoint.size)));

@@ -1,0 +1,130 @@
+//! Every route as every role. The routes are the router's own list: a new one without an entry here fails.
+
+use super::*;
+use crate::routes;
+
+/// What a route asks of its reader; none: it is open to everybody.
+type Needs = Option<Right>;
+
+const LOOK: Needs = Some(Right::Look);
+const EXPORT: Needs = Some(Right::Export);
+const RAW: Needs = Some(Right::RawLine);
+const LOOK_UP: Needs = Some(Right::LookUp);
+
+/// Routes that have one form.
+const ROUTES: &[(Method, &str, Needs)] = &[
+    (Method::GET, "/", LOOK),
+    (Method::GET, "/explore", LOOK),
+    (Method::GET, "/explore.csv", EXPORT),
+    (Method::GET, "/explore.json", EXPORT),
+    (Method::GET, "/event/{uid}", LOOK),
+    (Method::GET, "/lookup", LOOK_UP),
+    (Method::POST, "/lookup", LOOK_UP),
+    (Method::GET, "/reports/access", LOOK),
+    (Method::GET, "/reports/access.csv", EXPORT),
+    (Method::GET, "/reports/access-heading.csv", EXPORT),
+    (Method::GET, "/reports/access.json", EXPORT),
+    (Method::GET, "/static/{hash}/{name}", None),
+    (Method::GET, "/livez", None),
+    (Method::GET, "/readyz", None),
+    (Method::GET, "/metrics", None),
+    (Method::GET, "/api/v1/events/{uid}", LOOK),
+    (Method::GET, "/api/v1/events/{uid}/context", LOOK),
+    (Method::GET, "/api/v1/completion", LOOK),
+    (Method::GET, "/api/v1/tail", LOOK),
+    (Method::GET, "/api/v1/verify", LOOK),
+    (Method::GET, "/api/v1/lines/{leaf}", RAW),
+    (Method::GET, "/api/v1/proofs/leaf/{leaf}", RAW),
+    (Method::GET, "/api/v1/proofs/extension/{older}", LOOK),
+    (Method::GET, "/api/v1/checkpoint", LOOK),
+    (Method::GET, "/api/v1/openapi.json", LOOK),
+];
+
+/// Routes with a suffix for each form. Of rows, what is not one bounded object is an export.
+const IN_EVERY_FORM: &[(Method, &str, Needs, Needs)] = &[
+    (Method::GET, "/api/v1/lookup", LOOK_UP, LOOK_UP),
+    (Method::POST, "/api/v1/lookup", LOOK_UP, LOOK_UP),
+    (Method::GET, "/api/v1/leases", LOOK_UP, LOOK_UP),
+    (Method::GET, "/api/v1/tokens", LOOK_UP, LOOK_UP),
+    (Method::GET, "/api/v1/events", LOOK, EXPORT),
+    (Method::GET, "/api/v1/status", LOOK, LOOK),
+    (Method::GET, "/api/v1/count", LOOK, LOOK),
+    (Method::GET, "/api/v1/histogram", LOOK, LOOK),
+    (Method::GET, "/api/v1/matrix", LOOK, LOOK),
+    (Method::GET, "/api/v1/identities", LOOK, LOOK),
+    (Method::GET, "/api/v1/paths", LOOK, LOOK),
+    (Method::GET, "/api/v1/facets", LOOK, LOOK),
+];
+
+fn needs() -> Vec<(Method, String, Needs)> {
+    let mut all: Vec<_> = ROUTES
+        .iter()
+        .map(|(method, path, needs)| (method.clone(), (*path).to_owned(), *needs))
+        .collect();
+    for (method, path, object, rows) in IN_EVERY_FORM {
+        for suffix in ["", ".json", ".ndjson", ".csv", ".arrow", ".txt"] {
+            let needs = if matches!(suffix, "" | ".json") { object } else { rows };
+            all.push((method.clone(), format!("{path}{suffix}"), *needs));
+        }
+    }
+    all
+}
+
+/// What may be asked of a route; what it answers is no matter here.
+fn target(path: &str) -> String {
+    let path = path.replace("{uid}", &"0".repeat(32)).replace("{hash}", "0").replace("{name}", "x");
+    // A place that is none: a live tail would not end.
+    let query = if path.ends_with("/tail") { "?after=x" } else { "" };
+    path.replace("{leaf}", "1").replace("{older}", "1") + query
+}
+
+#[test]
+fn every_route_says_what_it_needs() {
+    let mut listed = routes::all().list;
+    let mut known: Vec<_> = needs().into_iter().map(|(method, path, _)| (method, path)).collect();
+    for list in [&mut listed, &mut known] {
+        list.sort_by_key(|(method, path)| (path.clone(), method.to_string()));
+    }
+    assert_eq!(listed, known);
+}
+
+#[tokio::test]
+async fn what_is_not_granted_is_refused_and_nothing_else() {
+    let site = Site::of_recording();
+    for role in Role::ALL {
+        let reader = Reader::new("somebody", role, None);
+        for (method, path, needs) in needs() {
+            let answer = ask_as(&site, &reader, &method, &target(&path), "{}").await;
+            let refused = answer.status == StatusCode::FORBIDDEN;
+            let may = needs.is_none_or(|right| role.may(right));
+            assert_eq!(refused, !may, "{role} {method} {path}: {}", answer.status);
+            assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{role} {method} {path}");
+            if refused {
+                assert!(answer.text.contains(role.as_str()), "{path}: {}", answer.text);
+                let is_problem = answer.headers["content-type"] == "application/problem+json";
+                assert_eq!(is_problem, path.starts_with("/api/"), "{path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_right_is_of_whom_it_is_meant_for() {
+    let table = [Right::Look, Right::Export, Right::RawLine, Right::LookUp].map(|right| {
+        let roles = Role::ALL.into_iter().filter(|role| role.may(right));
+        format!("{right}: {}", roles.map(Role::as_str).collect::<Vec<_>>().join(" "))
+    });
+    assert_eq!(
+        table,
+        [
+            "look at the trail: viewer analyst reviewer auditor admin",
+            "export: analyst reviewer auditor",
+            "see raw lines and proofs: analyst reviewer auditor",
+            "look up values, tokens and leases: analyst reviewer",
+        ]
+    );
+    for role in Role::ALL {
+        assert_eq!(role.as_str().parse(), Ok(role));
+    }
+    assert!("boss".parse::<Role>().is_err());
+}
