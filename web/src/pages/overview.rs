@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use query::search::search_in;
 
 use crate::app::{App, Seen};
-use crate::chart::{Chart, histogram};
+use crate::chart::{Chart, HeatMap, Matrix, Sankey, histogram};
 use crate::door::{Look, May};
 use crate::error::PageError;
 use crate::page::Rendered;
@@ -14,10 +14,11 @@ use crate::pages::scope::{Scope, Shown, Span};
 use crate::row::Row;
 use crate::shell::Shell;
 use crate::text::counted;
-use crate::time::Stretch;
+use crate::time::{Stretch, now};
 
 pub(crate) mod buckets;
 pub(crate) mod coverage;
+mod patterns;
 mod rankings;
 pub(crate) mod tiles;
 
@@ -36,6 +37,9 @@ struct OverviewPage {
     note: Option<String>,
     tiles: Vec<Tile>,
     chart: Chart,
+    heat: HeatMap,
+    flows: Sankey,
+    matrix: Matrix,
     rankings: [Ranking; 2],
     denied: Vec<Row>,
     denied_href: String,
@@ -89,10 +93,13 @@ fn page(trail: &Seen, asked: Option<Stretch>) -> Result<Response, PageError> {
         note: scope.note.clone(),
         tiles: tiles::tiles(&scope)?,
         chart: histogram(&buckets::buckets(&scope)?, scope.step.says),
+        heat: patterns::heat(&scope)?,
+        flows: patterns::flows(&scope)?,
+        matrix: patterns::reached(&scope)?,
         rankings: rankings::rankings(&scope)?,
         denied: denied.items.into_iter().map(Row::from).collect(),
         denied_href: scope.href("decision:denied"),
-        sources: coverage::sources(trail, &covered)?,
+        sources: coverage::sources(trail, &covered, now())?,
         ledger: coverage::ledger(trail, &view, &covered)?,
     };
     Ok(Rendered::ok(page).into_response())

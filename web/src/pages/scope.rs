@@ -1,5 +1,7 @@
 //! What a page of figures is about: some events, over a stretch of time that it chooses or is told.
 
+use std::ops::Range;
+
 use query::filter::Filter;
 use query::history::View;
 use query::question::Question;
@@ -9,7 +11,7 @@ use serde::Deserialize;
 use super::overview::buckets;
 use crate::error::PageError;
 use crate::link;
-use crate::time::{DAY, Step, Stretch, now, to_the_minute, typed};
+use crate::time::{DAY, HOUR, Step, Stretch, now, to_the_minute, typed};
 
 /// The fewest bars of a histogram over all time: a trail of two minutes is no two walls.
 const BARS_MIN: i64 = 30;
@@ -52,6 +54,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) from: i64,
     pub(crate) to: i64,
     pub(crate) step: Step,
+    /// Of which part of it something is known: from the first event, and no further than now.
+    pub(crate) known: Range<i64>,
     pub(crate) stretch: Stretch,
     /// Why this stretch, if that is not plain.
     pub(crate) note: Option<String>,
@@ -77,34 +81,38 @@ impl Scope<'_> {
         let counting = Question { all: false, ..everything };
         let now = now();
         let last = newest.items.first().and_then(|row| row.time_unix_ns).unwrap_or(now);
+        let first = buckets::earliest(view, &counting)?.unwrap_or(last).min(last);
         let held = Stretch::holding(last, now);
         let stretch = match asked {
             Some(asked) => asked,
             // A trail that is younger than its newest day is seen best from its first event on.
-            None if held == Stretch::Day
-                && buckets::earliest(view, &counting)?.is_some_and(|first| now - first < DAY) =>
-            {
-                Stretch::All
-            }
+            None if held == Stretch::Day && now - first < DAY => Stretch::All,
             None => held,
         };
         let note = (stretch == held && held != Stretch::Day && asked.is_none()).then(|| {
             format!("The newest event is of {}, more than a day ago; shown is the shortest stretch that holds it.", to_the_minute(last))
         });
+        // By whole hours, as the counts that are drawn are.
+        let known = |from: i64, to: i64| {
+            let hour = |time: i64| time - time.rem_euclid(HOUR);
+            let until = hour(now.max(last)).saturating_add(HOUR);
+            hour(first).max(from)..until.min(to)
+        };
         let link = link::Question { q: base.to_owned(), ..link::Question::default() };
         Ok(Some(match stretch.length() {
             Some(length) => {
                 let step = Step::of(now - length, now);
                 let (from, to) = (step.floor(now - length), step.ceil(now));
                 let link = link::Question { from: typed(from), to: typed(to), ..link };
-                Scope { view, from, to, step, stretch, note, link, all: false }
+                let known = known(from, to);
+                Scope { view, from, to, step, known, stretch, note, link, all: false }
             }
             None => {
-                let first = buckets::earliest(view, &counting)?.unwrap_or(last).min(last);
                 let step = Step::of(first, last);
                 let to = step.ceil(last.saturating_add(1));
                 let from = step.floor(first).min(to.saturating_sub(BARS_MIN * step.ns));
-                Scope { view, from, to, step, stretch, note, link, all: true }
+                let known = known(from, to);
+                Scope { view, from, to, step, known, stretch, note, link, all: true }
             }
         }))
     }

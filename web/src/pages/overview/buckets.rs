@@ -66,6 +66,7 @@ pub(crate) fn earliest(view: &View, question: &Question) -> Result<Option<i64>, 
     Ok(earliest)
 }
 
-fn nanoseconds(rfc3339: &str) -> Option<i64> {
+/// Returns a time of a count.
+pub(super) fn nanoseconds(rfc3339: &str) -> Option<i64> {
     i64::try_from(rfc3339.parse::<Timestamp>().ok()?.as_nanosecond()).ok()
 }
