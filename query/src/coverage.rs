@@ -130,12 +130,22 @@ pub struct Source {
 /// Something that is or may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Missing {
+    /// What kind: `gap`, `continuity`, `refused_raw`, `heartbeats`, `order` or `counters`.
+    pub kind: &'static str,
+    /// It was written after this, in nanoseconds since 1970; null: unknown.
+    #[serde(rename = "from", serialize_with = "maybe_time")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub from_unix_ns: Option<i64>,
     /// It was written before this, in nanoseconds since 1970.
     #[serde(rename = "to", serialize_with = "time")]
     #[schema(value_type = String, format = DateTime)]
     pub to_unix_ns: i64,
     /// What, and between which times.
     pub text: String,
+}
+
+fn maybe_time<S: serde::Serializer>(unix_ns: &Option<i64>, to: S) -> Result<S::Ok, S::Error> {
+    unix_ns.map(rfc3339).serialize(to)
 }
 
 fn time<S: serde::Serializer>(unix_ns: &i64, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,133 +1,36 @@
-//! The histogram: requests by decision over time, as numbers that a template can draw.
+//! Charts: pure functions from plain data to finished numbers that a template draws (`charts.html`).
 //!
-//! What was denied stands at the foot, where heights can be compared from bar to bar; a count that is
-//! not nothing is always seen, however small beside the others. Bars are links, so a stretch of time
-//! can be chosen without a pointer, and the numbers stand beneath as a table too.
+//! A mark that counts something is a link to the question that gives its number, where the grammar can ask it; the same
+//! numbers stand beneath as a table. A colour never stands alone: what was denied has a ring, a place or a word too.
+//! What is not known is hatched, and never drawn as nothing. Sums of marks and rests equal the sum of what was given,
+//! which tests of each chart hold.
 
-use crate::text::grouped;
+mod coverage_strip;
+#[cfg(test)]
+mod gallery;
+mod heat_map;
+mod histogram;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "the page of a token or a lease draws it, which is made beside this"
+    )
+)]
+mod lifelines;
+mod matrix;
+mod sankey;
+mod scale;
+mod sparkline;
 
-/// The drawing's own units; the page stretches it.
-const WIDTH: f64 = 1200.0;
-const HEIGHT: f64 = 152.0;
-/// The least height of a part that is not nothing.
-const PART_HEIGHT_MIN: f64 = 3.0;
+pub(crate) use self::coverage_strip::{CoverageDay, CoverageStrip, DayState, coverage_strip};
+pub(crate) use self::heat_map::{HeatMap, heat_map, heat_step};
+pub(crate) use self::histogram::{Bucket, Chart, histogram};
+pub(crate) use self::matrix::{Matrix, Pair, Who, matrix};
+pub(crate) use self::sankey::{Flow, Sankey, sankey};
+pub(crate) use self::sparkline::{Sparkline, sparkline};
 
-/// A drawing, finished but for its markup.
-#[derive(Debug, Default)]
-pub(crate) struct Chart {
-    pub(crate) width: String,
-    pub(crate) height: String,
-    pub(crate) label: String,
-    pub(crate) step: String,
-    pub(crate) peak: Option<String>,
-    pub(crate) lines: Vec<String>,
-    pub(crate) bars: Vec<Bar>,
-    pub(crate) ticks: Vec<String>,
-}
-
-/// One stretch of time.
-#[derive(Debug)]
-pub(crate) struct Bar {
-    pub(crate) href: String,
-    pub(crate) label: String,
-    pub(crate) from: String,
-    pub(crate) allowed: String,
-    pub(crate) denied: String,
-    pub(crate) unknown: String,
-    pub(crate) hit: Hit,
-    pub(crate) parts: Vec<Part>,
-}
-
-/// Where a pointer meets the bar: its whole column.
-#[derive(Debug)]
-pub(crate) struct Hit {
-    pub(crate) x: String,
-    pub(crate) width: String,
-}
-
-/// One decision's share of a bar.
-#[derive(Debug)]
-pub(crate) struct Part {
-    pub(crate) class: &'static str,
-    pub(crate) x: String,
-    pub(crate) y: String,
-    pub(crate) width: String,
-    pub(crate) height: String,
-}
-
-/// The counts of one stretch of time.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Bucket {
-    /// As people read its beginning.
-    pub(crate) from: String,
-    /// Short, for the axis.
-    pub(crate) tick: String,
-    /// Where it leads.
-    pub(crate) href: String,
-    pub(crate) allowed: u64,
-    pub(crate) denied: u64,
-    pub(crate) unknown: u64,
-}
-
-impl Bucket {
-    fn total(&self) -> u64 {
-        self.allowed + self.denied + self.unknown
-    }
-}
-
-/// Draws the buckets; `step` is the length of each, in words.
-pub(crate) fn histogram(buckets: &[Bucket], step: &str) -> Chart {
-    let peak = buckets.iter().max_by_key(|bucket| bucket.total());
-    let most = peak.map_or(1, Bucket::total).max(1);
-    let column = WIDTH / buckets.len().max(1) as f64;
-    let gap = (column * 0.22).min(6.0);
-    let bars = buckets.iter().enumerate().map(|(at, bucket)| {
-        let x = at as f64 * column;
-        let mut y = HEIGHT;
-        let counts =
-            [("denied", bucket.denied), ("unknown", bucket.unknown), ("allowed", bucket.allowed)];
-        let parts = counts.into_iter().filter(|&(_, count)| count > 0).map(|(class, count)| {
-            // What lifts a small part into sight is taken from nowhere: 2 % of the height is kept free.
-            let height = (count as f64 / most as f64 * HEIGHT * 0.94).max(PART_HEIGHT_MIN);
-            y -= height;
-            Part {
-                class,
-                x: unit(x + gap / 2.0),
-                y: unit(y),
-                width: unit(column - gap),
-                height: unit(height),
-            }
-        });
-        Bar {
-            parts: parts.collect(),
-            href: bucket.href.clone(),
-            label: format!(
-                "{}: {} allowed, {} denied, {} unknown",
-                bucket.from,
-                grouped(bucket.allowed),
-                grouped(bucket.denied),
-                grouped(bucket.unknown)
-            ),
-            from: bucket.from.clone(),
-            allowed: grouped(bucket.allowed),
-            denied: grouped(bucket.denied),
-            unknown: grouped(bucket.unknown),
-            hit: Hit { x: unit(x), width: unit(column) },
-        }
-    });
-    Chart {
-        width: unit(WIDTH),
-        height: unit(HEIGHT),
-        label: format!("Requests by decision, {step} each"),
-        step: step.to_owned(),
-        peak: peak
-            .filter(|bucket| bucket.total() > 0)
-            .map(|bucket| format!("peak {} at {}", grouped(bucket.total()), bucket.from)),
-        lines: [0.5, HEIGHT / 2.0, HEIGHT].map(unit).to_vec(),
-        bars: bars.collect(),
-        ticks: ticks(buckets),
-    }
-}
+use crate::text::Text;
 
 /// Returns a part of a whole in thousandths, for a gauge: at least 4 if it is not nothing.
 pub(crate) fn share(part: u64, whole: u64) -> u64 {
@@ -140,44 +43,28 @@ pub(crate) fn share(part: u64, whole: u64) -> u64 {
     }
 }
 
-/// Returns the beginnings of at most five buckets, evenly apart, the first and the last among them.
-fn ticks(buckets: &[Bucket]) -> Vec<String> {
-    let last = buckets.len().saturating_sub(1);
-    let count = buckets.len().min(5);
-    (0..count)
-        .map(|at| buckets[if count > 1 { at * last / (count - 1) } else { 0 }].tick.clone())
-        .collect()
-}
-
+/// Returns a length in the drawing's units, to a tenth.
 fn unit(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
+/// Returns a value as it fits beside a mark: its end is what tells paths apart, so it is cut in the middle.
+fn brief(value: &str, chars_max: usize) -> Text {
+    // What is written in place of invisible letters takes room too.
+    let chars: Vec<char> = Text::new(value).to_string().chars().collect();
+    if chars.len() <= chars_max {
+        return Text::new(value);
+    }
+    let kept = chars_max.saturating_sub(1);
+    let head: String = chars[..kept / 2].iter().collect();
+    let tail: String = chars[chars.len() - (kept - kept / 2)..].iter().collect();
+    Text::new(&format!("{head}…{tail}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn bucket(allowed: u64, denied: u64, unknown: u64) -> Bucket {
-        Bucket { from: "t".into(), allowed, denied, unknown, ..Bucket::default() }
-    }
-
-    #[test]
-    fn a_single_denied_request_is_seen_among_a_million() {
-        let chart = histogram(&[bucket(1_000_000, 1, 0), bucket(0, 0, 0)], "1 hour");
-        let parts: Vec<_> =
-            chart.bars[0].parts.iter().map(|part| (part.class, &*part.height)).collect();
-        assert_eq!(parts, [("denied", "3"), ("allowed", "142.9")]);
-        assert!(chart.bars[1].parts.is_empty());
-        assert_eq!(chart.peak.as_deref(), Some("peak 1,000,001 at t"));
-    }
-
-    #[test]
-    fn nothing_can_be_drawn() {
-        let chart = histogram(&[], "1 hour");
-        assert!(chart.bars.is_empty() && chart.ticks.is_empty() && chart.peak.is_none());
-        assert_eq!(histogram(&[bucket(0, 0, 0)], "1 hour").ticks.len(), 1);
-    }
 
     #[test]
     fn a_gauge_shows_what_is_not_nothing() {
@@ -185,5 +72,13 @@ mod tests {
             [share(0, 9), share(1, 1_000_000), share(1, 2), share(9, 9), share(9, 0)],
             [0, 4, 500, 1000, 0]
         );
+    }
+
+    #[test]
+    fn a_long_value_keeps_both_ends() {
+        assert_eq!(brief("secret/data/app", 15).to_string(), "secret/data/app");
+        assert_eq!(brief("secret/data/team/app", 9).to_string(), "secr…/app");
+        assert_eq!(brief("\u{202e}x", 9).to_string(), "\\u{202e}x");
+        assert_eq!(brief("a\u{202e}\u{202e}", 9).to_string(), "a\\u{…02e}");
     }
 }

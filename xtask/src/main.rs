@@ -57,6 +57,13 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// keytrail beside ripgrep, jq, zstd, DuckDB, vault-audit-tools, VictoriaLogs and OpenSearch: the same log, the same
+    /// questions, the same answers.
+    Peers {
+        /// Lines of the generated log.
+        #[arg(long, default_value_t = 300_000)]
+        lines: u64,
+    },
     /// What questions cost on one million events and on more: warm, asked again, cold.
     Query {
         /// Millions of events of the larger index.
@@ -97,6 +104,7 @@ fn main() -> ExitCode {
         Task::Test { full } => test::run(full),
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+        Task::Bench { what: Bench::Peers { lines } } => bench::peers(lines),
         Task::Bench { what: Bench::Query { millions } } => bench::query(millions),
         Task::Bench { what: Bench::Restart { gigabytes } } => bench::restart(gigabytes),
         Task::Bench { what: Bench::Storm { seconds } } => bench::storm(seconds),

@@ -105,6 +105,36 @@ impl Python {
         }
         path
     }
+
+    /// Tells whether a module can be imported.
+    pub(crate) fn has(&self, module: &str) -> bool {
+        succeeds(self.command().args(["-c", &format!("import {module}")]))
+    }
+
+    /// Installs what stands behind `pip install`.
+    ///
+    /// # Errors
+    /// pip cannot install it.
+    pub(crate) fn install(&self, packages: &[&str]) -> Result<()> {
+        let mut pip = self.command();
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        step(&format!("install {}", packages.join(" ")), pip.args(packages))
+    }
+}
+
+/// Sees to the environment itself, with nothing in it.
+///
+/// # Errors
+/// Python cannot make an environment.
+pub(crate) fn bare_python() -> Result<Python> {
+    let python = Python { folder: target().join("python") };
+    if !python.program().exists() {
+        step(
+            "make a Python environment",
+            Command::new("python3").args(["-m", "venv"]).arg(&python.folder),
+        )?;
+    }
+    Ok(python)
 }
 
 /// Sees to an environment with `zstandard`, with DuckDB, pandas and pyarrow to read our exports, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, and
@@ -113,20 +143,13 @@ impl Python {
 /// # Errors
 /// Python cannot make an environment, or pip cannot install into it.
 pub(crate) fn python(full: bool) -> Result<Python> {
-    let python = Python { folder: target().join("python") };
-    if !python.program().exists() {
-        step(
-            "make a Python environment",
-            Command::new("python3").args(["-m", "venv"]).arg(&python.folder),
-        )?;
-    }
-    let has = |module: &str| succeeds(python.command().args(["-c", &format!("import {module}")]));
+    let python = bare_python()?;
     // aics-tlog asks for Python 3.12, but what we call of this version runs on Debian's 3.11 too.
     let mut wanted = vec![
-        (&["zstandard"][..], has("zstandard")),
-        (&["duckdb", "pandas", "pyarrow"], has("duckdb, pandas, pyarrow")),
-        (&["--ignore-requires-python", "aics-tlog==0.2.1"], has("aics_tlog")),
-        (&["schemathesis==4.32.5"], has("schemathesis")),
+        (&["zstandard"][..], python.has("zstandard")),
+        (&["duckdb", "pandas", "pyarrow"], python.has("duckdb, pandas, pyarrow")),
+        (&["--ignore-requires-python", "aics-tlog==0.2.1"], python.has("aics_tlog")),
+        (&["schemathesis==4.32.5"], python.has("schemathesis")),
     ];
     if full {
         let installed = python.folder.join("bin/bao").exists() || on_path("bao");
@@ -134,9 +157,7 @@ pub(crate) fn python(full: bool) -> Result<Python> {
     }
     for (package, installed) in wanted {
         if !installed {
-            let mut pip = python.command();
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-            step(&format!("install {}", package.join(" ")), pip.args(package))?;
+            python.install(package)?;
         }
     }
     Ok(python)

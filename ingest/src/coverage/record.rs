@@ -130,6 +130,18 @@ pub enum What {
 }
 
 impl What {
+    /// Returns the kind's word, as in a record.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            What::Gap { .. } => "gap",
+            What::Continuity { .. } => "continuity",
+            What::RefusedRaw => "refused_raw",
+            What::Heartbeats { .. } => "heartbeats",
+            What::Order { .. } => "order",
+            What::Counters { .. } => "counters",
+        }
+    }
+
     /// Returns what happened, in a sentence's middle.
     pub fn words(&self) -> String {
         match self {

@@ -85,7 +85,12 @@ impl Records {
             incidents: incidents
                 .iter()
                 .skip(incidents.len().saturating_sub(WHY_MAX))
-                .map(|incident| Missing { to_unix_ns: incident.to, text: told(incident) })
+                .map(|incident| Missing {
+                    kind: incident.what.kind(),
+                    from_unix_ns: incident.from,
+                    to_unix_ns: incident.to,
+                    text: told(incident),
+                })
                 .collect(),
             followed: self.followed.iter().max() > self.stopped.iter().max(),
             proven: self.proven(span),

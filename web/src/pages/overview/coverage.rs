@@ -11,11 +11,14 @@ use query::search::search_in;
 use query::trail::Trail;
 
 use crate::app::Seen;
+use crate::chart::{CoverageStrip, coverage_strip};
 use crate::error::PageError;
 use crate::link::{self, Link};
 use crate::shell::Shell;
 use crate::text::{Text, counted, grouped};
 use crate::time::to_the_second;
+
+mod days;
 
 /// One source of lines.
 pub(super) struct Source {
@@ -25,6 +28,10 @@ pub(super) struct Source {
     pub(super) reader: &'static str,
     pub(super) grade: &'static str,
     pub(super) why: Vec<Text>,
+    /// Its last days.
+    pub(super) strip: CoverageStrip,
+    /// Names the strip's sentence.
+    pub(super) id: String,
 }
 
 /// Reasons of a source that the overview shows.
@@ -60,11 +67,15 @@ fn generations(trail: &Trail) -> Result<Vec<GenerationInfo>, PageError> {
 }
 
 /// Returns how complete the trail is.
-pub(super) fn coverage(view: &View) -> Result<Coverage, PageError> {
+pub(crate) fn coverage(view: &View) -> Result<Coverage, PageError> {
     Ok(view.coverage(None, None, jiff::Timestamp::now())?)
 }
 
-pub(super) fn sources(trail: &Trail, coverage: &Coverage) -> Result<Vec<Source>, PageError> {
+pub(super) fn sources(
+    trail: &Trail,
+    coverage: &Coverage,
+    now: i64,
+) -> Result<Vec<Source>, PageError> {
     let mut by_source: BTreeMap<String, (u64, GenerationInfo)> = BTreeMap::new();
     for generation in generations(trail)? {
         let name = generation.source.to_string();
@@ -76,7 +87,13 @@ pub(super) fn sources(trail: &Trail, coverage: &Coverage) -> Result<Vec<Source>,
         }
     }
     let graded = |name: &str| coverage.sources.iter().find(|source| source.source == name);
-    let source = |(name, (lines, newest)): (String, (u64, GenerationInfo))| Source {
+    let strip = |name: &str| {
+        let days = graded(name).map_or_else(Vec::new, |source| days::days(source, now));
+        coverage_strip(&days)
+    };
+    let source = |(at, (name, (lines, newest))): (usize, (String, (u64, GenerationInfo)))| Source {
+        strip: strip(&name),
+        id: format!("source-{at}"),
         grade: graded(&name).map_or("", |source| source.grade.words()),
         why: graded(&name).map_or_else(Vec::new, why),
         link: Link::of("source", &name),
@@ -87,7 +104,7 @@ pub(super) fn sources(trail: &Trail, coverage: &Coverage) -> Result<Vec<Source>,
             Reader::Import => "imported",
         },
     };
-    Ok(by_source.into_iter().map(source).collect())
+    Ok(by_source.into_iter().enumerate().map(source).collect())
 }
 
 fn why(source: &query::coverage::Source) -> Vec<Text> {

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use query::count::count_in;
+use query::interval::Interval;
 
-use super::Scope;
+use super::buckets::nanoseconds;
 use super::tiles::{fields, say};
-use crate::chart::share;
+use crate::chart::{Sparkline, share, sparkline};
 use crate::error::PageError;
 use crate::link::{self, Link};
+use crate::pages::scope::Scope;
 use crate::text::{Text, grouped};
 
 /// Who or what has the most.
@@ -24,6 +27,7 @@ pub(super) struct Ranked {
     pub(super) link: Link,
     pub(super) count: String,
     pub(super) share: u64,
+    pub(super) spark: Sparkline,
     pub(super) because: String,
 }
 
@@ -69,7 +73,9 @@ fn ranking(
     all.sort_by_key(|(_, denied)| std::cmp::Reverse(denied.total));
     let more = all.len().saturating_sub(SHOWN);
     let most = all.first().map_or(1, |(_, denied)| denied.total);
+    let over_time = over_time(scope, key)?;
     let rows = all.into_iter().take(SHOWN).map(|(value, denied)| Ranked {
+        spark: sparkline(&steps(scope, over_time.get(&value)), scope.step.says),
         link: link(scope, key, value.as_deref(), denied.name.as_deref()),
         count: grouped(denied.total),
         share: share(denied.total, most),
@@ -81,6 +87,39 @@ fn ranking(
         rows: rows.collect(),
         more: (more > 0).then(|| format!("and {} more", grouped(more as u64))),
     })
+}
+
+/// Counts what was denied in each step, by its beginning.
+type Steps = BTreeMap<i64, u64>;
+
+/// Returns what was denied of each value over time.
+fn over_time(scope: &Scope<'_>, key: &str) -> Result<BTreeMap<Option<String>, Steps>, PageError> {
+    let interval = Interval::parse(scope.step.word, &TimeZone::UTC)?;
+    let by = fields(scope, &[key]);
+    let counts = count_in(scope.view, &scope.question(DENIED)?, &by, Some(&interval))?;
+    let mut all: BTreeMap<Option<String>, Steps> = BTreeMap::new();
+    for mut row in counts.rows {
+        let value = row.values.pop().flatten();
+        let from = row.values.first().and_then(|from| nanoseconds(from.as_deref()?));
+        if let Some(from) = from {
+            *all.entry(value).or_default().entry(from).or_default() += row.count;
+        }
+    }
+    Ok(all)
+}
+
+/// Returns each step of the stretch; nothing where nothing is known.
+fn steps(scope: &Scope<'_>, found: Option<&Steps>) -> Vec<Option<u64>> {
+    let mut steps = Vec::new();
+    let mut from = scope.from;
+    while from < scope.to {
+        let to = from.saturating_add(scope.step.ns);
+        let known = from < scope.known.end && to > scope.known.start;
+        let count = found.and_then(|found| found.get(&from)).copied();
+        steps.push(count.or(known.then_some(0)));
+        from = to;
+    }
+    steps
 }
 
 fn link(scope: &Scope<'_>, key: &str, value: Option<&str>, name: Option<&str>) -> Link {
