@@ -18,7 +18,7 @@ pub(crate) enum PageError {
     /// No such page, or no such event.
     #[error("there is no such {what}")]
     NotFound {
-        /// `page` or `event`.
+        /// `page`, `event`, `identity` or `path`.
         what: &'static str,
     },
     /// Nobody is signed in.
@@ -83,8 +83,11 @@ impl PageError {
             PageError::NotFound { what: "event" } => {
                 "An event keeps its address for as long as its lines are kept, also when they are taken in anew. Look whether the address was cut when it was copied, or search for the request id."
             }
+            PageError::NotFound { what: "identity" | "path" } => {
+                "No event that you may see has it. The lists of identities and paths have all that there are."
+            }
             PageError::NotFound { .. } => {
-                "The pages are the overview, the explorer, the look-up and the access report."
+                "The pages are the overview, the explorer, identities, paths, the look-up, integrity, sources and the access report."
             }
             PageError::SignIn => {
                 "Sign in, or send a token: Authorization: Bearer, from keytrail token add."

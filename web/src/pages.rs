@@ -2,7 +2,12 @@
 
 pub(crate) mod event;
 pub(crate) mod explore;
+pub(crate) mod integrity;
 pub(crate) mod lookup;
 pub(crate) mod not_found;
 pub(crate) mod overview;
 pub(crate) mod reports;
+pub(crate) mod scope;
+pub(crate) mod sources;
+pub(crate) mod subject;
+pub(crate) mod subjects;

@@ -17,10 +17,14 @@ use crate::guard::guard;
 use crate::host::{metrics, ready};
 use crate::pages::event::event_page;
 use crate::pages::explore::explore;
+use crate::pages::integrity::integrity;
 use crate::pages::lookup::{look_up_page, look_up_value};
 use crate::pages::not_found::not_found;
 use crate::pages::overview::overview;
 use crate::pages::reports::{access_csv, access_json, access_page, heading_csv};
+use crate::pages::sources::sources;
+use crate::pages::subject::{identity, path};
+use crate::pages::subjects::{identities, paths};
 use crate::requests;
 
 /// Routes, and the router that they are.
@@ -68,8 +72,14 @@ pub(crate) fn all() -> Routes {
         .get("/explore.csv", explore_csv)
         .get("/explore.json", explore_json)
         .get("/event/{uid}", event_page)
+        .get("/identities", identities)
+        .get("/identity/{key}", identity)
+        .get("/paths", paths)
+        .get("/path/{path}", path)
         .get("/lookup", look_up_page)
         .post("/lookup", look_up_value)
+        .get("/integrity", integrity)
+        .get("/sources", sources)
         .get("/reports/access", access_page)
         .get("/reports/access.csv", access_csv)
         .get("/reports/access-heading.csv", heading_csv)

@@ -51,7 +51,11 @@ impl Shell {
         [
             ("Overview", "/"),
             ("Explore", "/explore"),
+            ("Identities", "/identities"),
+            ("Paths", "/paths"),
             ("Look-up", "/lookup"),
+            ("Integrity", "/integrity"),
+            ("Sources", "/sources"),
             ("Access report", "/reports/access"),
         ]
         .into_iter()

@@ -191,6 +191,16 @@ async fn every_answer_has_its_policies() {
         ("/explore.json?q=(", 400),
         ("/event/00000000000000000000000000000000", 404),
         ("/event/nonsense", 404),
+        ("/identities", 200),
+        ("/identities?q=decison:x", 400),
+        ("/identities?page=x", 400),
+        ("/identity/nobody", 404),
+        ("/paths", 200),
+        ("/paths?from=never", 400),
+        ("/path/secret%2Fnowhere?span=7d", 404),
+        ("/path/x?span=x", 400),
+        ("/integrity", 200),
+        ("/sources", 200),
         ("/reports/access", 200),
         ("/reports/access?by=colour", 400),
         ("/reports/access.json?tz=Mars", 400),
@@ -265,7 +275,19 @@ async fn what_an_attacker_wrote_is_only_text() {
     let site = hostile();
     let explore = site.get("/explore").await;
     let event = links(&explore.text, "/event/");
-    let targets = ["/", "/explore", "/reports/access", "/reports/access?by=path", &event[0]];
+    let identity = links(&site.get("/identities").await.text, "/identity/").remove(0);
+    let path = links(&site.get("/paths").await.text, "/path/").remove(0);
+    let targets = [
+        "/",
+        "/explore",
+        "/identities",
+        &identity,
+        "/paths",
+        &path,
+        "/reports/access",
+        "/reports/access?by=path",
+        &event[0],
+    ];
     for target in targets {
         let page = site.get(target).await;
         assert_eq!(page.status, StatusCode::OK, "{target}");
@@ -344,6 +366,48 @@ async fn a_source_shows_its_days() {
     assert!(days.iter().all(|day| overview.contains(day)), "{overview}");
     assert!(overview.contains("90 days since 2026-08-27: 1 not proven, 89 no data."));
     assert!(overview.contains("<td>2026-08-27 to 2026-11-23</td><td>no data</td>"));
+}
+
+/// What stands in a tile or a cell that leads somewhere: where, and the count.
+fn counts(html: &str) -> Vec<(String, u64)> {
+    let number = |text: &str| text.split('<').next()?.replace(',', "").parse().ok();
+    let all = |before: &str, inside: &str| -> Vec<(String, u64)> {
+        let anchors = html.split(before).skip(1).filter(|anchor| anchor.starts_with("/explore?"));
+        let counted = |anchor: &str| {
+            let count = number(anchor.split(inside).nth(1)?)?;
+            Some((unescaped(anchor.split('"').next()?), count))
+        };
+        anchors.filter_map(counted).collect()
+    };
+    [all("class=\"tile\" href=\"", "class=\"figure\">"), all("\"num\"><a href=\"", "<bdi>")]
+        .concat()
+}
+
+#[tokio::test]
+async fn every_number_of_an_identity_and_a_path_is_that_of_its_link() {
+    let site = Site::of_recording();
+    for (list, page) in [("/identities", "/identity/"), ("/paths", "/path/")] {
+        let all = site.get(list).await;
+        let pages = links(&all.text, page);
+        assert!(!pages.is_empty(), "{list}");
+        let of_page = site.get(&format!("{}?span=all", pages[0])).await;
+        assert_eq!(of_page.status, StatusCode::OK, "{}", pages[0]);
+        for (name, text) in [(list, &all.text), (&*pages[0], &of_page.text)] {
+            let counts = counts(text);
+            assert!(counts.len() > 5, "{name} has {} numbers", counts.len());
+            for (href, count) in counts {
+                assert_eq!(total_or_none(&site.get(&href).await.text), count, "{name} -> {href}");
+            }
+        }
+        // The list's row and the page's tile say the same.
+        let first = counts(&all.text)[0].1;
+        assert_eq!(counts(&of_page.text)[0].1, first, "{}", pages[0]);
+    }
+}
+
+/// Returns how many events the explorer says there are, none included.
+fn total_or_none(html: &str) -> u64 {
+    if html.contains("<h2>0 events</h2>") { 0 } else { total(html) }
 }
 
 #[tokio::test]

@@ -11,12 +11,15 @@ use query::full::{FullEvent, event};
 use crate::app::{App, Seen};
 use crate::door::{Look, May, Right};
 use crate::error::PageError;
+use crate::link::{LINKED_BYTES_MAX, Link};
 use crate::page::Rendered;
 use crate::pages::overview::shell;
+use crate::pages::subject;
 use crate::row::who;
 use crate::shell::Shell;
 use crate::text::Text;
 use crate::verdict::{Verdict, words};
+use query::subjects::Of;
 
 mod facts;
 mod lines;
@@ -44,10 +47,10 @@ struct EventPage {
 
 /// Who did what to which path, when and from where.
 struct Sentence {
-    who: Text,
+    who: Link,
     kind: Option<Text>,
     did: Text,
-    path: Option<Text>,
+    path: Option<Link>,
     ns: Option<Text>,
     at: Option<String>,
     from: Option<Text>,
@@ -105,9 +108,15 @@ fn sentence(event: &AuditEvent) -> Sentence {
             Some(method) => Some(Text::new(&format!("{kind}, {method}"))),
             None => (kind != name).then(|| Text::new(kind)),
         },
-        who: Text::new(&name),
+        who: Link {
+            text: Text::new(&name),
+            href: identity.key.as_deref().map(|key| subject::address(Of::Identities, key)),
+        },
         did: Text::new(&did(event)),
-        path: event.path.as_deref().map(Text::new),
+        path: event.path.as_deref().map(|path| Link {
+            text: Text::new(path),
+            href: (path.len() <= LINKED_BYTES_MAX).then(|| subject::address(Of::Paths, path)),
+        }),
         ns: event.namespace.as_deref().map(Text::new),
         at: event.time.as_ref().map(|time| time.text.clone()),
         from: event.remote_address.as_deref().map(Text::new),

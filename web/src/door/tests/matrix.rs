@@ -18,8 +18,14 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/explore.csv", EXPORT),
     (Method::GET, "/explore.json", EXPORT),
     (Method::GET, "/event/{uid}", LOOK),
+    (Method::GET, "/identities", LOOK),
+    (Method::GET, "/identity/{key}", LOOK),
+    (Method::GET, "/paths", LOOK),
+    (Method::GET, "/path/{path}", LOOK),
     (Method::GET, "/lookup", LOOK_UP),
     (Method::POST, "/lookup", LOOK_UP),
+    (Method::GET, "/integrity", LOOK),
+    (Method::GET, "/sources", LOOK),
     (Method::GET, "/reports/access", LOOK),
     (Method::GET, "/reports/access.csv", EXPORT),
     (Method::GET, "/reports/access-heading.csv", EXPORT),
@@ -75,6 +81,7 @@ fn target(path: &str) -> String {
     let path = path.replace("{uid}", &"0".repeat(32)).replace("{hash}", "0").replace("{name}", "x");
     // A place that is none: a live tail would not end.
     let query = if path.ends_with("/tail") { "?after=x" } else { "" };
+    let path = path.replace("{key}", "x").replace("{path}", "x");
     path.replace("{leaf}", "1").replace("{older}", "1") + query
 }
 

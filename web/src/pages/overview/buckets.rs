@@ -10,14 +10,14 @@ use query::history::View;
 use query::interval::Interval;
 use query::question::Question;
 
-use super::Scope;
 use crate::chart::Bucket;
 use crate::error::PageError;
 use crate::link;
+use crate::pages::scope::Scope;
 use crate::time::{tick, typed};
 
 /// Returns every step of the stretch with its counts, also those of nothing.
-pub(super) fn buckets(scope: &Scope<'_>) -> Result<Vec<Bucket>, PageError> {
+pub(crate) fn buckets(scope: &Scope<'_>) -> Result<Vec<Bucket>, PageError> {
     let by = CountField::parse("decision", scope.view.fields()).expect("a field of the grammar");
     let interval = Interval::parse(scope.step.word, &TimeZone::UTC)?;
     let counts = count_in(scope.view, &scope.question("")?, &[by], Some(&interval))?;
@@ -36,7 +36,7 @@ pub(super) fn buckets(scope: &Scope<'_>) -> Result<Vec<Bucket>, PageError> {
     let mut from = scope.from;
     while from < scope.to {
         let to = from.saturating_add(scope.step.ns);
-        let ends = link::Question { from: typed(from), to: typed(to), ..link::Question::default() };
+        let ends = link::Question { from: typed(from), to: typed(to), ..scope.link.clone() };
         buckets.push(Bucket {
             from: scope.step.says_time(from),
             tick: tick(from, scope.step.ns),
@@ -48,11 +48,11 @@ pub(super) fn buckets(scope: &Scope<'_>) -> Result<Vec<Bucket>, PageError> {
     Ok(buckets)
 }
 
-/// Returns when the first event was: the beginning of its second.
+/// Returns when the first event of a question was: the beginning of its second.
 ///
 /// Answers come newest first, so the first is found by counting ever finer what lies in the first step.
-pub(super) fn earliest(view: &View) -> Result<Option<i64>, PageError> {
-    let mut question = Question::everything();
+pub(crate) fn earliest(view: &View, question: &Question) -> Result<Option<i64>, PageError> {
+    let mut question = question.clone();
     let mut earliest = None;
     for step in ["52w", "1w", "1d", "1h", "5m", "1s"] {
         let interval = Interval::parse(step, &TimeZone::UTC)?;

@@ -67,7 +67,7 @@ fn generations(trail: &Trail) -> Result<Vec<GenerationInfo>, PageError> {
 }
 
 /// Returns how complete the trail is.
-pub(super) fn coverage(view: &View) -> Result<Coverage, PageError> {
+pub(crate) fn coverage(view: &View) -> Result<Coverage, PageError> {
     Ok(view.coverage(None, None, jiff::Timestamp::now())?)
 }
 

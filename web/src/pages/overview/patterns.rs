@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 use query::count::{CountRow, count_in};
 use query::interval::Interval;
 
-use super::Scope;
 use super::buckets::nanoseconds;
 use super::tiles::fields;
 use crate::chart::{Flow, HeatMap, Matrix, Pair, Sankey, Who, heat_map, heat_step, matrix, sankey};
 use crate::error::PageError;
 use crate::link;
+use crate::pages::scope::Scope;
 use crate::time::typed;
 
 /// Identities and paths of the matrix: more are a page of their own.
@@ -29,7 +29,7 @@ pub(super) fn heat(scope: &Scope<'_>) -> Result<HeatMap, PageError> {
         let ends = link::Question {
             from: typed(stretch.start),
             to: typed(stretch.end),
-            ..link::Question::default()
+            ..scope.link.clone()
         };
         ends.href("/explore")
     }))

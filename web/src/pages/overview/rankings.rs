@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 use query::count::count_in;
 use query::interval::Interval;
 
-use super::Scope;
 use super::buckets::nanoseconds;
 use super::tiles::{fields, say};
 use crate::chart::{Sparkline, share, sparkline};
 use crate::error::PageError;
 use crate::link::{self, Link};
+use crate::pages::scope::Scope;
 use crate::text::{Text, grouped};
 
 /// Who or what has the most.

@@ -6,19 +6,19 @@ use query::count::{CountRow, count_in};
 use query::filter::CountField;
 use query::search::search_in;
 
-use super::Scope;
 use crate::error::PageError;
+use crate::pages::scope::Scope;
 use crate::text::{counted, grouped, percent};
 use crate::time::to_the_minute;
 use crate::verdict::words;
 
 /// One number, and what it says.
-pub(super) struct Tile {
-    pub(super) label: &'static str,
-    pub(super) icon: Option<&'static str>,
-    pub(super) figure: String,
-    pub(super) sub: String,
-    pub(super) href: String,
+pub(crate) struct Tile {
+    pub(crate) label: &'static str,
+    pub(crate) icon: Option<&'static str>,
+    pub(crate) figure: String,
+    pub(crate) sub: String,
+    pub(crate) href: String,
 }
 
 const ACCESS: &str = "decision:allowed outcome:success";
@@ -94,11 +94,15 @@ pub(super) fn tiles(scope: &Scope<'_>) -> Result<Vec<Tile>, PageError> {
     ])
 }
 
-fn rows(scope: &Scope<'_>, filter: &str, by: &[&str]) -> Result<Vec<CountRow>, PageError> {
+pub(crate) fn rows(
+    scope: &Scope<'_>,
+    filter: &str,
+    by: &[&str],
+) -> Result<Vec<CountRow>, PageError> {
     Ok(count_in(scope.view, &scope.question(filter)?, &fields(scope, by), None)?.rows)
 }
 
-pub(super) fn fields(scope: &Scope<'_>, by: &[&str]) -> Vec<CountField> {
+pub(crate) fn fields(scope: &Scope<'_>, by: &[&str]) -> Vec<CountField> {
     let field =
         |name: &&str| CountField::parse(name, scope.view.fields()).expect("a field of the grammar");
     by.iter().map(field).collect()
@@ -110,7 +114,7 @@ fn with_words(row: &CountRow, wanted: &dyn Fn(&str, &str, &str) -> bool) -> bool
 }
 
 /// Says `policy 12 · login 3` of the denied rows; a denial never stands without its reason.
-fn by_reason(rows: &[CountRow]) -> String {
+pub(crate) fn by_reason(rows: &[CountRow]) -> String {
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
     for row in rows {
         if let [Some(decision), Some(reason), _] = &row.values[..]
@@ -123,7 +127,7 @@ fn by_reason(rows: &[CountRow]) -> String {
 }
 
 /// Says the counts of words, the largest first.
-pub(super) fn say<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> String {
+pub(crate) fn say<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> String {
     let mut counts: Vec<(&str, u64)> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let each = counts.iter().map(|(word, count)| format!("{} {}", words(word), grouped(*count)));
