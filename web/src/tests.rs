@@ -330,44 +330,6 @@ async fn every_link_asks_what_it_says() {
     }
 }
 
-/// Returns the marks of charts that lead to requests: the address and how many there are said to be.
-fn marks(html: &str) -> Vec<(String, u64)> {
-    let tags = html.split("<a href=\"").skip(1).filter_map(|rest| rest.split_once('>'));
-    let mark = |tag: &str| {
-        let (href, rest) = tag.split_once('"')?;
-        let label = rest.strip_prefix(" aria-label=\"")?.strip_suffix('"')?;
-        let (said, _) = label.rsplit_once(" request")?;
-        let count = said.rsplit(": ").next()?.replace(',', "").parse().ok()?;
-        Some((unescaped(href), count))
-    };
-    tags.filter_map(|(tag, _)| mark(tag)).collect()
-}
-
-#[tokio::test]
-async fn every_mark_of_a_chart_leads_to_as_many_requests() {
-    for site in [Site::of_recording(), hostile()] {
-        let overview = site.get("/?span=all").await.text;
-        assert!(!overview.contains(" style="), "the policy of the pages allows no styles");
-        let marks = marks(&overview);
-        // Of each of heat map, flow and matrix.
-        assert!(marks.iter().any(|(href, _)| href.starts_with("/explore?from=")));
-        assert!(marks.iter().any(|(href, _)| href.contains("kind%3A")), "{marks:?}");
-        assert!(marks.iter().any(|(href, _)| href.contains("path%3A")), "{marks:?}");
-        for (href, count) in marks.into_iter().filter(|mark| mark.1 > 0) {
-            assert_eq!(total(&site.get(&href).await.text), count, "{href}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_source_shows_its_days() {
-    let overview = hostile().get("/").await.text;
-    let days = ["2026-11-23: no data, 0 lines", "2026-11-24: not proven, 6 lines"];
-    assert!(days.iter().all(|day| overview.contains(day)), "{overview}");
-    assert!(overview.contains("90 days since 2026-08-27: 1 not proven, 89 no data."));
-    assert!(overview.contains("<td>2026-08-27 to 2026-11-23</td><td>no data</td>"));
-}
-
 /// What stands in a tile or a cell that leads somewhere: where, and the count.
 fn counts(html: &str) -> Vec<(String, u64)> {
     let number = |text: &str| text.split('<').next()?.replace(',', "").parse().ok();
@@ -408,6 +370,44 @@ async fn every_number_of_an_identity_and_a_path_is_that_of_its_link() {
 /// Returns how many events the explorer says there are, none included.
 fn total_or_none(html: &str) -> u64 {
     if html.contains("<h2>0 events</h2>") { 0 } else { total(html) }
+}
+
+/// Returns the marks of charts that lead to requests: the address and how many there are said to be.
+fn marks(html: &str) -> Vec<(String, u64)> {
+    let tags = html.split("<a href=\"").skip(1).filter_map(|rest| rest.split_once('>'));
+    let mark = |tag: &str| {
+        let (href, rest) = tag.split_once('"')?;
+        let label = rest.strip_prefix(" aria-label=\"")?.strip_suffix('"')?;
+        let (said, _) = label.rsplit_once(" request")?;
+        let count = said.rsplit(": ").next()?.replace(',', "").parse().ok()?;
+        Some((unescaped(href), count))
+    };
+    tags.filter_map(|(tag, _)| mark(tag)).collect()
+}
+
+#[tokio::test]
+async fn every_mark_of_a_chart_leads_to_as_many_requests() {
+    for site in [Site::of_recording(), hostile()] {
+        let overview = site.get("/?span=all").await.text;
+        assert!(!overview.contains(" style="), "the policy of the pages allows no styles");
+        let marks = marks(&overview);
+        // Of each of heat map, flow and matrix.
+        assert!(marks.iter().any(|(href, _)| href.starts_with("/explore?from=")));
+        assert!(marks.iter().any(|(href, _)| href.contains("kind%3A")), "{marks:?}");
+        assert!(marks.iter().any(|(href, _)| href.contains("path%3A")), "{marks:?}");
+        for (href, count) in marks.into_iter().filter(|mark| mark.1 > 0) {
+            assert_eq!(total(&site.get(&href).await.text), count, "{href}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_source_shows_its_days() {
+    let overview = hostile().get("/").await.text;
+    let days = ["2026-11-23: no data, 0 lines", "2026-11-24: not proven, 6 lines"];
+    assert!(days.iter().all(|day| overview.contains(day)), "{overview}");
+    assert!(overview.contains("90 days since 2026-08-27: 1 not proven, 89 no data."));
+    assert!(overview.contains("<td>2026-08-27 to 2026-11-23</td><td>no data</td>"));
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) from: i64,
     pub(crate) to: i64,
     pub(crate) step: Step,
-    /// Of which part of it something is known: from the first event, and no further than now, by whole hours.
+    /// Of which part of it something is known: from the first event, and no further than now.
     pub(crate) known: Range<i64>,
     pub(crate) stretch: Stretch,
     /// Why this stretch, if that is not plain.
@@ -92,9 +92,11 @@ impl Scope<'_> {
         let note = (stretch == held && held != Stretch::Day && asked.is_none()).then(|| {
             format!("The newest event is of {}, more than a day ago; shown is the shortest stretch that holds it.", to_the_minute(last))
         });
+        // By whole hours, as the counts that are drawn are.
         let known = |from: i64, to: i64| {
             let hour = |time: i64| time - time.rem_euclid(HOUR);
-            hour(first).max(from)..hour(now.max(last)).saturating_add(HOUR).min(to)
+            let until = hour(now.max(last)).saturating_add(HOUR);
+            hour(first).max(from)..until.min(to)
         };
         let link = link::Question { q: base.to_owned(), ..link::Question::default() };
         Ok(Some(match stretch.length() {
