@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+mod account;
+
+pub(crate) use self::account::{StandingArgs, TokenArgs, TokenCommand, UserArgs, UserCommand};
+
 /// Turns the audit log of OpenBao and HashiCorp Vault into evidence.
 #[derive(Debug, Parser)]
 #[command(name = "keytrail", version, max_term_width = 100)]
@@ -54,6 +58,10 @@ pub(crate) enum Command {
     Hold(HoldArgs),
     /// Tell what a data folder holds
     Status(StatusArgs),
+    /// Add, list, change or remove those who may sign in
+    User(UserArgs),
+    /// Add, list or remove tokens with which programs ask a running keytrail
+    Token(TokenArgs),
     /// Check a configuration file
     CheckConfig(CheckConfigArgs),
     /// Show keytrail at work on a real OpenBao
@@ -76,6 +84,9 @@ pub(crate) struct UrlArgs {
     /// Ask the keytrail that runs at this address, such as http://127.0.0.1:8088, in place of a data folder
     #[arg(long, env = "KEYTRAIL_URL")]
     pub(crate) url: Option<String>,
+    /// File with the token to send there, from `keytrail token add` [default: the token in KEYTRAIL_TOKEN, if it is set]
+    #[arg(long, env = "KEYTRAIL_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// `run`.

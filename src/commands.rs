@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub(crate) mod account;
 pub(crate) mod backup;
 pub(crate) mod cat;
 pub(crate) mod check_config;

@@ -49,6 +49,17 @@ pub(crate) fn record(data: &Path, fact: Fact) -> Result<(), Failure> {
     }
 }
 
+/// Like [`record`]; where there is no ledger yet, the line waits for the process that makes one.
+///
+/// # Errors
+/// As [`record`].
+pub(crate) fn record_or_leave(data: &Path, fact: Fact) -> Result<(), Failure> {
+    match data.join("ledger").exists() {
+        true => record(data, fact),
+        false => Ok(leave(data, &fact)?),
+    }
+}
+
 fn folder(data: &Path) -> PathBuf {
     data.join("deeds")
 }
@@ -82,8 +93,8 @@ pub(crate) fn take_up(data: &Path, own: &OwnLines) {
         let read = || -> anyhow::Result<Fact> {
             let length = fs::metadata(&path)?.len();
             anyhow::ensure!(length <= BYTES_MAX, "it has {length} bytes");
-            let fact = serde_json::from_slice(&fs::read(&path)?)?;
-            anyhow::ensure!(matches!(fact, Fact::LookedUp { .. }), "it is no deed of a person");
+            let fact: Fact = serde_json::from_slice(&fs::read(&path)?)?;
+            anyhow::ensure!(fact.is_deed(), "it is no deed of a person");
             Ok(fact)
         };
         match read() {

@@ -11,9 +11,6 @@ use crate::deed;
 use crate::outside::audit_hash::{ASK_YOURSELF, AuditHash};
 use crate::watch::Told;
 
-/// Who asks through the pages, which have no sign-in.
-const WHO: &str = "web, not signed in";
-
 /// This process.
 pub(crate) struct Process {
     pub(crate) data: PathBuf,
@@ -42,8 +39,7 @@ impl web::Host for Process {
         Some(Verified { at_unix: verified.at, problem: verified.problem })
     }
 
-    fn record_look_up(&self, hashes: &[String]) -> Result<(), String> {
-        let fact = Fact::LookedUp { by: WHO.to_owned(), hashes: hashes.to_owned() };
+    fn record(&self, fact: Fact) -> Result<(), String> {
         deed::record(&self.data, fact).map_err(|failure| failure.to_string())
     }
 

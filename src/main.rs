@@ -67,6 +67,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Retention(retention) => commands::retention::run(retention),
         Command::Hold(hold) => commands::hold::run(hold),
         Command::Status(status) => commands::status::run(status),
+        Command::User(user) => commands::account::user(user),
+        Command::Token(token) => commands::account::token(token),
         Command::CheckConfig(check) => commands::check_config::run(check),
         Command::Completions(completions) => commands::completions::run(&completions),
         Command::Demo(demo) => commands::demo::run(demo),

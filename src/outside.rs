@@ -41,7 +41,7 @@ pub(crate) fn client(timeout: Duration, ca_file: Option<&PathBuf>) -> Result<Cli
 }
 
 /// Reads a secret from its file, anew each time, since it may be rotated under us. Never logged.
-fn secret(path: &Path) -> Result<String> {
+pub(crate) fn secret(path: &Path) -> Result<String> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let secret = text.trim();

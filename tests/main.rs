@@ -42,5 +42,6 @@ mod retention;
 mod same_events;
 mod secrets;
 mod serving;
+mod sign_in;
 mod tail_model;
 mod three_nodes;

@@ -20,7 +20,7 @@ pub(crate) use fixture::{
     clear_strings, files_below, fixture, fixture_text, generated, json_lines, main_recording,
     missing_tool, python, tools_required,
 };
-pub(crate) use http::{get, get_with_host, post, visible_text};
+pub(crate) use http::{get, get_with_header, get_with_host, post, visible_text};
 pub(crate) use postgres::Postgres;
 pub(crate) use receiver::Receiver;
 pub(crate) use server::Server;

@@ -137,8 +137,102 @@ pub enum Fact {
     LookedUp {
         /// Who asked: `os:user@host` is what the operating system told, claimed and not proven.
         by: String,
+        /// From where, if over the network.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
         /// The value's hashes.
         hashes: Vec<String>,
+    },
+    /// Somebody signed in.
+    SignedIn {
+        /// Who: `user:name`.
+        by: String,
+        /// From where.
+        address: String,
+    },
+    /// Somebody could not sign in: such a name and password do not go together.
+    SignInFailed {
+        /// The user who was named; absent if there is no such one, since what was typed may be a password.
+        user: Option<String>,
+        /// From where.
+        address: String,
+    },
+    /// Somebody signed out.
+    SignedOut {
+        /// Who.
+        by: String,
+        /// From where.
+        address: String,
+        /// All his sessions ended.
+        everywhere: bool,
+    },
+    /// Somebody asked the trail a question.
+    Asked {
+        /// Who: `user:name`, `token:name`.
+        by: String,
+        /// From where.
+        address: String,
+        /// The page or the API's address.
+        route: String,
+        /// The filter as it was typed.
+        filter: String,
+    },
+    /// Somebody was shown lines as a server wrote them, or given proofs of them.
+    LinesShown {
+        /// Who.
+        by: String,
+        /// From where.
+        address: String,
+        /// The lines.
+        leaves: Vec<u64>,
+    },
+    /// Somebody took an answer away as a file.
+    Exported {
+        /// Who.
+        by: String,
+        /// From where.
+        address: String,
+        /// Of what: events, the access report.
+        what: String,
+        /// The filter as it was meant.
+        filter: String,
+        /// The period's beginning.
+        from: Option<String>,
+        /// Its end.
+        to: Option<String>,
+    },
+    /// Somebody did more within a minute than is written down one by one.
+    DeedsLeftOut {
+        /// Who.
+        by: String,
+        /// Since when.
+        since: Timestamp,
+        /// How many more there were.
+        deeds: u64,
+    },
+    /// A user or a token was added, changed or removed.
+    AccountChanged {
+        /// Who did it: `os:user@host` is what the operating system told, claimed and not proven.
+        by: String,
+        /// What was done: `user added`, `password changed`, `role changed`, `user removed`, `token added`, `token removed`.
+        change: String,
+        /// The user's or token's name.
+        name: String,
+        /// The role from now on.
+        #[serde(default)]
+        role: Option<String>,
+        /// Of an auditor: the filter that he is bound to.
+        #[serde(default)]
+        scope: Option<String>,
+        /// The period that he is bound to.
+        #[serde(default)]
+        from: Option<Timestamp>,
+        /// Its end.
+        #[serde(default)]
+        to: Option<Timestamp>,
+        /// When a token ends.
+        #[serde(default)]
+        expires: Option<Timestamp>,
     },
     /// An alarm was raised, or is over.
     Alarm {
@@ -217,6 +311,24 @@ pub struct Beat {
     pub number: u64,
     /// When it was sent, in nanoseconds since 1970, by this machine's clock.
     pub sent_unix_ns: i64,
+}
+
+impl Fact {
+    /// Tells whether this is what a person did with keytrail.
+    pub fn is_deed(&self) -> bool {
+        matches!(
+            self,
+            Fact::LookedUp { .. }
+                | Fact::SignedIn { .. }
+                | Fact::SignInFailed { .. }
+                | Fact::SignedOut { .. }
+                | Fact::Asked { .. }
+                | Fact::LinesShown { .. }
+                | Fact::Exported { .. }
+                | Fact::DeedsLeftOut { .. }
+                | Fact::AccountChanged { .. }
+        )
+    }
 }
 
 impl OwnLine {

@@ -14,7 +14,7 @@ use crate::output::{form, stdout};
 /// Runs the command.
 pub(crate) fn run(args: CountArgs) -> Result<(), Failure> {
     if let Some(url) = &args.running.url {
-        return ask(&Running::new(url)?, &args);
+        return ask(&Running::new(url, args.running.token_file.as_deref())?, &args);
     }
     let (question, period) = args.question.question()?;
     let trail = Trail::open(&args.data.existing()?)?;

@@ -16,7 +16,7 @@ use crate::output::{form, stdout};
 /// Runs `keytrail leases`.
 pub(crate) fn leases(args: GivenOutArgs) -> Result<(), Failure> {
     if let Some(url) = &args.running.url {
-        return ask(&Running::new(url)?, "leases", &args);
+        return ask(&Running::new(url, args.running.token_file.as_deref())?, "leases", &args);
     }
     let (given, trail) = open(&args)?;
     let view = trail.view();
@@ -30,7 +30,7 @@ pub(crate) fn leases(args: GivenOutArgs) -> Result<(), Failure> {
 /// Runs `keytrail tokens`.
 pub(crate) fn tokens(args: GivenOutArgs) -> Result<(), Failure> {
     if let Some(url) = &args.running.url {
-        return ask(&Running::new(url)?, "tokens", &args);
+        return ask(&Running::new(url, args.running.token_file.as_deref())?, "tokens", &args);
     }
     let (given, trail) = open(&args)?;
     let view = trail.view();

@@ -27,7 +27,7 @@ const NOT_FOUND: &str = "no line has it";
 /// Runs the command.
 pub(crate) fn run(args: LookUpArgs) -> Result<(), Failure> {
     if let (Some(url), None) = (&args.running.url, &args.postgres_log) {
-        return ask(&Running::new(url)?, &args);
+        return ask(&Running::new(url, args.running.token_file.as_deref())?, &args);
     }
     let data = args.data.existing()?;
     if let Some(log) = &args.postgres_log {
@@ -48,7 +48,7 @@ pub(crate) fn run(args: LookUpArgs) -> Result<(), Failure> {
         )));
     }
     // Before the answer, so that none is given unrecorded.
-    deed::record(&data, Fact::LookedUp { by: deed::who(), hashes: hashes.clone() })?;
+    deed::record(&data, Fact::LookedUp { by: deed::who(), address: None, hashes: hashes.clone() })?;
     let trail = Trail::open(&data)?;
     let mut out = stdout();
     let mut found = false;

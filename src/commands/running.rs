@@ -1,6 +1,7 @@
 //! A keytrail that runs elsewhere, asked over its API.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -18,9 +19,9 @@ use crate::output::{stdout, terminal_width};
 const TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A running keytrail.
-#[derive(Debug)]
 pub(crate) struct Running {
     client: Client,
+    token: Option<String>,
     address: String,
 }
 
@@ -41,8 +42,8 @@ impl Running {
     /// Returns the keytrail at an address such as `http://127.0.0.1:8088`.
     ///
     /// # Errors
-    /// That is no address.
-    pub(crate) fn new(address: &str) -> Result<Running, Failure> {
+    /// That is no address, or the token cannot be read.
+    pub(crate) fn new(address: &str, token_file: Option<&Path>) -> Result<Running, Failure> {
         let is_http = address.starts_with("http://") || address.starts_with("https://");
         if !is_http || reqwest::Url::parse(address).is_err() {
             return Err(Failure::Usage(format!(
@@ -50,7 +51,11 @@ impl Running {
             )));
         }
         let client = crate::outside::client(TIMEOUT, None)?.build().context("no TLS")?;
-        Ok(Running { client, address: address.trim_end_matches('/').to_owned() })
+        let token = match token_file {
+            Some(path) => Some(crate::outside::secret(path)?),
+            None => std::env::var("KEYTRAIL_TOKEN").ok().filter(|token| !token.is_empty()),
+        };
+        Ok(Running { client, token, address: address.trim_end_matches('/').to_owned() })
     }
 
     /// Writes an answer to standard output. `parameters` that are empty are left out; `filter` is the one among them
@@ -125,6 +130,10 @@ impl Running {
 
     /// Asks, and writes the answer to standard output while it comes in.
     fn show(&self, request: RequestBuilder, filter: &str) -> Result<HeaderMap, Failure> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         runtime()?.block_on(async {
             let response = request.send().await;
             let response = response.with_context(|| format!("cannot ask {}", self.address))?;

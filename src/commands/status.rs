@@ -24,7 +24,7 @@ pub(crate) fn run(args: StatusArgs) -> Result<(), Failure> {
             StatusFormat::Json => ".json",
             StatusFormat::Table => ".txt",
         };
-        return Running::new(url)?.print_status(suffix);
+        return Running::new(url, args.running.token_file.as_deref())?.print_status(suffix);
     }
     let data = args.data.existing()?;
     let config = args.config.as_deref().map(Config::read).transpose()?;

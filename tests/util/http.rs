@@ -36,6 +36,11 @@ pub(crate) fn get_with_host(address: &str, target: &str, host: &str) -> Reply {
     sent(address, &head)
 }
 
+/// Asks for a page with one more header, such as a cookie.
+pub(crate) fn get_with_header(address: &str, target: &str, header: &str) -> Reply {
+    sent(address, &format!("GET {target} HTTP/1.0\r\nHost: {address}\r\n{header}\r\n\r\n"))
+}
+
 /// Sends a form, as a browser does for a page of this address.
 pub(crate) fn post(address: &str, target: &str, form: &str) -> Reply {
     let length = form.len();

@@ -15,7 +15,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
-use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, openapi};
 
 use crate::app::App;
 use crate::routes::Routes;
@@ -52,6 +53,9 @@ const BODY_BYTES_MAX: usize = 7 * VALUE_BYTES_MAX;
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "The running keytrail")),
+    modifiers(&Door),
+    // None: before there are users.
+    security(("token" = []), ("session" = []), ()),
     paths(
         events::events,
         events::one_event,
@@ -78,6 +82,22 @@ const BODY_BYTES_MAX: usize = 7 * VALUE_BYTES_MAX;
     )
 )]
 struct Api;
+
+/// How a question says who asks it.
+struct Door;
+
+impl Modify for Door {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let token = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("From `keytrail token add`"))
+            .build();
+        let session = ApiKeyValue::with_description("keytrail", "Of somebody who has signed in");
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
+    }
+}
 
 /// Returns the OpenAPI document, as `docs/openapi.json` holds it.
 pub fn document() -> String {

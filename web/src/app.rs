@@ -6,13 +6,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ingest::own::Fact;
 use query::trail::Trail;
 use query::turn::Turn;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::door::Reader;
+use crate::door::{Door, Reader};
 use crate::error::PageError;
 use crate::guard::PAGE_SECONDS_MAX;
 use crate::host::Host;
@@ -37,6 +38,7 @@ const QUESTION_TIMEOUT: Duration =
 pub(crate) struct App {
     trail: Trail,
     host: Arc<dyn Host>,
+    door: Arc<Door>,
     questions: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     exports: Arc<Semaphore>,
@@ -47,12 +49,28 @@ pub(crate) struct App {
 pub(crate) struct Seen {
     trail: Trail,
     reader: Reader,
+    app: App,
 }
 
 impl Seen {
     /// Returns who sees it.
     pub(crate) fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// Records that the reader is shown these lines. May block.
+    ///
+    /// # Errors
+    /// It cannot be recorded, so they must not be shown.
+    pub(crate) fn lines_shown(&self, leaves: Vec<u64>) -> Result<(), PageError> {
+        if self.reader.role().is_none() || leaves.is_empty() {
+            return Ok(());
+        }
+        let (by, address) = (self.reader.by(), self.reader.address().to_owned());
+        let door = self.app.door();
+        let fact = Fact::LinesShown { by, address, leaves };
+        let facts = door.deeds.note(&self.reader.by(), fact, door.now());
+        facts.into_iter().try_for_each(|fact| self.app.write_down(fact))
     }
 }
 
@@ -66,11 +84,12 @@ impl Deref for Seen {
 
 impl App {
     /// Makes the state over a trail.
-    pub(crate) fn new(trail: Trail, host: Arc<dyn Host>) -> App {
+    pub(crate) fn new(trail: Trail, host: Arc<dyn Host>, door: Door) -> App {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         App {
             trail,
             host,
+            door: Arc::new(door),
             questions: Arc::new(Semaphore::new((cores - 1).clamp(1, QUESTIONS_MAX))),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
@@ -81,6 +100,39 @@ impl App {
     /// Returns the process.
     pub(crate) fn host(&self) -> Arc<dyn Host> {
         Arc::clone(&self.host)
+    }
+
+    /// Returns the door.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// Records what a reader does before it is done, but for what the minute has already. Who is at this machine before
+    /// there are users has no name to record.
+    ///
+    /// # Errors
+    /// It cannot be recorded, so it must not be done.
+    pub(crate) async fn record(&self, reader: &Reader, fact: Fact) -> Result<(), PageError> {
+        if reader.role().is_none() {
+            return Ok(());
+        }
+        let facts = self.door.deeds.note(&reader.by(), fact, self.door.now());
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let app = self.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            facts.into_iter().try_for_each(|fact| app.write_down(fact))
+        });
+        written.await.map_err(|_panic| PageError::Panic)?
+    }
+
+    /// Writes an own line. May block.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write_down(&self, fact: Fact) -> Result<(), PageError> {
+        self.host.record(fact).map_err(PageError::Unrecorded)
     }
 
     /// Returns a place at a live tail, held for as long as it is open; `None` if all are taken.
@@ -136,7 +188,7 @@ impl App {
     /// The one place where what a reader is bound to meets the trail.
     fn seen(&self, reader: &Reader, turn: Turn) -> Seen {
         let trail = self.trail.bound_to(reader.bounds()).within(turn);
-        Seen { trail, reader: reader.clone() }
+        Seen { trail, reader: reader.clone(), app: self.clone() }
     }
 
     async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PageError> {
@@ -176,7 +228,9 @@ mod tests {
         drop(ingest::ledger::Ledger::open(data.path(), "prod").expect("a ledger"));
         ingest::pipeline::rebuild(data.path(), &|_| ()).expect("an index");
         let trail = Trail::open(data.path()).expect("a trail");
-        (App::new(trail, crate::tests::Alone::over(data.path().to_owned())), data)
+        let host = crate::tests::Alone::over(data.path().to_owned());
+        let door = crate::tests::door(data.path());
+        (App::new(trail, host, door), data)
     }
 
     #[tokio::test]

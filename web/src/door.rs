@@ -8,15 +8,104 @@
 //!                         Seen         the trail as far as this reader sees it
 //! ```
 //! What is not granted is 401 to a stranger and 403 to a reader. A test asks every route of the router's own list as
-//! every role.
+//! every role. `docs/sign-in.md` tells what people need to know of it.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+mod accounts;
+mod deeds;
+mod identify;
+mod limits;
 mod may;
+mod password;
 mod reader;
 mod role;
+mod secret;
+mod sessions;
+mod sign_in;
+mod watched;
 
-pub(crate) use self::may::{Export, Look, LookUp, May, RawLine, Right};
-pub(crate) use self::reader::{Reader, identify};
+pub use self::accounts::{Accounts, AccountsError, Standing, Token, User, new_password};
+pub(crate) use self::identify::{Peer, identify};
+pub(crate) use self::may::{Export, Look, LookUp, May, Metrics, RawLine, Right};
+pub(crate) use self::reader::Reader;
 pub use self::role::Role;
+pub(crate) use self::sign_in::{sign_in, sign_in_page, sign_out};
+
+use self::deeds::Deeds;
+use self::limits::Limits;
+use self::sessions::Sessions;
+use self::watched::Watched;
+
+/// Passwords that are compared at once.
+const HASHING_MAX: usize = 2;
+
+/// Tells the time; a test has one of its own.
+pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the door keeps.
+pub(crate) struct Door {
+    accounts: Watched,
+    sessions: Sessions,
+    limits: Limits,
+    pub(crate) deeds: Deeds,
+    hashing: Arc<Semaphore>,
+    clock: Clock,
+}
+
+impl Door {
+    /// Makes the door of a data folder.
+    pub(crate) fn new(data: PathBuf, clock: Clock) -> Door {
+        Door {
+            accounts: Watched::new(data),
+            sessions: Sessions::default(),
+            limits: Limits::default(),
+            deeds: Deeds::default(),
+            hashing: Arc::new(Semaphore::new(HASHING_MAX)),
+            clock,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Tells whether whoever reaches the socket is at this machine.
+    fn is_local(&self) -> bool {
+        true
+    }
+
+    /// Returns from where a request comes.
+    fn address(&self, request: &Request) -> String {
+        let peer = request.extensions().get::<Peer>();
+        peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.to_canonical().to_string())
+    }
+
+    fn cookie_name(&self) -> &'static str {
+        "keytrail"
+    }
+
+    /// Returns the header that gives a browser its session's id. It lives as long as the browser does.
+    fn set_cookie(&self, id: &str) -> HeaderValue {
+        self.cookie_header(id, "")
+    }
+
+    /// Returns the header that takes it away.
+    fn forget_cookie(&self) -> HeaderValue {
+        self.cookie_header("", "; Max-Age=0")
+    }
+
+    fn cookie_header(&self, id: &str, more: &str) -> HeaderValue {
+        let header = format!("{}={id}; Path=/; HttpOnly; SameSite=Lax{more}", self.cookie_name());
+        HeaderValue::from_str(&header).expect("names and base64 are plain")
+    }
+}
 
 #[cfg(test)]
 mod tests;

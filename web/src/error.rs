@@ -24,6 +24,12 @@ pub(crate) enum PageError {
     /// Nobody is signed in.
     #[error("nobody is signed in")]
     SignIn,
+    /// A form was sent that is on none of the reader's pages.
+    #[error("that form is none of your pages'")]
+    ForeignForm,
+    /// What is recorded before it is done could not be recorded.
+    #[error("it is recorded before it is done, and that failed: {0}")]
+    Unrecorded(String),
     /// The reader's role does not go so far.
     #[error("{}", forbidden(*role, *right, bounds.as_deref()))]
     Forbidden {
@@ -66,11 +72,13 @@ impl PageError {
         match self {
             PageError::NotFound { .. } => StatusCode::NOT_FOUND,
             PageError::SignIn => StatusCode::UNAUTHORIZED,
-            PageError::Forbidden { .. } => StatusCode::FORBIDDEN,
+            PageError::Forbidden { .. } | PageError::ForeignForm => StatusCode::FORBIDDEN,
             PageError::Question(_) => StatusCode::BAD_REQUEST,
             // Who asks more than can be answered is told to come back; nothing is wrong with the server.
             PageError::Busy => StatusCode::TOO_MANY_REQUESTS,
-            PageError::TooLong { .. } | PageError::Left => StatusCode::SERVICE_UNAVAILABLE,
+            PageError::TooLong { .. } | PageError::Left | PageError::Unrecorded(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             PageError::Trail(_) | PageError::Render(_) | PageError::Panic => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -94,6 +102,10 @@ impl PageError {
             }
             PageError::Forbidden { .. } => {
                 "An admin can give you another role: keytrail user role."
+            }
+            PageError::ForeignForm => "Go back, load the page anew, and send the form again.",
+            PageError::Unrecorded(_) => {
+                "keytrail's own log says more. Mostly the disk is full: taking in lines waits for room as well."
             }
             PageError::Question(_) => "Correct the address, or ask anew.",
             PageError::Busy | PageError::Left => {
@@ -173,7 +185,7 @@ impl IntoResponse for PageError {
         let title = match status {
             StatusCode::NOT_FOUND => "Not here",
             StatusCode::UNAUTHORIZED => "Sign in",
-            StatusCode::FORBIDDEN => "Not for this role",
+            StatusCode::FORBIDDEN => "Not allowed",
             StatusCode::BAD_REQUEST => "That could not be understood",
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "Not just now",
             _ => "Something went wrong",

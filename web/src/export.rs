@@ -15,11 +15,13 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use http_body::Frame;
 use ingest::event::AuditEvent;
+use ingest::own::Fact;
 use query::error::QueryError;
 use query::full::events_in;
 use query::history::View;
 use query::listing::{COLUMNS, TERMINAL, pick};
 use query::page::PageToken;
+use query::period::rfc3339;
 use query::question::Question;
 use query::search::{each_row, search_in};
 use query::table::{Form as TableForm, TableError, TableWriter};
@@ -156,6 +158,15 @@ pub(crate) async fn stream(
     question: Question,
     write: impl FnOnce(&Trail, &View, Pieces) -> Result<(), ExportError> + Send + 'static,
 ) -> Result<Response, PageError> {
+    let fact = Fact::Exported {
+        by: reader.by(),
+        address: reader.address().to_owned(),
+        what: "events".to_owned(),
+        filter: question.filter.to_string(),
+        from: question.from.map(rfc3339),
+        to: question.to.map(rfc3339),
+    };
+    app.record(reader, fact).await?;
     let about = app.ask(reader, move |trail| {
         let view = trail.view();
         let page = search_in(&view, &question, 1, None)?;

@@ -8,8 +8,10 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
+use ingest::own::Fact;
+
 use crate::app::App;
-use crate::door::Reader;
+use crate::door::{Metrics, Reader};
 use crate::error::PageError;
 
 /// What the pages ask of the process that serves them. It knows the configuration, other servers and who writes the
@@ -30,11 +32,11 @@ pub trait Host: Send + Sync + 'static {
     /// Returns what came of the last verification of the ledger.
     fn verified(&self) -> Option<Verified>;
 
-    /// Records that somebody looks up whose these hashes are.
+    /// Records in the ledger what somebody is about to do, or be shown. May block.
     ///
     /// # Errors
-    /// It cannot be recorded, so it must not be answered.
-    fn record_look_up(&self, hashes: &[String]) -> Result<(), String>;
+    /// It cannot be recorded, so it must not be done.
+    fn record(&self, fact: Fact) -> Result<(), String>;
 
     /// Asks the configured secrets servers for the hashes of a value, one for each audit device. May block.
     ///
@@ -55,8 +57,8 @@ pub struct Verified {
     pub problem: Option<String>,
 }
 
-/// `GET /metrics`.
-pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+/// `GET /metrics`: open to this machine, and beyond it to readers who are not bound.
+pub(crate) async fn metrics(_reader: Metrics, State(app): State<App>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.host().metrics())
 }
 

@@ -38,7 +38,7 @@ mod time;
 mod verdict;
 
 pub use self::api::document as openapi_document;
-pub use self::door::Role;
+pub use self::door::{Accounts, AccountsError, Role, Standing, Token, User, new_password};
 pub use self::host::{Host, Verified};
 pub use self::pages::reports::access_report_document;
 pub use self::server::{ServeError, serve};

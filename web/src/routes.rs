@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, on};
 
 use crate::api;
 use crate::app::App;
 use crate::assets::asset;
-use crate::door::identify;
+use crate::door::{identify, sign_in, sign_in_page, sign_out};
 use crate::export::{explore_csv, explore_json};
 use crate::guard::guard;
 use crate::host::{metrics, ready};
@@ -84,6 +84,9 @@ pub(crate) fn all() -> Routes {
         .get("/reports/access.csv", access_csv)
         .get("/reports/access-heading.csv", heading_csv)
         .get("/reports/access.json", access_json)
+        .get("/sign-in", sign_in_page)
+        .post("/sign-in", sign_in)
+        .post("/sign-out", sign_out)
         .get("/static/{hash}/{name}", asset)
         .get("/livez", async || "alive\n")
         .get("/readyz", ready)
@@ -96,7 +99,7 @@ pub(crate) fn routes(app: App, bound: IpAddr) -> Router {
     all()
         .router
         .fallback(not_found)
-        .layer(from_fn(identify))
+        .layer(from_fn_with_state(app.clone(), identify))
         .layer(from_fn_with_state(bound, guard))
         .layer(from_fn_with_state(app.clone(), requests::count))
         .with_state(app)

@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
 use query::trail::Trail;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::app::App;
+use crate::door::{Door, Peer};
 use crate::host::Host;
 use crate::routes::routes;
 
@@ -52,13 +55,16 @@ pub async fn serve(
     if !bound.ip().is_loopback() {
         return Err(ServeError::NotLoopback(bound));
     }
-    let router = routes(App::new(trail, host), bound.ip());
+    let door = Door::new(host.data(), Arc::new(Timestamp::now));
+    let app = App::new(trail, host, door);
+    let _rest = Rest(app.clone());
+    let router = routes(app, bound.ip());
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // Who comes when all are taken waits in the kernel's queue, which is bounded too.
         let permit = Arc::clone(&connections).acquire_owned().await.expect("never closed");
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok((stream, peer)) => (stream, Peer(peer.ip())),
             Err(error) => {
                 // Out of file handles, or the peer is gone: both pass, and spinning would not help.
                 warn!(%error, "a connection could not be accepted");
@@ -68,7 +74,7 @@ pub async fn serve(
         };
         let router = router.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection(stream, router).await {
+            if let Err(error) = connection(stream, peer, router).await {
                 debug!(%error, "a connection ended early");
             }
             drop(permit);
@@ -76,11 +82,32 @@ pub async fn serve(
     }
 }
 
-async fn connection(stream: tokio::net::TcpStream, router: Router) -> Result<(), hyper::Error> {
+/// Writes down what the last minute left out, when no more is served.
+struct Rest(App);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        for fact in self.0.door().deeds.rest() {
+            if let Err(error) = self.0.write_down(fact) {
+                warn!("what readers did in the last minute is not all recorded: {error}");
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: tokio::net::TcpStream,
+    peer: Peer,
+    router: Router,
+) -> Result<(), hyper::Error> {
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .await
 }

@@ -22,6 +22,7 @@ pub(crate) struct ReaderLine {
     /// What he is bound to.
     pub(crate) bounds: Option<Text>,
     looks_up: bool,
+    form_token: Option<String>,
 }
 
 /// One page that the frame names.
@@ -41,8 +42,9 @@ impl Shell {
     pub(crate) fn read_by(self, reader: &Reader) -> Shell {
         let signed_in = reader.role().map(|role| Text::new(&format!("{}, {role}", reader.name())));
         let bounds = reader.bounds().map(|bounds| Text::whole(&bounds.sentence()));
+        let form_token = reader.form_token().map(str::to_owned);
         let looks_up = reader.may(Right::LookUp);
-        Shell { reader: Some(ReaderLine { signed_in, bounds, looks_up }), ..self }
+        Shell { reader: Some(ReaderLine { signed_in, bounds, looks_up, form_token }), ..self }
     }
 
     /// Returns the pages that the reader may ask for.
@@ -62,6 +64,11 @@ impl Shell {
         .filter(|(name, _)| *name != "Look-up" || looks_up)
         .map(|(name, href)| Entry { name, href, current: self.current == Some(name) })
         .collect()
+    }
+
+    /// Returns what a form has to carry; none where nobody has signed in.
+    pub(crate) fn form_token(&self) -> Option<&str> {
+        self.reader.as_ref()?.form_token.as_deref()
     }
 
     /// Returns the address of the style sheet.

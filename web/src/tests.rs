@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use ingest::own::Fact;
 use ingest::pipeline::import;
 use ingest::source::SourceId;
 use ingest::tail::Input;
@@ -16,6 +18,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::door::Door;
 use crate::routes::routes;
 
 /// What an attacker may write into any field: markup, an attribute's end, a turned direction, a
@@ -24,8 +27,8 @@ const HOSTILE: &str = "<script>alert(1)</script>\" onload='x' \u{202e}gpj\u{1b}[
 
 /// A process that has nothing to tell, and hashes nothing.
 pub(crate) struct Alone {
-    data: PathBuf,
-    pub(crate) recorded: Mutex<Vec<String>>,
+    pub(crate) data: PathBuf,
+    pub(crate) recorded: Mutex<Vec<Fact>>,
 }
 
 impl Alone {
@@ -51,8 +54,8 @@ impl crate::Host for Alone {
         None
     }
 
-    fn record_look_up(&self, hashes: &[String]) -> Result<(), String> {
-        self.recorded.lock().expect("no panic").extend_from_slice(hashes);
+    fn record(&self, fact: Fact) -> Result<(), String> {
+        self.recorded.lock().expect("no panic").push(fact);
         Ok(())
     }
 
@@ -63,10 +66,26 @@ impl crate::Host for Alone {
     fn answered(&self, _: &str, _: u16, _: Duration) {}
 }
 
+/// The door of a data folder, by this machine's clock.
+pub(crate) fn door(data: &Path) -> Door {
+    Door::new(data.to_owned(), Arc::new(jiff::Timestamp::now))
+}
+
+/// The same, by a clock that is ahead by so many seconds.
+fn door_later(data: &Path, later: Arc<AtomicI64>) -> Door {
+    let now = move || {
+        let later = jiff::SignedDuration::from_secs(later.load(Ordering::Relaxed));
+        jiff::Timestamp::now() + later
+    };
+    Door::new(data.to_owned(), Arc::new(now))
+}
+
 /// A trail and the pages over it.
 pub(crate) struct Site {
     pub(crate) router: Router,
     pub(crate) host: Arc<Alone>,
+    /// How many seconds its clock is ahead.
+    pub(crate) later: Arc<AtomicI64>,
     _data: TempDir,
 }
 
@@ -96,9 +115,11 @@ impl Site {
         import(&folder, &source, &[Input::File(file.to_owned())], false, &|_| ())
             .expect("imported");
         let trail = Trail::open(&folder).expect("a trail");
+        let later = Arc::new(AtomicI64::new(0));
+        let door = door_later(&folder, later.clone());
         let host = Alone::over(folder);
-        let app = App::new(trail, Arc::clone(&host) as Arc<dyn crate::Host>);
-        Site { router: routes(app, IpAddr::from([127, 0, 0, 1])), host, _data: data }
+        let app = App::new(trail, Arc::clone(&host) as Arc<dyn crate::Host>, door);
+        Site { router: routes(app, IpAddr::from([127, 0, 0, 1])), host, later, _data: data }
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {

@@ -99,7 +99,7 @@ fn look_up(
     }
     let hashes: Vec<String> = new.values().flatten().cloned().collect();
     if !hashes.is_empty() {
-        deed::record(data, Fact::LookedUp { by: deed::who(), hashes })?;
+        deed::record(data, Fact::LookedUp { by: deed::who(), address: None, hashes })?;
     }
     for (user, hashes) in new {
         let mut found = None;

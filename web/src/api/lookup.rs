@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::HeaderName;
 use axum::response::Response;
+use ingest::own::Fact;
 use query::lookup::{LookUp, What, is_hash, look_up};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -152,21 +153,16 @@ pub(crate) async fn of_hashes(
             "that is no hash as it stands in the log: hmac-sha256: and 64 hexadecimal digits. A value itself is posted as `value`",
         ));
     }
-    let host = app.host();
-    let (answers, unrecorded) = app
-        .ask(reader, move |trail| {
-            if let Err(why) = host.record_look_up(&hashes) {
-                return Ok((Vec::new(), Some(why)));
-            }
-            let answers = hashes.iter().map(|hash| look_up(trail, hash));
-            Ok((answers.collect::<Result<Vec<_>, _>>()?, None))
-        })
-        .await?;
-    match unrecorded {
-        None => Ok(answers),
-        Some(why) => Err(Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("a look-up is recorded before it is answered, and that failed: {why}"),
-        )),
-    }
+    let fact = Fact::LookedUp {
+        by: reader.by(),
+        address: reader.role().map(|_| reader.address().to_owned()),
+        hashes: hashes.clone(),
+    };
+    let recording = app.clone();
+    let answers = app.ask(reader, move |trail| {
+        recording.write_down(fact)?;
+        let answers = hashes.iter().map(|hash| look_up(trail, hash));
+        Ok(answers.collect::<Result<Vec<_>, _>>()?)
+    });
+    Ok(answers.await?)
 }

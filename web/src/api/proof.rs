@@ -54,6 +54,7 @@ pub(crate) async fn show_line(
     let leaf = LeafIndex(number(&leaf)?);
     let found = app.ask(&reader, move |trail| {
         let Some(line) = trail.line(leaf)? else { return Ok(None) };
+        trail.lines_shown(vec![leaf.0])?;
         let StoredLine { source, generation, offset, arrived_unix_ns, reader, bytes, .. } = line;
         let hash = trail.ledger().leaf_hash(leaf).map_err(QueryError::from)?;
         object(&Line {

@@ -118,6 +118,10 @@ async fn follow(
                 return;
             }
         }
+        // Who has signed out, or is somebody else by now, comes back and is asked who he is.
+        if !app.door().is_still(&reader) {
+            return;
+        }
         let asked = Arc::clone(&question);
         let round = app.ask(&reader, move |trail| {
             let view = trail.view();

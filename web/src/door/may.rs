@@ -5,11 +5,15 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
+use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::reader::Reader;
+use super::sign_in::sign_in_first;
 use crate::api::Problem;
+use crate::app::App;
 use crate::error::PageError;
 
 /// What a reader may have a right to.
@@ -23,6 +27,8 @@ pub(crate) enum Right {
     RawLine,
     /// Whose a value is, and how tokens and leases stand.
     LookUp,
+    /// The figures of the process.
+    Figures,
 }
 
 impl fmt::Display for Right {
@@ -32,6 +38,7 @@ impl fmt::Display for Right {
             Right::Export => "export",
             Right::RawLine => "see raw lines and proofs",
             Right::LookUp => "look up values, tokens and leases",
+            Right::Figures => "see the figures of the process",
         })
     }
 }
@@ -78,11 +85,30 @@ impl<G> Deref for May<G> {
 pub(crate) struct Refused {
     why: PageError,
     is_api: bool,
+    /// What was asked for.
+    target: Box<str>,
+}
+
+impl Refused {
+    fn new(why: PageError, parts: &Parts) -> Refused {
+        let is_api = parts.uri.path().starts_with("/api/");
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        Refused { why, is_api, target: target.into() }
+    }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        if self.is_api { Problem::from(self.why).into_response() } else { self.why.into_response() }
+        let mut response = match self.why {
+            why if self.is_api => Problem::from(why).into_response(),
+            PageError::SignIn => sign_in_first(&self.target),
+            why => why.into_response(),
+        };
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let how = HeaderValue::from_static("Bearer realm=\"keytrail\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, how);
+        }
+        response
     }
 }
 
@@ -90,11 +116,28 @@ impl<G: Grant, S: Sync> FromRequestParts<S> for May<G> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<May<G>, Refused> {
-        let refused = |why| Refused { why, is_api: parts.uri.path().starts_with("/api/") };
-        let Some(reader) = parts.extensions.get::<Reader>() else {
-            return Err(refused(PageError::SignIn));
-        };
-        reader.check(G::RIGHT).map_err(refused)?;
-        Ok(May { reader: reader.clone(), right: PhantomData })
+        let reader = reader(parts, G::RIGHT)?;
+        Ok(May { reader, right: PhantomData })
+    }
+}
+
+fn reader(parts: &Parts, right: Right) -> Result<Reader, Refused> {
+    let refused = |why| Refused::new(why, parts);
+    let reader = parts.extensions.get::<Reader>().ok_or_else(|| refused(PageError::SignIn))?;
+    reader.check(right).map_err(refused)?;
+    Ok(reader.clone())
+}
+
+/// Whoever may see the process's figures: everybody at this machine, and readers who are not bound.
+pub(crate) struct Metrics;
+
+impl FromRequestParts<App> for Metrics {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Metrics, Refused> {
+        if !app.door().is_local() {
+            reader(parts, Right::Figures)?;
+        }
+        Ok(Metrics)
     }
 }

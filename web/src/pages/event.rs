@@ -90,7 +90,11 @@ fn page(trail: &Seen, full: &FullEvent) -> Result<EventPage, PageError> {
         granted_by: (!event.granting.is_empty()).then(|| Text::new(&event.granting.join(", "))),
         remarks: remarks::remarks(full),
         lines: match trail.reader().may(Right::RawLine) {
-            true => lines::lines(trail, full)?.into(),
+            true => {
+                let shown = full.request.iter().chain(&full.response);
+                trail.lines_shown(shown.map(|line| line.leaf.0).collect())?;
+                lines::lines(trail, full)?.into()
+            }
             false => Vec::new(),
         },
         groups: facts::groups(full),

@@ -89,6 +89,8 @@ pub(crate) async fn look_up_value(
 ) -> Result<Rendered<LookUpPage>, PageError> {
     let mut fields = form_urlencoded::parse(&body);
     let value = fields.find(|(name, _)| name == "value").map(|(_, value)| value.into_owned());
+    let token = form_urlencoded::parse(&body).find(|(name, _)| name == "token");
+    reader.check_form(token.map(|(_, token)| token).as_deref())?;
     let answers = answers(&app, &reader, value.unwrap_or_default()).await.map(Some);
     page(&reader, app, String::new(), answers).await
 }

@@ -6,9 +6,10 @@ use askama::Template;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use ingest::own::Fact;
 use jiff::Timestamp;
 use query::filter::Filter;
-use query::period::Period;
+use query::period::{Period, rfc3339};
 use query::report::ReportError;
 use query::report::access::{AccessReport, By, access};
 use query::table::Form;
@@ -162,6 +163,15 @@ async fn made(
     write: fn(&AccessReport) -> Result<Vec<u8>, PageError>,
 ) -> Result<Vec<u8>, PageError> {
     let meant = asked.meant(Timestamp::now()).map_err(PageError::Question)?;
+    let fact = Fact::Exported {
+        by: reader.by(),
+        address: reader.address().to_owned(),
+        what: "access report".to_owned(),
+        filter: meant.scope.to_string(),
+        from: meant.period.from.map(rfc3339),
+        to: meant.period.to.map(rfc3339),
+    };
+    app.record(reader, fact).await?;
     app.ask(reader, move |trail| write(&meant.make(trail)?)).await
 }
 

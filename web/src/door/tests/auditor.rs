@@ -1,10 +1,6 @@
 //! What an auditor sees: two people's requests, of which one's, within a day, are his.
 
-use std::sync::Arc;
-
 use axum::body::HttpBody;
-use query::bounds::Bounds;
-use query::filter::Filter;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -58,20 +54,12 @@ fn site() -> Site {
     Site::of(&lines.concat())
 }
 
-fn auditor() -> Reader {
-    let at = |day: &str| {
-        let time: jiff::Timestamp = format!("2026-11-{day}T00:00:00Z").parse().expect("a time");
-        Some(i64::try_from(time.as_nanosecond()).expect("of our time"))
-    };
+fn auditor(site: &Site) -> Somebody {
+    let at = |day: &str| format!("2026-11-{day}T00:00:00Z").parse().ok();
     // Those early and late pass the filter, and are out of the period.
-    let filter = "path:secret/data/mine-* OR path:secret/data/*-early OR path:secret/data/*-late";
-    let filter = Filter::parse(filter, jiff::Timestamp::now()).expect("a filter");
-    let bounds = Bounds::new(filter, at("20"), at("21"));
-    Reader::new("ann", Role::Auditor, Some(Arc::new(bounds)))
-}
-
-async fn get(site: &Site, reader: &Reader, target: &str) -> Answer {
-    ask_as(site, reader, &Method::GET, target, "").await
+    let scope = "path:secret/data/mine-* OR path:secret/data/*-early OR path:secret/data/*-late";
+    let standing = Standing::new(Role::Auditor, Some(scope), at("20"), at("21"));
+    with_token(site, standing.expect("a standing"))
 }
 
 fn parsed(answer: &Answer) -> Value {
@@ -80,7 +68,7 @@ fn parsed(answer: &Answer) -> Value {
 
 /// Every event of the site: uid, leaves, and whether it is the auditor's.
 async fn events(site: &Site) -> Vec<(String, Vec<u64>, bool)> {
-    let all = parsed(&get(site, &Reader::local(), "/api/v1/events?limit=100").await);
+    let all = parsed(&get(site, &STRANGER, "/api/v1/events?limit=100").await);
     let items = all["items"].as_array().expect("events").iter();
     let event = |item: &Value| {
         let leaves = item["leaves"].as_array().expect("leaves").iter();
@@ -93,7 +81,8 @@ async fn events(site: &Site) -> Vec<(String, Vec<u64>, bool)> {
 
 #[tokio::test]
 async fn nothing_out_of_bounds_is_in_any_answer() {
-    let (site, auditor) = (site(), auditor());
+    let site = site();
+    let auditor = auditor(&site);
     let events = events(&site).await;
     assert_eq!(events.iter().filter(|(.., is_his)| *is_his).count(), 2);
     let mut shown = 0;
@@ -147,7 +136,8 @@ async fn nothing_out_of_bounds_is_in_any_answer() {
 
 #[tokio::test]
 async fn what_is_out_of_bounds_is_not_there() {
-    let (site, auditor) = (site(), auditor());
+    let site = site();
+    let auditor = auditor(&site);
     for (uid, leaves, is_his) in events(&site).await {
         let mut targets = vec![
             format!("/event/{uid}"),
@@ -162,7 +152,7 @@ async fn what_is_out_of_bounds_is_not_there() {
         for target in targets {
             let expected = if is_his { StatusCode::OK } else { StatusCode::NOT_FOUND };
             assert_eq!(get(&site, &auditor, &target).await.status, expected, "{target}");
-            assert_eq!(get(&site, &Reader::local(), &target).await.status, StatusCode::OK);
+            assert_eq!(get(&site, &STRANGER, &target).await.status, StatusCode::OK);
         }
     }
     // Nor are batch headers and own lines.
@@ -172,7 +162,8 @@ async fn what_is_out_of_bounds_is_not_there() {
 
 #[tokio::test]
 async fn counts_are_of_what_lies_within_and_the_page_says_so() {
-    let (site, auditor) = (site(), auditor());
+    let site = site();
+    let auditor = auditor(&site);
     for (target, key, expected) in [
         ("/api/v1/count", "matched", 2),
         ("/api/v1/count?q=path:secret/**", "matched", 2),
@@ -185,13 +176,13 @@ async fn counts_are_of_what_lies_within_and_the_page_says_so() {
     }
     let page = get(&site, &auditor, "/explore").await.text;
     assert!(page.contains("You see what fits") && page.contains("2 events</h2>"), "{page}");
-    assert!(page.contains("ann, auditor") && !page.contains("No sign-in"), "{page}");
+    assert!(page.contains("t0, auditor") && !page.contains("No sign-in"), "{page}");
     let report = parsed(&get(&site, &auditor, "/reports/access.json").await);
     assert!(report["heading"]["notes"][0].as_str().expect("a note").contains("bound"), "{report}");
     let refused = get(&site, &auditor, "/api/v1/leases").await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(refused.text.contains("it sees what fits"), "{}", refused.text);
-    let open = get(&site, &Reader::local(), "/explore").await.text;
+    let open = get(&site, &STRANGER, "/explore").await.text;
     assert!(open.contains("No sign-in") && open.contains("6 events</h2>"), "{open}");
 }
 
@@ -199,24 +190,21 @@ async fn counts_are_of_what_lies_within_and_the_page_says_so() {
 async fn a_viewer_sees_no_raw_line() {
     let site = site();
     let (uid, ..) = events(&site).await.swap_remove(0);
-    let shows = async |reader: &Reader| {
-        let page = get(&site, reader, &format!("/event/{uid}")).await;
+    let shows = async |reader: Somebody| {
+        let page = get(&site, &reader, &format!("/event/{uid}")).await;
         assert_eq!(page.status, StatusCode::OK);
         page.text.contains("class=\"raw\"")
     };
-    assert!(!shows(&Reader::new("v", Role::Viewer, None)).await);
-    assert!(!shows(&Reader::new("a", Role::Admin, None)).await);
-    assert!(shows(&Reader::new("a", Role::Analyst, None)).await);
+    assert!(!shows(with_token(&site, standing(Role::Viewer))).await);
+    assert!(!shows(with_token(&site, standing(Role::Admin))).await);
+    assert!(shows(with_token(&site, standing(Role::Analyst))).await);
 }
 
 #[tokio::test]
 async fn a_live_tail_tells_what_lies_within() {
-    let (site, auditor) = (site(), auditor());
-    let mut request = Request::get("/api/v1/tail?after=0.0&all=true")
-        .header("host", "localhost")
-        .body(Body::empty())
-        .expect("a request");
-    request.extensions_mut().insert(auditor);
+    let site = site();
+    let auditor = auditor(&site);
+    let request = request(&auditor, &Method::GET, "/api/v1/tail?after=0.0&all=true", "");
     let answer = site.router.clone().oneshot(request).await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::OK);
     let mut body = Box::pin(answer.into_body());
@@ -229,4 +217,11 @@ async fn a_live_tail_tells_what_lies_within() {
     }
     assert!(told.contains("mine-1") && told.contains("mine-2"), "{told}");
     assert!(!told.contains(HIDDEN), "{told}");
+    // With his token the tail ends.
+    change(&site, |accounts| accounts.remove_token("t0"));
+    while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
+    {
+        let data = frame.expect("no error").into_data().expect("data");
+        assert!(!String::from_utf8_lossy(&data).contains("event: event"), "he is told more");
+    }
 }

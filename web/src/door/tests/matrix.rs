@@ -30,6 +30,9 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/reports/access.csv", EXPORT),
     (Method::GET, "/reports/access-heading.csv", EXPORT),
     (Method::GET, "/reports/access.json", EXPORT),
+    (Method::GET, "/sign-in", None),
+    (Method::POST, "/sign-in", None),
+    (Method::POST, "/sign-out", None),
     (Method::GET, "/static/{hash}/{name}", None),
     (Method::GET, "/livez", None),
     (Method::GET, "/readyz", None),
@@ -99,13 +102,19 @@ fn every_route_says_what_it_needs() {
 async fn what_is_not_granted_is_refused_and_nothing_else() {
     let site = Site::of_recording();
     for role in Role::ALL {
-        let reader = Reader::new("somebody", role, None);
+        let asker = with_token(&site, standing(role));
         for (method, path, needs) in needs() {
-            let answer = ask_as(&site, &reader, &method, &target(&path), "{}").await;
+            let answer = ask_as(&site, &asker, &method, &target(&path), "{}").await;
             let refused = answer.status == StatusCode::FORBIDDEN;
             let may = needs.is_none_or(|right| role.may(right));
             assert_eq!(refused, !may, "{role} {method} {path}: {}", answer.status);
-            assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{role} {method} {path}");
+            // Signing in is refused without a name.
+            let is_door = path == "/sign-in" && method == Method::POST;
+            assert_eq!(
+                answer.status == StatusCode::UNAUTHORIZED,
+                is_door,
+                "{role} {method} {path}"
+            );
             if refused {
                 assert!(answer.text.contains(role.as_str()), "{path}: {}", answer.text);
                 let is_problem = answer.headers["content-type"] == "application/problem+json";
@@ -115,12 +124,49 @@ async fn what_is_not_granted_is_refused_and_nothing_else() {
     }
 }
 
+#[tokio::test]
+async fn a_stranger_is_asked_to_sign_in_whatever_he_asks() {
+    let site = Site::of_recording();
+    for (method, path, needs) in needs() {
+        let answer = ask_as(&site, &STRANGER, &method, &target(&path), "{}").await;
+        let is_door = path == "/sign-in" && method == Method::POST;
+        assert_eq!(
+            answer.status == StatusCode::UNAUTHORIZED,
+            is_door,
+            "before there are users {path}"
+        );
+        assert_ne!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        if needs.is_some() {
+            let wrong = Somebody(Some("keytrail_nonsense".to_owned()));
+            let answer = ask_as(&site, &wrong, &method, &target(&path), "{}").await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        }
+    }
+    let with_token = with_token(&site, standing(Role::Analyst));
+    shut(&site);
+    for (method, path, needs) in needs() {
+        let answer = ask_as(&site, &STRANGER, &method, &target(&path), "{}").await;
+        let is_door = path == "/sign-in" && method == Method::POST;
+        let is_asked = answer.status == StatusCode::UNAUTHORIZED;
+        assert_eq!(is_asked, needs.is_some() || is_door, "{method} {path}: {}", answer.status);
+        if needs.is_some() {
+            assert_eq!(answer.headers["www-authenticate"], "Bearer realm=\"keytrail\"");
+            let is_form = answer.text.contains("action=\"/sign-in\"");
+            assert_eq!(is_form, !path.starts_with("/api/"), "{path}: {}", answer.text);
+        }
+    }
+    assert_eq!(get(&site, &with_token, "/api/v1/count").await.status, StatusCode::OK);
+    site.later.store(3_601, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(get(&site, &with_token, "/api/v1/count").await.status, StatusCode::UNAUTHORIZED);
+}
+
 #[test]
 fn each_right_is_of_whom_it_is_meant_for() {
-    let table = [Right::Look, Right::Export, Right::RawLine, Right::LookUp].map(|right| {
-        let roles = Role::ALL.into_iter().filter(|role| role.may(right));
-        format!("{right}: {}", roles.map(Role::as_str).collect::<Vec<_>>().join(" "))
-    });
+    let table =
+        [Right::Look, Right::Export, Right::RawLine, Right::LookUp, Right::Figures].map(|right| {
+            let roles = Role::ALL.into_iter().filter(|role| role.may(right));
+            format!("{right}: {}", roles.map(Role::as_str).collect::<Vec<_>>().join(" "))
+        });
     assert_eq!(
         table,
         [
@@ -128,6 +174,7 @@ fn each_right_is_of_whom_it_is_meant_for() {
             "export: analyst reviewer auditor",
             "see raw lines and proofs: analyst reviewer auditor",
             "look up values, tokens and leases: analyst reviewer",
+            "see the figures of the process: viewer analyst reviewer admin",
         ]
     );
     for role in Role::ALL {
