@@ -49,7 +49,7 @@ fn pages_load_without_scripts() {
         ("explore", "/explore".to_owned(), "secret/data/my-app/s-2"),
         ("filtered", "/explore?q=decision%3Adenied".to_owned(), "secret/data/other/x"),
         ("event", format!("/event/{uid}"), "secret/data/other/x"),
-        ("identities", "/identities".to_owned(), "my-app/my-app"),
+        ("identities", "/identities".to_owned(), "alice"),
         ("path", "/path/secret%2Fdata%2Fother%2Fx".to_owned(), "Who asked for it"),
         ("integrity", "/integrity".to_owned(), "Newest checkpoint"),
         ("sources", "/sources".to_owned(), "no gap seen"),

@@ -427,6 +427,28 @@ async fn every_mark_of_a_chart_leads_to_as_many_requests() {
 }
 
 #[tokio::test]
+async fn before_the_first_event_and_after_the_last_of_an_import_is_no_data() {
+    let overview = hostile().get("/?span=all").await.text;
+    // Events are of 10:00 to 10:02; bars of five seconds go on for two minutes and a half at least.
+    let bar = |from: &str| {
+        let labels = overview.split("aria-label=\"").skip(1);
+        labels.filter_map(|rest| rest.split('"').next()).find(|label| label.starts_with(from))
+    };
+    assert_eq!(
+        bar("2026-11-24 10:00:00"),
+        Some("2026-11-24 10:00:00: 1 allowed, 0 denied, 0 unknown")
+    );
+    assert_eq!(
+        bar("2026-11-24 10:00:30"),
+        Some("2026-11-24 10:00:30: 0 allowed, 0 denied, 0 unknown")
+    );
+    assert_eq!(bar("2026-11-24 09:59:55"), Some("2026-11-24 09:59:55: no data"));
+    // The heat map says the same of hours.
+    assert!(overview.contains("Tue 10:00: 3 requests"));
+    assert!(overview.contains("Tue 11:00: outside of the time shown"));
+}
+
+#[tokio::test]
 async fn a_source_shows_its_days() {
     let overview = hostile().get("/").await.text;
     let days = ["2026-11-23: no data, 0 lines", "2026-11-24: not proven, 6 lines"];
