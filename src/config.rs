@@ -9,6 +9,7 @@ use ingest::room::Reserve;
 use ingest::source::SourceId;
 use ingest::tail::{FollowOptions, FollowedSource};
 use serde::Deserialize;
+use web::Listening;
 
 use crate::data_folder::{default_folder, host_name};
 use crate::failure::Failure;
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 mod alert;
 mod checkpoint;
 mod duration;
+mod listen;
 mod server;
 
 pub(crate) use self::alert::{AlertConfig, Target};
@@ -23,6 +25,7 @@ use self::alert::{FileAlert, FileVerify};
 use self::checkpoint::{CheckpointConfig, FileCheckpoint, FileWitness};
 use self::duration::TypedDuration;
 pub(crate) use self::duration::parse_duration;
+use self::listen::{FileProxy, FileTls};
 pub(crate) use self::server::ServerConfig;
 use self::server::{FileCluster, FileServer};
 
@@ -40,6 +43,10 @@ const NOT_YET: &[&str] = &["sink"];
 struct File {
     data: Option<PathBuf>,
     listen: Option<SocketAddr>,
+    #[serde(default)]
+    hosts: Vec<String>,
+    tls: Option<FileTls>,
+    proxy: Option<FileProxy>,
     #[serde(default)]
     source: Vec<FileSource>,
     #[serde(default)]
@@ -110,6 +117,8 @@ pub(crate) struct Config {
 /// What a running keytrail does beside following and serving.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Beside {
+    /// How pages and API are reached beyond this machine.
+    pub(crate) listening: Listening,
     /// Servers that can be asked.
     pub(crate) servers: Vec<ServerConfig>,
     /// Who is told of what.
@@ -178,8 +187,9 @@ impl Config {
                 other.source.cluster
             ));
         }
+        let listening = listen::listening(file.hosts, file.tls, file.proxy)?;
         if let Some(listen) = file.listen {
-            check_listen(listen)?;
+            listening.check(listen).map_err(|error| format!("listen = \"{listen}\": {error}"))?;
         }
         let nodes = server::nodes(file.cluster, &cluster)?;
         let ids: Vec<SourceId> = sources.iter().map(|followed| followed.source.clone()).collect();
@@ -192,7 +202,8 @@ impl Config {
         }
         let files = sources.iter().filter_map(one_file);
         let files = files.collect();
-        let beside = Beside { servers, alerts, verify_every: file.verify.every()?, keep, files };
+        let beside =
+            Beside { listening, servers, alerts, verify_every: file.verify.every()?, keep, files };
         let tail = FollowOptions::new(sources);
         let usual = Reserve::default();
         let reserve = Reserve {
@@ -232,22 +243,15 @@ fn one_file(followed: &FollowedSource) -> Option<(String, PathBuf)> {
     is_plain.then(|| (followed.source.to_string(), PathBuf::from(pattern)))
 }
 
-/// Refuses an address that others can reach: there is no sign-in yet.
-pub(crate) fn check_listen(listen: SocketAddr) -> Result<(), String> {
-    if listen.ip().is_loopback() {
-        return Ok(());
-    }
-    Err(format!(
-        "listen = \"{listen}\": keytrail has no sign-in yet, so it serves this machine only; \
-         use 127.0.0.1:{} and reach it through `ssh -L` or `kubectl port-forward`",
-        listen.port()
-    ))
-}
-
 /// Every key that a file may have, for suggestions; `docs/configuration.md` tells what each means.
 const KEYS: &[&str] = &[
     "data",
     "listen",
+    "hosts",
+    "tls",
+    "certificate",
+    "proxy",
+    "trusted",
     "source",
     "path",
     "cluster",
@@ -357,6 +361,8 @@ mod tests {
             "[verify]\n",
             "[checkpoint]\n",
             "[[witness]]\n",
+            "[tls]\n",
+            "[proxy]\n",
         ] {
             let message = toml::from_str::<File>(&format!("{table}zzz = 1")).expect_err("unknown");
             let message = message.to_string();
@@ -429,6 +435,24 @@ mod tests {
         assert_eq!(config.nodes.as_deref(), Some(&["m".to_owned(), "n".to_owned()][..]));
         assert_eq!(config.beside.servers[0].sources, ["c/n/file"]);
         let open = "listen = \"0.0.0.0:80\"\n[[source]]\npath = \"/a\"";
-        assert!(check(open).contains("no sign-in yet"), "{}", check(open));
+        assert!(check(open).contains("[tls]"), "{}", check(open));
+        let tls = "[tls]\ncertificate = \"/c\"\nkey = \"/k\"\n";
+        for (more, problem) in [
+            ("listen = \"0.0.0.0:80\"\n", "hosts"),
+            ("hosts = [\"https://keytrail.example\"]\n", "without scheme and port"),
+            ("[proxy]\ntrusted = [\"10.0.0.7\"]\n", "either here or by a proxy"),
+        ] {
+            let message = check(&format!("{more}{tls}{source}"));
+            assert!(message.contains(problem), "{message}");
+        }
+        for (trusted, problem) in [("", "name the proxy's address"), ("\"x\"", "no network")] {
+            let message = check(&format!("[proxy]\ntrusted = [{trusted}]\n{source}"));
+            assert!(message.contains(problem), "{message}");
+        }
+        let behind = format!(
+            "listen = \"0.0.0.0:80\"\nhosts = [\"keytrail.example\"]\n[proxy]\ntrusted = [\"10.0.0.7\", \"fd00::/8\"]\n{source}"
+        );
+        let behind = Config::mean(toml::from_str(&behind).expect("a file")).expect("in order");
+        assert_eq!(behind.beside.listening.proxies.len(), 2);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 
 use crate::util::{
@@ -130,4 +131,84 @@ fn what_cannot_be_is_refused_with_the_remedy() {
     let list = account(&data, &["user", "list"], &[], "").expect(0);
     assert!(list.text().contains("2026-07-01T00:00:00Z"), "{}", list.text());
     account(&data, &["user", "remove"], &["ann"], "").expect(0);
+}
+
+/// Writes a certificate of its own for localhost, and returns it.
+fn certify(folder: &Path) -> reqwest::Certificate {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    // As a renewal does: whole files, put in place of the old ones.
+    for (name, text) in [("tls.key", signing_key.serialize_pem()), ("tls.crt", cert.pem())] {
+        fs::write(folder.join("new"), text).unwrap();
+        fs::rename(folder.join("new"), folder.join(name)).unwrap();
+    }
+    reqwest::Certificate::from_pem(cert.pem().as_bytes()).unwrap()
+}
+
+/// Asks over TLS, with one certificate trusted.
+fn get_by_tls(
+    address: &str,
+    trusted: &reqwest::Certificate,
+) -> Result<reqwest::Response, reqwest::Error> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([trusted.clone()]);
+    let port = address.rsplit(':').next().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime
+        .block_on(client.build().unwrap().get(format!("https://localhost:{port}/explore")).send())
+}
+
+#[test]
+fn tls_is_ended_here_and_a_renewed_certificate_is_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    fs::write(&log, pair("a", "secret/data/x", 0)).unwrap();
+    let first = certify(folder.path());
+    let file = folder.path().join("keytrail.toml");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!(
+        "hosts = [\"keytrail.example\"]\n[tls]\ncertificate = {:?}\nkey = {:?}\n[[source]]\npath = {:?}\n",
+        at("tls.crt"),
+        at("tls.key"),
+        at("audit.log"),
+    );
+    fs::write(&file, config).unwrap();
+    let data = Data::new();
+    add_user(&data, "ann", "viewer").expect(0);
+    let server = Server::start(&data, &["-c", file.to_str().unwrap()]);
+    let asked = get_by_tls(&server.address, &first).unwrap();
+    assert_eq!(asked.status(), 401);
+    assert!(asked.headers().get("strict-transport-security").is_none(), "not of localhost");
+    // What is no pair does not take the place of one that is.
+    fs::write(folder.path().join("tls.key"), "nonsense").unwrap();
+    assert_eq!(get_by_tls(&server.address, &first).unwrap().status(), 401);
+    let second = certify(folder.path());
+    assert_eq!(get_by_tls(&server.address, &second).unwrap().status(), 401);
+    get_by_tls(&server.address, &first).unwrap_err();
+    assert!(server.said().contains("last good certificate stays"), "{}", server.said());
+}
+
+#[test]
+fn beyond_this_machine_there_is_no_way_in_without_tls_and_a_user() {
+    let folder = tempfile::tempdir().unwrap();
+    certify(folder.path());
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let source = format!("[[source]]\npath = {:?}\n", at("audit.log"));
+    let tls = format!("[tls]\ncertificate = {:?}\nkey = {:?}\n", at("tls.crt"), at("tls.key"));
+    let file = folder.path().join("keytrail.toml");
+    let data = Data::new();
+    for (listen, says) in [
+        (format!("listen = \"0.0.0.0:0\"\n{source}"), "[tls]"),
+        (format!("listen = \"0.0.0.0:0\"\n{tls}{source}"), "hosts ="),
+        (format!("listen = \"0.0.0.0:0\"\nhosts = [\"k.example\"]\n{tls}{source}"), "user add"),
+        (format!("[proxy]\ntrusted = [\"127.0.0.1\"]\n{source}"), "user add"),
+        (format!("{}{source}", tls.replace("tls.key", "none")), "none: "),
+    ] {
+        fs::write(&file, listen).unwrap();
+        let mut command = keytrail();
+        command.args(["run", "-c", file.to_str().unwrap()]).arg("-d").arg(data.path());
+        let run = Run::of(&mut command).expect(2);
+        assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
+        assert!(!data.path().join("ledger").exists(), "nothing was begun");
+    }
 }

@@ -174,7 +174,7 @@ pub enum Fact {
         address: String,
         /// The page or the API's address.
         route: String,
-        /// The filter as it was typed.
+        /// The filter as it was typed; of a page about one identity or path, its address.
         filter: String,
     },
     /// Somebody was shown lines as a server wrote them, or given proofs of them.

@@ -17,6 +17,11 @@ pub(crate) fn run(args: CheckConfigArgs) -> Result<(), Failure> {
     if let Some(nodes) = &config.nodes {
         eprintln!("cluster {} has the nodes {}", config.cluster, nodes.join(", "));
     }
+    config
+        .beside
+        .listening
+        .check_certificate()
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     let tried =
         runtime()?.block_on(async { try_servers(&config).await + try_alerts(&config).await });
     if tried > 0 {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::run::{runtime, serve};
 use crate::args::DemoArgs;
-use crate::config::{Beside, Config, ServerConfig, check_listen};
+use crate::config::{Beside, Config, ServerConfig};
 use crate::data_folder::cache_folder;
 use crate::demo::bao::{Bao, find_bao};
 use crate::demo::replay::{Pace, recorded_log, replay};
@@ -35,7 +35,8 @@ const PACE: Pace = Pace { lines_at_once: 2_000, lines_per_second: 20 };
 
 /// Runs the command until a signal ends it.
 pub(crate) fn run(args: DemoArgs) -> Result<(), Failure> {
-    check_listen(args.listen).map_err(Failure::Usage)?;
+    let listening = web::Listening::default();
+    listening.check(args.listen).map_err(|error| Failure::Usage(error.to_string()))?;
     let bao = if args.replay {
         Bao::None("--replay was asked for".to_owned())
     } else {

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::alarm::Alarms;
 use crate::args::RunArgs;
-use crate::config::{Beside, Config, LISTEN, check_listen};
+use crate::config::{Beside, Config, LISTEN};
 use crate::failure::Failure;
 use crate::heartbeat::Heartbeats;
 use crate::host::Process;
@@ -40,15 +40,21 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         (None, None) => None,
     };
     let listen = args.listen.or(config.as_ref().and_then(|config| config.listen)).unwrap_or(LISTEN);
-    check_listen(listen).map_err(Failure::Usage)?;
+    let beside = config.as_ref().map(|config| config.beside.clone()).unwrap_or_default();
+    beside.listening.check(listen).map_err(|error| Failure::Usage(error.to_string()))?;
     let Some(config) = config else {
         // Nothing to follow: serve what a data folder holds, if there is one.
         let data = args.data.existing().map_err(|_| {
             Failure::Usage("nothing to follow: name an audit file with --audit-log, or a configuration with -c keytrail.toml".to_owned())
         })?;
-        return runtime()?.block_on(serve(&data, listen, None, &Beside::default()));
+        return runtime()?.block_on(serve(&data, listen, None, &beside));
     };
     let data = config.data(args.data.data);
+    // Before anything is followed: whoever is told does not have to stop it.
+    beside
+        .listening
+        .check_users(listen, &data)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     let file = args.config.or_else(|| args.audit_log.is_none().then(|| "keytrail.toml".into()));
     let runtime = runtime()?;
     let mut present = (listen, config);
@@ -143,7 +149,8 @@ async fn serve_until(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     // Only now: whoever reads this may end us at once, and wants us to end well.
-    eprintln!("dashboard on http://{address}/");
+    let scheme = if beside.listening.tls.is_some() { "https" } else { "http" };
+    eprintln!("dashboard on {scheme}://{address}/");
     let heartbeats = match &following {
         Some(following) => Some(Heartbeats::start(&beside.servers, &following.own_lines())?),
         None => None,
@@ -175,12 +182,12 @@ async fn serve_until(
     let (ended, mut failed) = tokio::sync::mpsc::channel(1);
     let watcher = std::thread::spawn(move || watch(following, &ended));
     let served = tokio::select! {
-        served = web::serve(listener, trail, Arc::new(host)) => {
+        served = web::serve(listener, trail, Arc::new(host), beside.listening.clone()) => {
             served.map(|()| Ended::AsAsked).map_err(Failure::from)
         }
         _ = terminate.recv() => Ok(Ended::AsAsked),
         _ = interrupt.recv() => Ok(Ended::AsAsked),
-        config = another_configuration(&mut hangup, file, data) => {
+        config = another_configuration(&mut hangup, file, data, address) => {
             Ok(Ended::Reload { bound: address, config: Box::new(config) })
         }
         // Without anything to follow the watcher is done at once, and there is nothing to fail.
@@ -202,7 +209,12 @@ async fn serve_until(
 }
 
 /// Waits for SIGHUP and a configuration that is in order. One that is not is told, and the present one stays.
-async fn another_configuration(hangup: &mut Signal, file: Option<&Path>, data: &Path) -> Config {
+async fn another_configuration(
+    hangup: &mut Signal,
+    file: Option<&Path>,
+    data: &Path,
+    bound: SocketAddr,
+) -> Config {
     loop {
         if hangup.recv().await.is_none() {
             // No signal will come any more.
@@ -212,7 +224,7 @@ async fn another_configuration(hangup: &mut Signal, file: Option<&Path>, data: &
             tracing::warn!("SIGHUP: there is no configuration file to read again");
             continue;
         };
-        match reload(file, data) {
+        match reload(file, data, bound) {
             Ok(config) => {
                 tracing::info!("SIGHUP: {} is in order, and is what holds now", file.display());
                 return config;
@@ -224,7 +236,7 @@ async fn another_configuration(hangup: &mut Signal, file: Option<&Path>, data: &
     }
 }
 
-fn reload(file: &Path, data: &Path) -> Result<Config, Failure> {
+fn reload(file: &Path, data: &Path, bound: SocketAddr) -> Result<Config, Failure> {
     let config = Config::read(file)?;
     if let Some(other) = config.data.as_ref().filter(|other| *other != data) {
         return Err(Failure::Usage(format!(
@@ -232,6 +244,8 @@ fn reload(file: &Path, data: &Path) -> Result<Config, Failure> {
             other.display()
         )));
     }
+    let listening = &config.beside.listening;
+    listening.check_users(bound, data).map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(config)
 }
 

@@ -48,7 +48,9 @@ impl Server {
         // Reads to the end, so that the program never waits for a full pipe.
         thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                if let Some((_, url)) = line.split_once("dashboard on http://") {
+                let url =
+                    line.split_once("dashboard on ").and_then(|(_, url)| url.split_once("://"));
+                if let Some((_, url)) = url {
                     // Nobody listens any more once the address is known.
                     let _ = found.send(url.trim_end_matches('/').to_owned());
                 }

@@ -24,6 +24,7 @@ mod identify;
 mod limits;
 mod may;
 mod password;
+mod reach;
 mod reader;
 mod role;
 mod secret;
@@ -34,6 +35,7 @@ mod watched;
 pub use self::accounts::{Accounts, AccountsError, Standing, Token, User, new_password};
 pub(crate) use self::identify::{Peer, identify};
 pub(crate) use self::may::{Export, Look, LookUp, May, Metrics, RawLine, Right};
+pub(crate) use self::reach::Reach;
 pub(crate) use self::reader::Reader;
 pub use self::role::Role;
 pub(crate) use self::sign_in::{sign_in, sign_in_page, sign_out};
@@ -56,18 +58,20 @@ pub(crate) struct Door {
     limits: Limits,
     pub(crate) deeds: Deeds,
     hashing: Arc<Semaphore>,
+    reach: Arc<Reach>,
     clock: Clock,
 }
 
 impl Door {
     /// Makes the door of a data folder.
-    pub(crate) fn new(data: PathBuf, clock: Clock) -> Door {
+    pub(crate) fn new(data: PathBuf, reach: Reach, clock: Clock) -> Door {
         Door {
             accounts: Watched::new(data),
             sessions: Sessions::default(),
             limits: Limits::default(),
             deeds: Deeds::default(),
             hashing: Arc::new(Semaphore::new(HASHING_MAX)),
+            reach: Arc::new(reach),
             clock,
         }
     }
@@ -76,19 +80,25 @@ impl Door {
         (self.clock)()
     }
 
+    /// Returns how this process is reached.
+    pub(crate) fn reach(&self) -> Arc<Reach> {
+        Arc::clone(&self.reach)
+    }
+
     /// Tells whether whoever reaches the socket is at this machine.
     fn is_local(&self) -> bool {
-        true
+        self.reach.is_local()
     }
 
     /// Returns from where a request comes.
     fn address(&self, request: &Request) -> String {
-        let peer = request.extensions().get::<Peer>();
-        peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.to_canonical().to_string())
+        let address = self.reach.address(request.headers(), request.extensions());
+        address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
     }
 
+    /// By TLS a browser takes a cookie of this name from this very host only.
     fn cookie_name(&self) -> &'static str {
-        "keytrail"
+        if self.reach.is_https() { "__Host-keytrail" } else { "keytrail" }
     }
 
     /// Returns the header that gives a browser its session's id. It lives as long as the browser does.
@@ -102,7 +112,9 @@ impl Door {
     }
 
     fn cookie_header(&self, id: &str, more: &str) -> HeaderValue {
-        let header = format!("{}={id}; Path=/; HttpOnly; SameSite=Lax{more}", self.cookie_name());
+        let secure = if self.reach.is_https() { "; Secure" } else { "" };
+        let header =
+            format!("{}={id}; Path=/; HttpOnly; SameSite=Lax{secure}{more}", self.cookie_name());
         HeaderValue::from_str(&header).expect("names and base64 are plain")
     }
 }

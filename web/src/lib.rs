@@ -1,7 +1,7 @@
 //! The pages: the trail as people look at it, rendered on the server.
 //!
 //! ```text
-//!   browser ── server  the socket: loopback only, bounded connections, heads and waiting
+//!   browser ── server  the socket: TLS, bounded connections, heads and waiting
 //!                │
 //!              guard   whose host is meant, reading only, policies on every answer
 //!                │
@@ -26,6 +26,7 @@ mod export;
 mod guard;
 mod host;
 mod link;
+mod listening;
 mod page;
 mod pages;
 mod requests;
@@ -35,11 +36,13 @@ mod server;
 mod shell;
 mod text;
 mod time;
+mod tls;
 mod verdict;
 
 pub use self::api::document as openapi_document;
 pub use self::door::{Accounts, AccountsError, Role, Standing, Token, User, new_password};
 pub use self::host::{Host, Verified};
+pub use self::listening::{Listening, TlsFiles};
 pub use self::pages::reports::access_report_document;
 pub use self::server::{ServeError, serve};
 

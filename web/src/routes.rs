@@ -1,7 +1,5 @@
 //! Which address is which page: the one list of routes, which the router is made of and tests read.
 
-use std::net::IpAddr;
-
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
@@ -97,13 +95,13 @@ pub(crate) fn all() -> Routes {
         .merge(api::routes())
 }
 
-/// Returns the pages, guarded, as reached through this address.
-pub(crate) fn routes(app: App, bound: IpAddr) -> Router {
+/// Returns the pages, guarded.
+pub(crate) fn routes(app: App) -> Router {
     all()
         .router
         .fallback(not_found)
         .layer(from_fn_with_state(app.clone(), identify))
-        .layer(from_fn_with_state(bound, guard))
+        .layer(from_fn_with_state(app.door().reach(), guard))
         .layer(from_fn_with_state(app.clone(), requests::count))
         .with_state(app)
 }

@@ -12,14 +12,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
 use query::trail::Trail;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::app::App;
-use crate::door::{Door, Peer};
+use crate::door::{AccountsError, Door, Peer, Reach};
 use crate::host::Host;
+use crate::listening::Listening;
 use crate::routes::routes;
 
 /// The most open connections; a browser holds six.
@@ -32,11 +35,27 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Why the pages are not served.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// The pages have no sign-in yet.
+    /// Nothing ends TLS.
     #[error(
-        "{0} can be reached from other machines, and the pages have no sign-in yet: listen on 127.0.0.1 and reach it through a tunnel, such as ssh -L or kubectl port-forward"
+        "{0} can be reached from other machines, and what is sent there could be read on the way: give [tls] a certificate, or [proxy] the addresses of a proxy that ends TLS; or listen on 127.0.0.1 and reach it through a tunnel, such as ssh -L or kubectl port-forward"
     )]
     NotLoopback(SocketAddr),
+    /// No request could name it.
+    #[error(
+        "{0} is every address of this machine: name it as browsers will, as hosts = [\"keytrail.example\"]"
+    )]
+    NoName(SocketAddr),
+    /// Nobody could sign in.
+    #[error(
+        "{0} can be reached from other machines, and there is no user yet: `keytrail user add` adds the first one"
+    )]
+    NoUsers(SocketAddr),
+    /// Users cannot be read.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    /// There is no certificate.
+    #[error("[tls] {0}")]
+    Certificate(String),
     /// The socket is gone.
     #[error("the listening socket cannot be used")]
     Socket(#[source] io::Error),
@@ -45,20 +64,21 @@ pub enum ServeError {
 /// Serves the pages until the future is dropped.
 ///
 /// # Errors
-/// The listener is not bound to loopback, or its socket fails.
+/// The address may not be served so, see [`Listening`]; there is no certificate; the socket fails.
 pub async fn serve(
     listener: TcpListener,
     trail: Trail,
     host: Arc<dyn Host>,
+    listening: Listening,
 ) -> Result<(), ServeError> {
     let bound = listener.local_addr().map_err(ServeError::Socket)?;
-    if !bound.ip().is_loopback() {
-        return Err(ServeError::NotLoopback(bound));
-    }
-    let door = Door::new(host.data(), Arc::new(Timestamp::now));
+    listening.check_users(bound, &host.data())?;
+    let reach = Reach::new(bound.ip(), &listening);
+    let tls = listening.acceptor()?;
+    let door = Door::new(host.data(), reach, Arc::new(Timestamp::now));
     let app = App::new(trail, host, door);
     let _rest = Rest(app.clone());
-    let router = routes(app, bound.ip());
+    let router = routes(app);
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // Who comes when all are taken waits in the kernel's queue, which is bounded too.
@@ -72,9 +92,17 @@ pub async fn serve(
                 continue;
             }
         };
-        let router = router.clone();
+        let (router, tls) = (router.clone(), tls.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection(stream, peer, router).await {
+            let ended = match tls {
+                None => connection(stream, peer, router).await,
+                Some(tls) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => connection(stream, peer, router).await,
+                    Ok(Err(error)) => return debug!(%error, "a connection is no TLS"),
+                    Err(_elapsed) => return debug!("a handshake took too long"),
+                },
+            };
+            if let Err(error) = ended {
                 debug!(%error, "a connection ended early");
             }
             drop(permit);
@@ -96,7 +124,7 @@ impl Drop for Rest {
 }
 
 async fn connection(
-    stream: tokio::net::TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,
     router: Router,
 ) -> Result<(), hyper::Error> {

@@ -1,6 +1,5 @@
 //! The pages as a browser gets them: over a trail that was made from lines, an attacker's among them.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +17,8 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::door::Door;
+use crate::door::{Door, Reach};
+use crate::listening::Listening;
 use crate::routes::routes;
 
 /// What an attacker may write into any field: markup, an attribute's end, a turned direction, a
@@ -68,16 +68,18 @@ impl crate::Host for Alone {
 
 /// The door of a data folder, by this machine's clock.
 pub(crate) fn door(data: &Path) -> Door {
-    Door::new(data.to_owned(), Arc::new(jiff::Timestamp::now))
+    let reach = Reach::new([127, 0, 0, 1].into(), &Listening::default());
+    Door::new(data.to_owned(), reach, Arc::new(jiff::Timestamp::now))
 }
 
 /// The same, by a clock that is ahead by so many seconds.
-fn door_later(data: &Path, later: Arc<AtomicI64>) -> Door {
+fn door_later(data: &Path, listening: &Listening, later: Arc<AtomicI64>) -> Door {
+    let reach = Reach::new([127, 0, 0, 1].into(), listening);
     let now = move || {
         let later = jiff::SignedDuration::from_secs(later.load(Ordering::Relaxed));
         jiff::Timestamp::now() + later
     };
-    Door::new(data.to_owned(), Arc::new(now))
+    Door::new(data.to_owned(), reach, Arc::new(now))
 }
 
 /// A trail and the pages over it.
@@ -100,26 +102,31 @@ impl Site {
         let data = tempfile::tempdir().expect("a folder");
         let file = data.path().join("audit.log");
         std::fs::write(&file, lines).expect("written");
-        Site::importing(data, &file)
+        Site::importing(data, &file, &Listening::default())
     }
 
     pub(crate) fn of_recording() -> Site {
-        let recording = "../fixtures/openbao-2.7.2/ha/node-3.audit.jsonl.gz";
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(recording);
-        Site::importing(tempfile::tempdir().expect("a folder"), &file)
+        Site::reached(&Listening::default())
     }
 
-    fn importing(data: TempDir, file: &Path) -> Site {
+    /// The same recording, reached otherwise.
+    pub(crate) fn reached(listening: &Listening) -> Site {
+        let recording = "../fixtures/openbao-2.7.2/ha/node-3.audit.jsonl.gz";
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(recording);
+        Site::importing(tempfile::tempdir().expect("a folder"), &file, listening)
+    }
+
+    fn importing(data: TempDir, file: &Path, listening: &Listening) -> Site {
         let folder = data.path().join("data");
         let source = SourceId::new("prod", "bao-0", "file").expect("a source");
         import(&folder, &source, &[Input::File(file.to_owned())], false, &|_| ())
             .expect("imported");
         let trail = Trail::open(&folder).expect("a trail");
         let later = Arc::new(AtomicI64::new(0));
-        let door = door_later(&folder, later.clone());
+        let door = door_later(&folder, listening, later.clone());
         let host = Alone::over(folder);
         let app = App::new(trail, Arc::clone(&host) as Arc<dyn crate::Host>, door);
-        Site { router: routes(app, IpAddr::from([127, 0, 0, 1])), host, later, _data: data }
+        Site { router: routes(app), host, later, _data: data }
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {
@@ -526,16 +533,25 @@ async fn a_trail_without_events_says_how_to_begin() {
 }
 
 #[tokio::test]
-async fn only_loopback_is_served() {
-    let site = tempfile::tempdir().expect("a folder");
-    let file = site.path().join("a.log");
-    std::fs::write(&file, hostile_pair(0, true)).expect("written");
-    let source = SourceId::new("prod", "bao-0", "file").expect("a source");
-    let data = site.path().join("data");
-    import(&data, &source, &[Input::File(file)], false, &|_| ()).expect("imported");
-    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("a port");
-    let trail = Trail::open(&data).expect("a trail");
-    let host = Arc::new(Alone { data, recorded: Mutex::default() });
-    let refused = crate::serve(listener, trail, host).await.expect_err("refused");
-    assert!(refused.to_string().contains("no sign-in yet"), "{refused}");
+async fn beyond_this_machine_only_users_are_served_by_tls() {
+    let site = hostile();
+    let proxies = vec!["10.0.0.7/32".parse().expect("a network")];
+    let hosts = vec!["keytrail.example".to_owned()];
+    for (listening, address, says) in [
+        (Listening::default(), "0.0.0.0:0", "[tls]"),
+        (Listening { proxies: proxies.clone(), ..Listening::default() }, "0.0.0.0:0", "hosts"),
+        (
+            Listening { proxies: proxies.clone(), hosts, ..Listening::default() },
+            "0.0.0.0:0",
+            "user",
+        ),
+        // Behind a proxy this machine's address is reached by others.
+        (Listening { proxies, ..Listening::default() }, "127.0.0.1:0", "user add"),
+    ] {
+        let listener = tokio::net::TcpListener::bind(address).await.expect("a port");
+        let trail = Trail::open(&site.host.data).expect("a trail");
+        let served = crate::serve(listener, trail, site.host.clone(), listening).await;
+        let refused = served.expect_err("refused").to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
 }

@@ -52,12 +52,15 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
 #[derive(Clone, Debug)]
 pub(crate) struct Address(pub(crate) String);
 
-/// Returns the filter of a question, as it was typed.
+/// Returns the filter of a question, as it was typed; of a page about one identity or path, its address.
 fn asked(reader: &Reader, route: &str, uri: &Uri) -> Option<Fact> {
     reader.role()?;
-    let filter = form_urlencoded::parse(uri.query()?.as_bytes())
-        .find(|(name, value)| matches!(&**name, "q" | "scope") && !value.trim().is_empty())
-        .map(|(_, value)| value.into_owned())?;
+    let filter = match route {
+        "/identity/{key}" | "/path/{path}" => uri.path().to_owned(),
+        _ => form_urlencoded::parse(uri.query()?.as_bytes())
+            .find(|(name, value)| matches!(&**name, "q" | "scope") && !value.trim().is_empty())
+            .map(|(_, value)| value.into_owned())?,
+    };
     Some(Fact::Asked {
         by: reader.by(),
         address: reader.address().to_owned(),

@@ -155,6 +155,20 @@ async fn what_is_out_of_bounds_is_not_there() {
             assert_eq!(get(&site, &STRANGER, &target).await.status, StatusCode::OK);
         }
     }
+    for (list, page) in [("identities", "identity"), ("paths", "path")] {
+        let all = parsed(&get(&site, &STRANGER, &format!("/api/v1/{list}")).await);
+        let keys = all["items"].as_array().expect("rows").iter().map(|item| &item["key"]);
+        for key in keys.map(|key| key.as_str().expect("a key")) {
+            let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+            let target = format!("/{page}/{encoded}?span=all");
+            let is_his = key.contains(SHOWN);
+            let expected = if is_his { StatusCode::OK } else { StatusCode::NOT_FOUND };
+            let answer = get(&site, &auditor, &target).await;
+            assert_eq!(answer.status, expected, "{target}");
+            assert!(is_his || !answer.text.contains(HIDDEN), "{target}: {}", answer.text);
+            assert_eq!(get(&site, &STRANGER, &target).await.status, StatusCode::OK, "{target}");
+        }
+    }
     // Nor are batch headers and own lines.
     let header = get(&site, &auditor, "/api/v1/proofs/leaf/0").await;
     assert_eq!(header.status, StatusCode::NOT_FOUND);

@@ -51,6 +51,8 @@ async fn each_deed_is_a_line_before_it_is_answered() {
         assert_eq!(get(&site, &analyst, &target).await.status, StatusCode::OK, "{target}");
         assert_eq!(recorded(&site), told, "{target}");
     }
+    get(&site, &analyst, "/path/secret%2Fx?span=all").await;
+    assert_eq!(recorded(&site), ["token:t0 unknown asks /path/{path} /path/secret%2Fx"]);
     for number in 0..2 * deeds::DEEDS_MAX {
         get(&site, &analyst, &format!("/explore?q=path:{number}")).await;
     }

@@ -224,3 +224,44 @@ async fn accounts_that_cannot_be_read_let_nobody_in() {
     std::fs::write(&path, kept).expect("written");
     assert_eq!(page(&site, &cookie).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn by_tls_the_cookie_is_of_this_host_alone() {
+    let proxies = vec!["10.0.0.7/32".parse().expect("a network")];
+    let hosts = vec!["keytrail.example".to_owned()];
+    let site = Site::reached(&crate::Listening { hosts, tls: None, proxies });
+    let from = |peer: [u8; 4], mut request: Request<Body>| {
+        let headers = request.headers_mut();
+        headers.insert("host", "keytrail.example".parse().expect("a header"));
+        headers.insert("x-forwarded-for", "192.0.2.1".parse().expect("a header"));
+        request.extensions_mut().insert(Peer(peer.into()));
+        request
+    };
+    let explore = || Request::get("/explore").body(Body::empty()).expect("a request");
+    // Behind a proxy nobody is at this machine, users or not; and past it there is no way in.
+    let stranger = site.send(from([10, 0, 0, 7], explore())).await;
+    assert_eq!(stranger.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(stranger.headers["strict-transport-security"], "max-age=31536000");
+    assert_eq!(site.send(from([10, 0, 0, 8], explore())).await.status, StatusCode::FORBIDDEN);
+    let metrics = Request::get("/metrics").body(Body::empty()).expect("a request");
+    let metrics = site.send(from([10, 0, 0, 7], metrics)).await;
+    assert_eq!(metrics.status, StatusCode::UNAUTHORIZED, "figures are not for everybody there");
+    shut(&site);
+    let fields = [("name", "ann"), ("password", PASSWORD)];
+    let mut plain = form("/sign-in", "", &fields);
+    plain.headers_mut().insert("origin", "http://keytrail.example".parse().expect("a header"));
+    assert_eq!(site.send(from([10, 0, 0, 7], plain)).await.status, StatusCode::FORBIDDEN);
+    let mut signed_in = form("/sign-in", "", &fields);
+    signed_in.headers_mut().insert("origin", "https://keytrail.example".parse().expect("a header"));
+    let answer = site.send(from([10, 0, 0, 7], signed_in)).await;
+    let header = answer.headers["set-cookie"].to_str().expect("text");
+    let (cookie, flags) = header.split_once(';').expect("flags");
+    assert!(cookie.starts_with("__Host-keytrail="), "{cookie}");
+    assert_eq!(flags, " Path=/; HttpOnly; SameSite=Lax; Secure");
+    let mut request = explore();
+    request.headers_mut().insert("cookie", cookie.parse().expect("a header"));
+    assert_eq!(site.send(from([10, 0, 0, 7], request)).await.status, StatusCode::OK);
+    let recorded = site.host.recorded.lock().expect("no panic").clone();
+    let address = "192.0.2.1".to_owned();
+    assert_eq!(recorded, [Fact::SignedIn { by: "user:ann".to_owned(), address }]);
+}
