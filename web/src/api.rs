@@ -38,6 +38,7 @@ mod tail;
 
 pub(crate) use self::answer::About;
 pub(crate) use self::form::Form;
+pub(crate) use self::given_out::GivenOutParams;
 pub(crate) use self::lookup::{VALUE_BYTES_MAX, hashes_of, of_hashes};
 pub(crate) use self::problem::Problem;
 

@@ -10,13 +10,6 @@ mod coverage_strip;
 mod gallery;
 mod heat_map;
 mod histogram;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the page of a token or a lease draws it, which is made beside this"
-    )
-)]
 mod lifelines;
 mod matrix;
 mod sankey;
@@ -26,6 +19,7 @@ mod sparkline;
 pub(crate) use self::coverage_strip::{CoverageDay, CoverageStrip, DayState, coverage_strip};
 pub(crate) use self::heat_map::{HeatMap, heat_map, heat_step};
 pub(crate) use self::histogram::{Bucket, Chart, histogram};
+pub(crate) use self::lifelines::{Life, Lifelines, Termination, lifelines};
 pub(crate) use self::matrix::{Matrix, Pair, Who, matrix};
 pub(crate) use self::sankey::{Flow, Sankey, sankey};
 pub(crate) use self::sparkline::{Sparkline, sparkline};

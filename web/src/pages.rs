@@ -2,6 +2,7 @@
 
 pub(crate) mod event;
 pub(crate) mod explore;
+pub(crate) mod given_out;
 pub(crate) mod integrity;
 pub(crate) mod lookup;
 pub(crate) mod not_found;

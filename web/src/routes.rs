@@ -15,6 +15,7 @@ use crate::guard::guard;
 use crate::host::{metrics, ready};
 use crate::pages::event::event_page;
 use crate::pages::explore::explore;
+use crate::pages::given_out::{leases, tokens};
 use crate::pages::integrity::integrity;
 use crate::pages::lookup::{look_up_page, look_up_value};
 use crate::pages::not_found::not_found;
@@ -76,6 +77,8 @@ pub(crate) fn all() -> Routes {
         .get("/path/{path}", path)
         .get("/lookup", look_up_page)
         .post("/lookup", look_up_value)
+        .get("/leases", leases)
+        .get("/tokens", tokens)
         .get("/integrity", integrity)
         .get("/sources", sources)
         .get("/reports/access", access_page)

@@ -128,6 +128,7 @@ async fn connection(
     peer: Peer,
     router: Router,
 ) -> Result<(), hyper::Error> {
+    let stream = without_delay(stream);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
@@ -138,4 +139,29 @@ async fn connection(
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .await
+}
+
+/// Rows are streamed, in small writes: none may wait until the receiver has acknowledged the one before, which takes it 40 ms.
+fn without_delay(stream: tokio::net::TcpStream) -> tokio::net::TcpStream {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "small writes of a connection may wait");
+    }
+    stream
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn small_writes_do_not_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let _client = TcpStream::connect(address).await.expect("connected");
+        let (stream, _) = listener.accept().await.expect("accepted");
+        assert!(!stream.nodelay().expect("told"), "they wait as a rule");
+        assert!(without_delay(stream).nodelay().expect("told"));
+    }
 }

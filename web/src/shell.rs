@@ -55,13 +55,14 @@ impl Shell {
             ("Explore", "/explore"),
             ("Identities", "/identities"),
             ("Paths", "/paths"),
+            ("Leases", "/leases"),
             ("Look-up", "/lookup"),
             ("Integrity", "/integrity"),
             ("Sources", "/sources"),
             ("Access report", "/reports/access"),
         ]
         .into_iter()
-        .filter(|(name, _)| *name != "Look-up" || looks_up)
+        .filter(|(name, _)| !["Look-up", "Leases"].contains(name) || looks_up)
         .map(|(name, href)| Entry { name, href, current: self.current == Some(name) })
         .collect()
     }

@@ -227,6 +227,10 @@ async fn every_answer_has_its_policies() {
         ("/paths?from=never", 400),
         ("/path/secret%2Fnowhere?span=7d", 404),
         ("/path/x?span=x", 400),
+        ("/leases", 200),
+        ("/leases?as_of=never", 400),
+        ("/tokens?open=true", 200),
+        ("/tokens?q=(", 400),
         ("/integrity", 200),
         ("/sources", 200),
         ("/reports/access", 200),
@@ -427,6 +431,28 @@ async fn every_mark_of_a_chart_leads_to_as_many_requests() {
             assert_eq!(total(&site.get(&href).await.text), count, "{href}");
         }
     }
+}
+
+#[tokio::test]
+async fn before_the_first_event_and_after_the_last_of_an_import_is_no_data() {
+    let overview = hostile().get("/?span=all").await.text;
+    // Events are of 10:00 to 10:02; bars of five seconds go on for two minutes and a half at least.
+    let bar = |from: &str| {
+        let labels = overview.split("aria-label=\"").skip(1);
+        labels.filter_map(|rest| rest.split('"').next()).find(|label| label.starts_with(from))
+    };
+    assert_eq!(
+        bar("2026-11-24 10:00:00"),
+        Some("2026-11-24 10:00:00: 1 allowed, 0 denied, 0 unknown")
+    );
+    assert_eq!(
+        bar("2026-11-24 10:00:30"),
+        Some("2026-11-24 10:00:30: 0 allowed, 0 denied, 0 unknown")
+    );
+    assert_eq!(bar("2026-11-24 09:59:55"), Some("2026-11-24 09:59:55: no data"));
+    // The heat map says the same of hours.
+    assert!(overview.contains("Tue 10:00: 3 requests"));
+    assert!(overview.contains("Tue 11:00: outside of the time shown"));
 }
 
 #[tokio::test]

@@ -33,23 +33,23 @@ const LIMIT_MAX: usize = 1_000;
 pub(crate) struct GivenOutParams {
     /// Which requests gave them out, in the filter grammar; empty: all.
     #[param(example = "path:database/creds/my-app-role")]
-    q: String,
+    pub(crate) q: String,
     /// Given out from this time on: RFC 3339, a date, a month, or so long ago as `-24h`.
-    from: String,
+    pub(crate) from: String,
     /// Given out before this.
-    to: String,
+    pub(crate) to: String,
     /// The time zone of dates; empty: UTC.
-    tz: String,
+    pub(crate) tz: String,
     /// The instant of which is asked how they stood; empty: the end of the log.
     #[param(example = "2026-11-24T14:17:00Z")]
-    as_of: String,
+    pub(crate) as_of: String,
     /// Only what had not ended by then.
-    open: bool,
+    pub(crate) open: bool,
     /// At most so many: 1 to 1000, 100 if it is left out.
     #[param(nullable = false, minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
     /// The `next` of the answer before. It belongs to one question.
-    page: String,
+    pub(crate) page: String,
     /// Of text: cut lines to so many columns.
     #[param(nullable = false, maximum = 65535)]
     width: Option<u16>,
@@ -130,14 +130,15 @@ pub(crate) async fn tokens(
 }
 
 /// The parameters, as meant.
-struct Asked {
-    given: GivenOut,
+pub(crate) struct Asked {
+    pub(crate) given: GivenOut,
     limit: usize,
-    after: Option<PageToken>,
+    pub(crate) after: Option<PageToken>,
 }
 
 impl GivenOutParams {
-    fn asked(&self) -> Result<Asked, Problem> {
+    /// Returns what is meant.
+    pub(crate) fn asked(&self) -> Result<Asked, Problem> {
         let now = Timestamp::now();
         let filter = query::filter::Filter::parse(&self.q, now).map_err(NotUnderstood::Filter)?;
         let issued = Period::new(None, given(&self.from), given(&self.to), given(&self.tz), now)

@@ -23,7 +23,7 @@ const MONDAY: i64 = 1_795_392_000 * 1_000_000_000;
     source = r##"{% import "charts.html" as charts %}<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>Charts</title><style>{% include "keytrail.css" %}</style></head>
 <body>{% include "icons.html" %}<main>
-<section class="card"><h2>Histogram</h2>{% call charts::legend() %}{% endcall %}{% call charts::histogram(chart) %}{% endcall %}</section>
+<section class="card"><h2>Histogram</h2>{% call charts::legend(chart.outside) %}{% endcall %}{% call charts::histogram(chart) %}{% endcall %}</section>
 <div class="cols">
 <section class="card"><h2>Heat map</h2>{% call charts::heat_map(heat, "heat") %}{% endcall %}</section>
 <section class="card"><h2>Sankey</h2>{% call charts::sankey(flows, "flows") %}{% endcall %}</section>
@@ -56,9 +56,10 @@ fn gallery() -> Gallery {
         from: format!("2026-11-23 {at:02}:00"),
         tick: format!("{at:02}:00"),
         href: "/explore".to_owned(),
-        allowed: lot(at) % 900,
-        denied: if lot(at + 99).is_multiple_of(4) { lot(at) % 70 } else { 0 },
-        unknown: lot(at) % 7,
+        outside: at < 4,
+        allowed: if at < 4 { 0 } else { lot(at) % 900 },
+        denied: if at > 4 && lot(at + 99).is_multiple_of(4) { lot(at) % 70 } else { 0 },
+        unknown: if at < 4 { 0 } else { lot(at) % 7 },
     };
     let hours: Vec<(i64, u64)> = (0..130_i64)
         .filter(|at| (7..19).contains(&(at % 24)) || lot(step(*at)).is_multiple_of(5))

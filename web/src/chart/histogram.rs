@@ -23,6 +23,8 @@ pub(crate) struct Chart {
     pub(crate) peak: Option<String>,
     pub(crate) lines: Vec<String>,
     pub(crate) bars: Vec<Bar>,
+    /// Whether nothing is known of some bars.
+    pub(crate) outside: bool,
     pub(crate) ticks: Vec<String>,
 }
 
@@ -35,6 +37,8 @@ pub(crate) struct Bar {
     pub(crate) allowed: String,
     pub(crate) denied: String,
     pub(crate) unknown: String,
+    /// Whether nothing is known of this time, which is drawn and said, and is not none.
+    pub(crate) outside: bool,
     pub(crate) hit: Hit,
     pub(crate) parts: Vec<Part>,
 }
@@ -65,6 +69,8 @@ pub(crate) struct Bucket {
     pub(crate) tick: String,
     /// Where it leads.
     pub(crate) href: String,
+    /// Whether nothing is known of this time.
+    pub(crate) outside: bool,
     pub(crate) allowed: u64,
     pub(crate) denied: u64,
     pub(crate) unknown: u64,
@@ -82,6 +88,8 @@ pub(crate) fn histogram(buckets: &[Bucket], step: &str) -> Chart {
     let most = peak.map_or(1, Bucket::total).max(1);
     let column = WIDTH / buckets.len().max(1) as f64;
     let gap = (column * 0.22).min(6.0);
+    // What was counted is known.
+    let is_outside = |bucket: &Bucket| bucket.outside && bucket.total() == 0;
     let bars = buckets.iter().enumerate().map(|(at, bucket)| {
         let x = at as f64 * column;
         let mut y = HEIGHT;
@@ -102,13 +110,17 @@ pub(crate) fn histogram(buckets: &[Bucket], step: &str) -> Chart {
         Bar {
             parts: parts.collect(),
             href: bucket.href.clone(),
-            label: format!(
-                "{}: {} allowed, {} denied, {} unknown",
-                bucket.from,
-                grouped(bucket.allowed),
-                grouped(bucket.denied),
-                grouped(bucket.unknown)
-            ),
+            label: match is_outside(bucket) {
+                true => format!("{}: no data", bucket.from),
+                false => format!(
+                    "{}: {} allowed, {} denied, {} unknown",
+                    bucket.from,
+                    grouped(bucket.allowed),
+                    grouped(bucket.denied),
+                    grouped(bucket.unknown)
+                ),
+            },
+            outside: is_outside(bucket),
             from: bucket.from.clone(),
             allowed: grouped(bucket.allowed),
             denied: grouped(bucket.denied),
@@ -126,6 +138,7 @@ pub(crate) fn histogram(buckets: &[Bucket], step: &str) -> Chart {
             .map(|bucket| format!("peak {} at {}", grouped(bucket.total()), bucket.from)),
         lines: [0.5, HEIGHT / 2.0, HEIGHT].map(unit).to_vec(),
         bars: bars.collect(),
+        outside: buckets.iter().any(is_outside),
         ticks: ticks(buckets),
     }
 }
@@ -155,6 +168,23 @@ mod tests {
         assert_eq!(parts, [("denied", "3"), ("allowed", "142.9")]);
         assert!(chart.bars[1].parts.is_empty());
         assert_eq!(chart.peak.as_deref(), Some("peak 1,000,001 at t"));
+    }
+
+    #[test]
+    fn no_data_is_not_none() {
+        let outside = |allowed| Bucket { outside: true, ..bucket(allowed, 0, 0) };
+        let chart = histogram(&[outside(0), bucket(0, 0, 0), outside(2)], "1 hour");
+        let said: Vec<(bool, &str)> =
+            chart.bars.iter().map(|bar| (bar.outside, &*bar.label)).collect();
+        assert_eq!(
+            said,
+            [
+                (true, "t: no data"),
+                (false, "t: 0 allowed, 0 denied, 0 unknown"),
+                (false, "t: 2 allowed, 0 denied, 0 unknown")
+            ]
+        );
+        assert!(chart.outside);
     }
 
     #[test]

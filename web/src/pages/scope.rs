@@ -9,9 +9,10 @@ use query::search::search_in;
 use serde::Deserialize;
 
 use super::overview::buckets;
+use super::overview::coverage::coverage;
 use crate::error::PageError;
 use crate::link;
-use crate::time::{DAY, HOUR, Step, Stretch, now, to_the_minute, typed};
+use crate::time::{DAY, Step, Stretch, now, to_the_minute, typed};
 
 /// The fewest bars of a histogram over all time: a trail of two minutes is no two walls.
 const BARS_MIN: i64 = 30;
@@ -54,7 +55,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) from: i64,
     pub(crate) to: i64,
     pub(crate) step: Step,
-    /// Of which part of it something is known: from the first event, and no further than now.
+    /// Of which part of it something is known.
     pub(crate) known: Range<i64>,
     pub(crate) stretch: Stretch,
     /// Why this stretch, if that is not plain.
@@ -92,12 +93,8 @@ impl Scope<'_> {
         let note = (stretch == held && held != Stretch::Day && asked.is_none()).then(|| {
             format!("The newest event is of {}, more than a day ago; shown is the shortest stretch that holds it.", to_the_minute(last))
         });
-        // By whole hours, as the counts that are drawn are.
-        let known = |from: i64, to: i64| {
-            let hour = |time: i64| time - time.rem_euclid(HOUR);
-            let until = hour(now.max(last)).saturating_add(HOUR);
-            hour(first).max(from)..until.min(to)
-        };
+        let known = known(view, now)?;
+        let known = |from: i64, to: i64| known.start.max(from)..known.end.min(to);
         let link = link::Question { q: base.to_owned(), ..link::Question::default() };
         Ok(Some(match stretch.length() {
             Some(length) => {
@@ -152,6 +149,17 @@ impl Scope<'_> {
         };
         Stretch::ALL.map(span).into()
     }
+}
+
+/// Returns of which time the trail tells anything: from its first event up to now, or up to its last if no source is followed. Before and after, nothing is not the same as none.
+fn known(view: &View, now: i64) -> Result<Range<i64>, PageError> {
+    let everything = Question::everything();
+    let newest = search_in(view, &everything, 1, None)?;
+    let last = newest.items.first().and_then(|row| row.time_unix_ns).unwrap_or(now);
+    let first = buckets::earliest(view, &everything)?.unwrap_or(last).min(last);
+    let is_followed = coverage(view)?.sources.iter().any(|source| source.followed);
+    let until = if is_followed { now.max(last) } else { last };
+    Ok(first..until.saturating_add(1))
 }
 
 fn parse(filter: &str) -> Result<Filter, PageError> {

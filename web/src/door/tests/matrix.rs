@@ -24,6 +24,8 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/path/{path}", LOOK),
     (Method::GET, "/lookup", LOOK_UP),
     (Method::POST, "/lookup", LOOK_UP),
+    (Method::GET, "/leases", LOOK_UP),
+    (Method::GET, "/tokens", LOOK_UP),
     (Method::GET, "/integrity", LOOK),
     (Method::GET, "/sources", LOOK),
     (Method::GET, "/reports/access", LOOK),

@@ -41,6 +41,7 @@ pub(crate) fn buckets(scope: &Scope<'_>) -> Result<Vec<Bucket>, PageError> {
             from: scope.step.says_time(from),
             tick: tick(from, scope.step.ns),
             href: ends.href("/explore"),
+            outside: to <= scope.known.start || from >= scope.known.end,
             ..found.remove(&from).unwrap_or_default()
         });
         from = to;

@@ -25,11 +25,14 @@ pub(super) fn heat(scope: &Scope<'_>) -> Result<HeatMap, PageError> {
     let counts = count_in(scope.view, &scope.question("")?, &[], Some(&interval))?;
     let at = |row: &CountRow| Some((nanoseconds(row.values[0].as_deref()?)?, row.count));
     let counts: Vec<(i64, u64)> = counts.rows.iter().filter_map(at).collect();
-    Ok(heat_map(&counts, step_ns, scope.known.clone(), &zone, |stretch| {
+    // A step of which anything is known is drawn.
+    let from = scope.known.start - scope.known.start.rem_euclid(step_ns);
+    let to = scope.known.end.saturating_add((-scope.known.end).rem_euclid(step_ns));
+    Ok(heat_map(&counts, step_ns, from..to, &zone, |stretch| {
         let ends = link::Question {
             from: typed(stretch.start),
             to: typed(stretch.end),
-            ..link::Question::default()
+            ..scope.link.clone()
         };
         ends.href("/explore")
     }))

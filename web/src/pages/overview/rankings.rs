@@ -19,7 +19,7 @@ pub(super) struct Ranking {
     pub(super) title: &'static str,
     pub(super) empty: &'static str,
     pub(super) rows: Vec<Ranked>,
-    pub(super) more: Option<String>,
+    pub(super) more: Option<Link>,
 }
 
 /// One of a ranking.
@@ -85,7 +85,13 @@ fn ranking(
         title,
         empty: "Nothing was denied in this time.",
         rows: rows.collect(),
-        more: (more > 0).then(|| format!("and {} more", grouped(more as u64))),
+        more: (more > 0).then(|| Link {
+            text: Text::new(&format!("and {} more", grouped(more as u64))),
+            href: Some(scope.link_with(DENIED).href(match key {
+                "identity" => "/identities",
+                _ => "/paths",
+            })),
+        }),
     })
 }
 
