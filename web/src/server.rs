@@ -84,7 +84,7 @@ pub async fn serve(
         // Who comes when all are taken waits in the kernel's queue, which is bounded too.
         let permit = Arc::clone(&connections).acquire_owned().await.expect("never closed");
         let (stream, peer) = match listener.accept().await {
-            Ok((stream, peer)) => (stream, Peer(peer.ip())),
+            Ok((stream, peer)) => (without_delay(stream), Peer(peer.ip())),
             Err(error) => {
                 // Out of file handles, or the peer is gone: both pass, and spinning would not help.
                 warn!(%error, "a connection could not be accepted");
@@ -128,7 +128,6 @@ async fn connection(
     peer: Peer,
     router: Router,
 ) -> Result<(), hyper::Error> {
-    let stream = without_delay(stream);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
         router.clone().oneshot(request)
