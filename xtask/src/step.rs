@@ -29,6 +29,16 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     // The cargo that started us, so that the toolchain stays the same.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(workspace());
+    // What cargo says of this package is not of those that are built: their build scripts that look at it
+    // would run again each time `cargo` and `cargo xtask` take turns, and with them half of what there is.
+    for (name, _) in std::env::vars_os() {
+        let is_ours = |name: &str| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        };
+        if name.to_str().is_some_and(is_ours) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
