@@ -32,9 +32,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     // What cargo says of this package is not of those that are built: their build scripts that look at it
     // would run again each time `cargo` and `cargo xtask` take turns, and with them half of what there is.
     for (name, _) in std::env::vars_os() {
-        let is_ours = |name: &str| {
-            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-        };
+        let is_ours =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         if name.to_str().is_some_and(is_ours) {
             command.env_remove(name);
         }
