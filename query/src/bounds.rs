@@ -4,8 +4,8 @@
 //!
 //! | where | how |
 //! |---|---|
-//! | [`crate::part::Part`] | of a bound view a part holds no other events: selections, counts, completion |
-//! | [`crate::scan::Scan`] | asks for the bounds beside its query: single events, tails, names of tokens |
+//! | `crate::part::Part` | of a bound view a part holds no other events: selections, counts, completion |
+//! | `crate::scan::Scan` | asks for the bounds beside its query: single events, tails, names of tokens |
 //! | [`crate::trail::Trail::line`] | gives a line, and proves it, only if one of these events was made of it |
 //!
 //! What is said of completeness (sources, gaps, lines that do not decode, links between nodes) is said of the whole
