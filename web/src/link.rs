@@ -6,7 +6,7 @@ use query::filter::Filter;
 use crate::text::Text;
 
 /// A longer value gets no link: a filter is bounded, and so is a page.
-pub(crate) const LINKED_BYTES_MAX: usize = 1 << 10;
+const LINKED_BYTES_MAX: usize = 1 << 10;
 
 /// A value, and the question it leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

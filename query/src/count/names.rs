@@ -45,9 +45,12 @@ impl<'a> Names<'a> {
         grouping: &Grouping<'_>,
     ) -> Result<Option<Names<'a>>, QueryError> {
         let Some(field) = grouping.by.iter().position(is_identity) else { return Ok(None) };
+        let columns = within.segment.fast_fields();
+        // Without keys there is nobody to name.
+        let has_keys = columns.str("identity_key")?.is_some();
         Ok(Some(Names {
             field,
-            column: within.segment.fast_fields().str("identity_name")?,
+            column: columns.str("identity_name")?.filter(|_| has_keys),
             known: match grouping.tells_places {
                 true => None,
                 false => within.part.names(within.segment)?,

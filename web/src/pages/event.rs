@@ -11,7 +11,7 @@ use query::full::{FullEvent, event};
 use crate::app::{App, Seen};
 use crate::door::{Look, May, Right};
 use crate::error::PageError;
-use crate::link::{LINKED_BYTES_MAX, Link};
+use crate::link::Link;
 use crate::page::Rendered;
 use crate::pages::overview::shell;
 use crate::pages::subject;
@@ -114,13 +114,13 @@ fn sentence(event: &AuditEvent) -> Sentence {
         },
         who: Link {
             text: Text::new(&name),
-            href: identity.key.as_deref().map(|key| subject::address(Of::Identities, key)),
+            href: identity.key.as_deref().and_then(|key| subject::address(Of::Identities, key)),
         },
         did: Text::new(&did(event)),
-        path: event.path.as_deref().map(|path| Link {
-            text: Text::new(path),
-            href: (path.len() <= LINKED_BYTES_MAX).then(|| subject::address(Of::Paths, path)),
-        }),
+        path: event
+            .path
+            .as_deref()
+            .map(|path| Link { text: Text::new(path), href: subject::address(Of::Paths, path) }),
         ns: event.namespace.as_deref().map(Text::new),
         at: event.time.as_ref().map(|time| time.text.clone()),
         from: event.remote_address.as_deref().map(Text::new),

@@ -230,7 +230,7 @@ fn row(given: &Given) -> Row {
             href: given
                 .identity_key
                 .as_deref()
-                .map(|key| subject::address(query::subjects::Of::Identities, key)),
+                .and_then(|key| subject::address(query::subjects::Of::Identities, key)),
         },
         from: Text::new(given.address.as_deref().unwrap_or("")),
         path: Link {
@@ -238,7 +238,7 @@ fn row(given: &Given) -> Row {
             href: given
                 .path
                 .as_deref()
-                .map(|path| subject::address(query::subjects::Of::Paths, path)),
+                .and_then(|path| subject::address(query::subjects::Of::Paths, path)),
         },
         state: given.standing.state.as_str(),
         why: Text::new(&given.standing.why),

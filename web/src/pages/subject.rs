@@ -76,12 +76,13 @@ fn page_of(of: Of) -> &'static str {
     }
 }
 
-/// Returns the address of one's page.
-pub(crate) fn address(of: Of, value: &str) -> String {
+/// Returns the address of one's page; nothing if the value is too long to ask for.
+pub(crate) fn address(of: Of, value: &str) -> Option<String> {
+    term(page_of(of), value)?;
     let page = page_of(of);
     // One segment, whatever slashes the value has.
     let encoded: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    format!("/{page}/{}", encoded.replace('+', "%20"))
+    Some(format!("/{page}/{}", encoded.replace('+', "%20")))
 }
 
 /// The page of an identity.
@@ -112,10 +113,12 @@ fn page(
     value: &str,
     stretch: Option<crate::time::Stretch>,
 ) -> Result<Response, PageError> {
-    let base = term(page_of(of), value).ok_or(PageError::NotFound { what: page_of(of) })?;
+    let absent = || PageError::NotFound { what: page_of(of) };
+    let base = term(page_of(of), value).ok_or_else(absent)?;
+    let address = address(of, value).ok_or_else(absent)?;
     let view = trail.view();
     let Some(scope) = Scope::of(&view, &base, stretch)? else {
-        return Err(PageError::NotFound { what: page_of(of) });
+        return Err(absent());
     };
     let newest = search_in(&view, &scope.question("")?, NEWEST_SHOWN, None)?;
     let names = match of {
@@ -136,7 +139,7 @@ fn page(
         title,
         also,
         span_words: scope.words(),
-        spans: scope.spans(&address(of, value)),
+        spans: scope.spans(&address),
         note: scope.note.clone(),
         tiles: tiles(&scope)?,
         chart: histogram(&buckets(&scope)?, scope.step.says),

@@ -147,7 +147,9 @@ fn row(subject: &Subject, of: Of, asked: &link::Question, most: u64) -> Row {
     };
     let mut own = match &subject.key {
         Some(value) => asked.with(key, value),
-        None => asked.with_typed(&format!("-{key}:*")),
+        // Who has no key may have a name: no filter means them alone.
+        None if of == Of::Identities => None,
+        None => asked.with_typed("-path:*"),
     };
     if of == Of::Paths {
         own = own.and_then(|own| match &subject.namespace {
@@ -168,7 +170,7 @@ fn row(subject: &Subject, of: Of, asked: &link::Question, most: u64) -> Row {
     Row {
         link: Link {
             text: shown.map_or_else(|| Text::new("nobody known"), |text| Text::new(text)),
-            href: subject.key.as_deref().map(|value| subject::address(of, value)),
+            href: subject.key.as_deref().and_then(|value| subject::address(of, value)),
         },
         beside: match of {
             Of::Identities => subject.name.as_ref().and(subject.key.as_deref()).map(Text::new),
