@@ -232,7 +232,16 @@ impl VerifierKey {
 
 /// The lock of the one writer, held as long as this lives and never longer than the process.
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file would not do: a process that another thread has just forked holds the same lock until it
+    /// becomes another program, and whoever opens the folder next would be turned away.
+    fn drop(&mut self) {
+        // If it cannot be given back, closing the file does it.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 impl Lock {
@@ -263,7 +272,7 @@ impl Lock {
         }
         file.set_len(0).at("write", &path)?;
         writeln!(file, "{}", std::process::id()).at("write", &path)?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }
 
@@ -281,4 +290,20 @@ pub(super) fn read_at_most(path: &Path, bytes: u64) -> Result<Option<String>, Le
     let mut text = String::new();
     file.take(bytes).read_to_string(&mut text).at("read", path)?;
     Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_forked_meanwhile_does_not_go_on_to_hold_the_lock() {
+        let data = tempfile::tempdir().expect("a folder");
+        let lock = Lock::take(data.path()).expect("nobody holds it");
+        // As a forked process has it before it becomes another program.
+        let inherited = lock.file.try_clone().expect("a descriptor");
+        drop(lock);
+        Lock::take(data.path()).expect("it was given back");
+        drop(inherited);
+    }
 }
