@@ -32,6 +32,8 @@ pub(crate) enum Credential {
     Session {
         /// The hash of the session's id.
         id: SecretHash,
+        /// What the ledger calls him.
+        by: String,
         /// What every form of his pages carries.
         form_token: String,
     },
@@ -71,9 +73,9 @@ impl Reader {
 
     /// Returns what the ledger calls him.
     pub(crate) fn by(&self) -> String {
-        match self.0.credential {
+        match &self.0.credential {
             Credential::Local => "web, not signed in".to_owned(),
-            Credential::Session { .. } => format!("user:{}", self.0.name),
+            Credential::Session { by, .. } => by.clone(),
             Credential::Token(_) => format!("token:{}", self.0.name),
         }
     }
