@@ -423,6 +423,22 @@ mod tests {
         assert!(check(clusters).starts_with("sources of two clusters"), "{}", check(clusters));
         let source = "[[source]]\npath = \"/a\"\ncluster = \"c\"\nnode = \"n\"\n";
         for (more, problem) in [
+            (
+                "[oidc]\nissuer = \"http://sso.example\"\nclient_id = \"k\"",
+                "[oidc] issuer \"http://sso.example\" must begin with https://",
+            ),
+            (
+                "[oidc]\nissuer = \"http://[::1]:9\"\nclient_id = \"k\"",
+                "[oidc] without [[oidc.role]]",
+            ),
+            (
+                "[oidc]\nissuer = \"https://s\"\nclient_id = \"k\"\n[[oidc.role]]\ngroup = \"g\"\nrole = \"boss\"",
+                "[[oidc.role]] number 1: \"boss\" is no role",
+            ),
+            (
+                "[oidc]\nissuer = \"https://s\"\nclient_id = \"k\"\n[[oidc.role]]\ngroup = \"g\"\nrole = \"auditor\"",
+                "[[oidc.role]] number 1: an auditor is bound to a scope",
+            ),
             ("[cluster.d]\nnodes = []", "[cluster.d]: the sources are of cluster \"c\""),
             ("[cluster.c]\nnodes = [\"a/b\"]", "[cluster.c] nodes: node \"a/b\""),
             (
