@@ -22,6 +22,7 @@ pub(crate) struct ReaderLine {
     /// What he is bound to.
     pub(crate) bounds: Option<Text>,
     looks_up: bool,
+    keeps: bool,
     form_token: Option<String>,
 }
 
@@ -44,12 +45,17 @@ impl Shell {
         let bounds = reader.bounds().map(|bounds| Text::whole(&bounds.sentence()));
         let form_token = reader.form_token().map(str::to_owned);
         let looks_up = reader.may(Right::LookUp);
-        Shell { reader: Some(ReaderLine { signed_in, bounds, looks_up, form_token }), ..self }
+        let keeps = reader.may(Right::Settings);
+        Shell {
+            reader: Some(ReaderLine { signed_in, bounds, looks_up, keeps, form_token }),
+            ..self
+        }
     }
 
     /// Returns the pages that the reader may ask for.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let looks_up = self.reader.as_ref().is_none_or(|reader| reader.looks_up);
+        let keeps = self.reader.as_ref().is_none_or(|reader| reader.keeps);
         [
             ("Overview", "/"),
             ("Explore", "/explore"),
@@ -60,9 +66,11 @@ impl Shell {
             ("Integrity", "/integrity"),
             ("Sources", "/sources"),
             ("Access report", "/reports/access"),
+            ("Settings", "/settings"),
         ]
         .into_iter()
         .filter(|(name, _)| !["Look-up", "Leases"].contains(name) || looks_up)
+        .filter(|(name, _)| *name != "Settings" || keeps)
         .map(|(name, href)| Entry { name, href, current: self.current == Some(name) })
         .collect()
     }

@@ -29,6 +29,8 @@ pub(crate) enum Right {
     LookUp,
     /// The figures of the process.
     Figures,
+    /// Who may ask, and what was done with keytrail itself.
+    Settings,
 }
 
 impl fmt::Display for Right {
@@ -39,6 +41,7 @@ impl fmt::Display for Right {
             Right::RawLine => "see raw lines and proofs",
             Right::LookUp => "look up values, tokens and leases",
             Right::Figures => "see the figures of the process",
+            Right::Settings => "see and change settings",
         })
     }
 }
@@ -63,7 +66,7 @@ macro_rules! grants {
     };
 }
 
-grants! { Look Export RawLine LookUp }
+grants! { Look Export RawLine LookUp Settings }
 
 /// A reader who has this right.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ type Needs = Option<Right>;
 const LOOK: Needs = Some(Right::Look);
 const EXPORT: Needs = Some(Right::Export);
 const RAW: Needs = Some(Right::RawLine);
+const SETTINGS: Needs = Some(Right::Settings);
 const LOOK_UP: Needs = Some(Right::LookUp);
 
 /// Routes that have one form.
@@ -32,6 +33,11 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/reports/access.csv", EXPORT),
     (Method::GET, "/reports/access-heading.csv", EXPORT),
     (Method::GET, "/reports/access.json", EXPORT),
+    (Method::GET, "/settings", SETTINGS),
+    (Method::POST, "/settings", SETTINGS),
+    (Method::GET, "/settings/trail", SETTINGS),
+    (Method::GET, "/settings/trail.csv", SETTINGS),
+    (Method::GET, "/settings/trail.json", SETTINGS),
     (Method::GET, "/sign-in", None),
     (Method::POST, "/sign-in", None),
     (Method::GET, "/sign-in/oidc", None),
@@ -166,11 +172,18 @@ async fn a_stranger_is_asked_to_sign_in_whatever_he_asks() {
 
 #[test]
 fn each_right_is_of_whom_it_is_meant_for() {
-    let table =
-        [Right::Look, Right::Export, Right::RawLine, Right::LookUp, Right::Figures].map(|right| {
-            let roles = Role::ALL.into_iter().filter(|role| role.may(right));
-            format!("{right}: {}", roles.map(Role::as_str).collect::<Vec<_>>().join(" "))
-        });
+    let table = [
+        Right::Look,
+        Right::Export,
+        Right::RawLine,
+        Right::LookUp,
+        Right::Figures,
+        Right::Settings,
+    ]
+    .map(|right| {
+        let roles = Role::ALL.into_iter().filter(|role| role.may(right));
+        format!("{right}: {}", roles.map(Role::as_str).collect::<Vec<_>>().join(" "))
+    });
     assert_eq!(
         table,
         [
@@ -179,6 +192,7 @@ fn each_right_is_of_whom_it_is_meant_for() {
             "see raw lines and proofs: analyst reviewer auditor",
             "look up values, tokens and leases: analyst reviewer",
             "see the figures of the process: viewer analyst reviewer admin",
+            "see and change settings: admin",
         ]
     );
     for role in Role::ALL {
