@@ -9,6 +9,7 @@ type Needs = Option<Right>;
 const LOOK: Needs = Some(Right::Look);
 const EXPORT: Needs = Some(Right::Export);
 const RAW: Needs = Some(Right::RawLine);
+const SAVE_VIEWS: Needs = Some(Right::SaveViews);
 const LOOK_UP: Needs = Some(Right::LookUp);
 
 /// Routes that have one form.
@@ -17,6 +18,13 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/explore", LOOK),
     (Method::GET, "/explore.csv", EXPORT),
     (Method::GET, "/explore.json", EXPORT),
+    (Method::GET, "/explore.arrow", EXPORT),
+    (Method::GET, "/explore.xlsx", EXPORT),
+    (Method::POST, "/explore/views", SAVE_VIEWS),
+    (Method::POST, "/explore/views/forget", SAVE_VIEWS),
+    (Method::GET, "/live", LOOK),
+    (Method::GET, "/live/tail", LOOK),
+    (Method::GET, "/compare", LOOK),
     (Method::GET, "/event/{uid}", LOOK),
     (Method::GET, "/identities", LOOK),
     (Method::GET, "/identity/{key}", LOOK),
@@ -164,11 +172,18 @@ async fn a_stranger_is_asked_to_sign_in_whatever_he_asks() {
 
 #[test]
 fn each_right_is_of_whom_it_is_meant_for() {
-    let table =
-        [Right::Look, Right::Export, Right::RawLine, Right::LookUp, Right::Figures].map(|right| {
-            let roles = Role::ALL.into_iter().filter(|role| role.may(right));
-            format!("{right}: {}", roles.map(Role::as_str).collect::<Vec<_>>().join(" "))
-        });
+    let rights = [
+        Right::Look,
+        Right::Export,
+        Right::RawLine,
+        Right::LookUp,
+        Right::SaveViews,
+        Right::Figures,
+    ];
+    let table = rights.map(|right| {
+        let roles = Role::ALL.into_iter().filter(|role| role.may(right));
+        format!("{right}: {}", roles.map(Role::as_str).collect::<Vec<_>>().join(" "))
+    });
     assert_eq!(
         table,
         [
@@ -176,6 +191,7 @@ fn each_right_is_of_whom_it_is_meant_for() {
             "export: analyst reviewer auditor",
             "see raw lines and proofs: analyst reviewer auditor",
             "look up values, tokens and leases: analyst reviewer",
+            "see and save views: viewer analyst reviewer admin",
             "see the figures of the process: viewer analyst reviewer admin",
         ]
     );
