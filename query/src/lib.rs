@@ -20,6 +20,7 @@ pub mod row;
 mod scan;
 pub mod search;
 mod select;
+mod texts;
 mod times;
 mod twins;
 

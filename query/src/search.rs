@@ -3,18 +3,22 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
 use crate::page::{Page, PageToken};
 use crate::question::Question;
 use crate::row::{EventRow, Rows};
-use crate::scan::{Address, Place, Places};
+use crate::scan::{Address, Place};
 use crate::select::{Selection, Tally};
 use crate::trail::Trail;
 
 /// How many places are sorted at a time where there is no limit: 16 MB, and one pass over the index for
 /// each half million events of the answer.
 const ROUND: usize = 500_000;
+
+/// How many rows are read at a time: some MB of them.
+const ROWS: usize = 4_096;
 
 /// Returns the newest events, at most `limit` (0: all), that come after the page which `after` ended.
 ///
@@ -61,7 +65,9 @@ pub fn each_row<E: From<QueryError>>(
     each: &mut dyn FnMut(EventRow) -> Result<(), E>,
 ) -> Result<Page<EventRow>, E> {
     let mut rows = Rows::new(view);
-    let walked = walk(view, question, limit, after, &mut |address| each(rows.row(address)?))?;
+    let walked = walk(view, question, limit, after, &mut |addresses| {
+        rows.rows(addresses)?.into_iter().try_for_each(&mut *each)
+    })?;
     Ok(Page {
         items: Vec::new(),
         next: walked.next,
@@ -76,7 +82,7 @@ pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<EventRow
     let selection = Selection::new(view, question)?;
     let mut oldest: Option<(Place, Address)> = None;
     for part in selection.parts()? {
-        let places = Places::open(part.segment)?;
+        let places = &part.part.places;
         part.blocks(|documents| {
             for &document in documents {
                 let place = places.of(document);
@@ -95,13 +101,13 @@ pub(crate) struct Walked {
     pub(crate) tally: Tally,
 }
 
-/// Gives the addresses of the events in order.
+/// Gives the addresses of the events in order, some thousand at a time.
 pub(crate) fn walk<E: From<QueryError>>(
     view: &View,
     question: &Question,
     limit: usize,
     after: Option<&PageToken>,
-    each: &mut dyn FnMut(Address) -> Result<(), E>,
+    each: &mut dyn FnMut(&[Address]) -> Result<(), E>,
 ) -> Result<Walked, E> {
     let selection = Selection::new(view, question)?;
     let mut after = after.map(|token| token.place(question)).transpose()?;
@@ -109,9 +115,10 @@ pub(crate) fn walk<E: From<QueryError>>(
     loop {
         let wanted = left.min(ROUND);
         let found = newest(&selection, wanted, after)?;
-        for &(_, address) in &found.events {
+        for events in found.events.chunks(ROWS) {
             view.turn().check()?;
-            each(address)?;
+            let addresses: Vec<Address> = events.iter().map(|&(_, address)| address).collect();
+            each(&addresses)?;
         }
         left -= found.events.len();
         let last = found.events.last().map(|&(place, _)| place);
@@ -142,7 +149,7 @@ pub(crate) fn newest(
     let mut found = Newest { events: Vec::new(), tally: Tally::default(), after: 0 };
     // The oldest of the newest is on top, to be thrown out first.
     let mut heap: BinaryHeap<Reverse<(Place, Address)>> = BinaryHeap::new();
-    let mut times = Vec::new();
+    let (mut reader, mut times) = (FirstValues::default(), Vec::new());
     for part in selection.parts()? {
         let oldest = heap.peek().filter(|_| heap.len() == wanted).map(|entry| entry.0.0.time);
         let last = part.part.times.map(|(_, last)| last);
@@ -153,8 +160,8 @@ pub(crate) fn newest(
             found.tally.add(&tally);
             continue;
         }
-        let mut places = Places::open(part.segment)?;
-        let block_times = part.block_times()?;
+        let places = &part.part.places;
+        let block_times = part.block_times();
         let tally = part.blocks(|documents| {
             // Most events are too old for the page, which their time alone tells.
             let mut oldest =
@@ -167,7 +174,7 @@ pub(crate) fn newest(
                 found.after += documents.len() as u64;
                 return Ok(());
             }
-            places.times(documents, &mut times);
+            places.times(documents, &mut reader, &mut times);
             for (&document, &time) in documents.iter().zip(&times) {
                 if oldest.is_some_and(|oldest| time < oldest) {
                     found.after += 1;

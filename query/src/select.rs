@@ -121,13 +121,10 @@ impl<'a> Selection<'a> {
 
 impl<'a> InPart<'a> {
     /// Returns when the part's documents were. To find out is worth its while where all of them are asked for.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub(crate) fn block_times(&self) -> Result<Option<&'a BlockTimes>, QueryError> {
+    pub(crate) fn block_times(&self) -> Option<&'a BlockTimes> {
         match self.selection.filter {
-            None => self.part.block_times(self.segment).map(Some),
-            Some(_) => Ok(self.part.known_times()),
+            None => Some(self.part.block_times(self.segment)),
+            Some(_) => self.part.known_times(),
         }
     }
 
@@ -238,10 +235,10 @@ impl<'a> InPart<'a> {
 /// What takes documents out of a block by their time and their leaf.
 #[derive(Default)]
 struct Cut<'a> {
-    time: Option<(Column<i64>, Option<i64>, Option<i64>)>,
+    time: Option<(&'a Column<i64>, Option<i64>, Option<i64>)>,
     /// Tell of most blocks how they lie to the bounds.
     block_times: Option<&'a BlockTimes>,
-    leaf: Option<(Column<u64>, u64)>,
+    leaf: Option<(&'a Column<u64>, u64)>,
     /// The events that are not issued yet, ascending.
     pending: Vec<DocId>,
     reader: FirstValues<i64>,
@@ -250,21 +247,20 @@ struct Cut<'a> {
 
 impl<'a> Cut<'a> {
     fn open(within: &InPart<'a>) -> Result<Cut<'a>, QueryError> {
-        let columns = within.segment.fast_fields();
         let Question { from, to, at, .. } = *within.selection.question;
         let mut cut = Cut::default();
         if within.cuts_time
-            && let Some(column) = columns.column_opt("time")?
+            && let Some(column) = &within.part.places.time
         {
             cut.time = Some((column, from, to));
-            cut.block_times = within.block_times()?;
+            cut.block_times = within.block_times();
         }
         if let Some(at) = at {
             let fields = within.selection.view.fields();
             let pending = |document| cut.pending.push(document);
             each_with(within.segment, fields.state, state_word(State::Pending), pending)?;
             if within.part.last_leaf >= at {
-                cut.leaf = columns.column_opt("issued_leaf")?.map(|column| (column, at));
+                cut.leaf = within.part.places.leaf.as_ref().map(|column| (column, at));
             }
         }
         Ok(cut)
