@@ -19,11 +19,12 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, InvertedIndexReader, Searcher, TERMINATED};
 
 use crate::bounds::{Bound, Bounds};
+use crate::classes::NONE;
 use crate::error::QueryError;
 use crate::filter::{Glob, Sets, all};
 use crate::full::find;
 use crate::kept::{KEPT_BYTES, Kept};
-use crate::part::{self, NONE, Part, PartKey};
+use crate::part::{self, Part, PartKey};
 use crate::question::exact;
 use crate::scan::{CHECK_EVERY, Places, Scan};
 use crate::texts::Texts;

@@ -10,6 +10,7 @@ pub mod trail;
 pub mod turn;
 
 pub mod bounds;
+mod classes;
 mod column;
 pub mod full;
 pub mod history;

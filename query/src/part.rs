@@ -3,16 +3,14 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use ingest::event::{Flag, Reason};
-use ingest::index::document::NO_EVENTS;
 use ingest::index::schema::Fields;
 use tantivy::index::SegmentId;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Opstamp, SegmentReader, TERMINATED, TantivyError, Term};
 
+use crate::classes::{Classes, NONE};
 use crate::column::FirstValues;
 use crate::error::QueryError;
-use crate::question::LEFT_OUT;
 use crate::row::Columns;
 use crate::scan::Places;
 use crate::select::BLOCK;
@@ -29,10 +27,8 @@ pub(crate) fn key(segment: &SegmentReader) -> PartKey {
 /// What is known of a part.
 pub(crate) struct Part {
     pub(crate) key: PartKey,
-    /// Of each document its class; absent if all are events that count.
-    classes: Option<Vec<u8>>,
-    /// How many documents are of each class.
-    pub(crate) class_counts: [u64; NONE as usize + 1],
+    /// What its documents are.
+    pub(crate) classes: Classes,
     /// Not earlier and not later than any of its events.
     pub(crate) times: Option<(i64, i64)>,
     /// Some of its events have no time.
@@ -49,16 +45,12 @@ pub(crate) struct Part {
     names: OnceLock<Option<Vec<u32>>>,
 }
 
-/// An event that counts. The classes of [`LEFT_OUT`] follow from 1 on.
-pub(crate) const COUNTS: u8 = 0;
-/// A document that is no event, or is deleted.
-pub(crate) const NONE: u8 = 1 + LEFT_OUT.len() as u8;
-
 impl Part {
     /// Reads what there is to know.
     pub(crate) fn read(segment: &SegmentReader, fields: &Fields) -> Result<Part, QueryError> {
         let places = Places::open(segment)?;
-        let classes = Classes::read(segment, fields, &places)?;
+        let classes = Classes::read(segment, fields)?;
+        let timeless_none = classes.none().filter(|&document| !places.has_time(document)).count();
         let has_values = |values: u32| values > 0;
         let times = places.time.as_ref().filter(|time| has_values(time.values.num_vals()));
         let leaf = places.leaf.as_ref().filter(|leaf| has_values(leaf.values.num_vals()));
@@ -67,10 +59,9 @@ impl Part {
         Ok(Part {
             key: key(segment),
             times: times.map(|time| (time.min_value(), time.max_value())),
-            is_timeless: segment.max_doc() - timed > classes.timeless_none,
+            is_timeless: (segment.max_doc() - timed) as usize > timeless_none,
             last_leaf: leaf.map_or(0, |leaf| leaf.max_value()),
-            class_counts: classes.counts,
-            classes: (!classes.of.is_empty()).then_some(classes.of),
+            classes,
             places,
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
@@ -80,19 +71,9 @@ impl Part {
 
     /// Returns what is left of the part if only these documents, in ascending order, are there.
     pub(crate) fn only(&self, segment: &SegmentReader, documents: &[DocId]) -> Part {
-        let mut classes = vec![NONE; segment.max_doc() as usize];
-        let mut class_counts = [0; NONE as usize + 1];
-        class_counts[usize::from(NONE)] = u64::from(segment.max_doc());
-        for &document in documents {
-            let class = self.class(document);
-            classes[document as usize] = class;
-            class_counts[usize::from(NONE)] -= 1;
-            class_counts[usize::from(class)] += 1;
-        }
         Part {
             key: self.key,
-            class_counts,
-            classes: Some(classes),
+            classes: self.classes.only(documents, segment.max_doc()),
             times: self.times,
             is_timeless: self.is_timeless,
             last_leaf: self.last_leaf,
@@ -105,17 +86,12 @@ impl Part {
 
     /// Returns a document's class.
     pub(crate) fn class(&self, document: DocId) -> u8 {
-        self.classes.as_ref().map_or(COUNTS, |classes| classes[document as usize])
+        self.classes.of(document)
     }
 
     /// Tells whether some of its documents are no events, or deleted.
     pub(crate) fn has_none(&self) -> bool {
-        self.class_counts[usize::from(NONE)] > 0
-    }
-
-    /// Tells whether all its documents are events that count.
-    pub(crate) fn all_count(&self) -> bool {
-        self.classes.is_none()
+        self.classes.counts[usize::from(NONE)] > 0
     }
 
     /// Returns when its documents were, if that is known by now.
@@ -149,70 +125,6 @@ impl Part {
             columns => columns.insert(Columns::open(segment, self.places.clone())?),
         };
         read(columns)
-    }
-}
-
-/// The classes of a part's documents.
-struct Classes {
-    /// Of each document; empty if all are events that count.
-    of: Vec<u8>,
-    /// How many documents are of each.
-    counts: [u64; NONE as usize + 1],
-    /// How many of those that are no events have no time.
-    timeless_none: u32,
-}
-
-impl Classes {
-    /// Gives each document its class, as `AuditEvent::left_out` does: a copy is nothing else, and lateness goes before
-    /// the reason. What is written later wins. Only what has another class than [`COUNTS`] is touched, which is little.
-    fn read(
-        segment: &SegmentReader,
-        fields: &Fields,
-        places: &Places,
-    ) -> Result<Classes, QueryError> {
-        let mut counts = [0; NONE as usize + 1];
-        counts[usize::from(COUNTS)] = u64::from(segment.max_doc());
-        let mut classes = Classes { of: Vec::new(), counts, timeless_none: 0 };
-        let class_of = |word: &str| {
-            let at = LEFT_OUT.iter().position(|known| *known == word).expect("a word of them");
-            1 + at as u8
-        };
-        let words = [
-            (fields.reason, Reason::System.as_str()),
-            (fields.reason, Reason::Forwarded.as_str()),
-            (fields.is, Flag::Late.as_str()),
-            (fields.is, Flag::Copy.as_str()),
-        ];
-        let documents = segment.max_doc();
-        for (field, word) in words {
-            let class = class_of(word);
-            each_with(segment, field, word, |document| {
-                classes.mark(document, class, documents);
-            })?;
-        }
-        let mut none = |document: DocId| {
-            if classes.mark(document, NONE, documents) != NONE && !places.has_time(document) {
-                classes.timeless_none += 1;
-            }
-        };
-        for doc in NO_EVENTS {
-            each_with(segment, fields.doc, doc, |document| none(document))?;
-        }
-        if let Some(alive) = segment.alive_bitset() {
-            (0..documents).filter(|&document| alive.is_deleted(document)).for_each(none);
-        }
-        Ok(classes)
-    }
-
-    /// Gives a document a class, and returns the one that it had.
-    fn mark(&mut self, document: DocId, class: u8, documents: u32) -> u8 {
-        if self.of.is_empty() {
-            self.of = vec![COUNTS; documents as usize];
-        }
-        let earlier = std::mem::replace(&mut self.of[document as usize], class);
-        self.counts[usize::from(earlier)] -= 1;
-        self.counts[usize::from(class)] += 1;
-        earlier
     }
 }
 

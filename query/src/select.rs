@@ -5,6 +5,7 @@
 //! compared with it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use ingest::index::document::state_word;
 use ingest::pairing::State;
@@ -12,12 +13,13 @@ use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Weight};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
 
+use crate::classes::NONE;
 use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
-use crate::part::{COUNTS, NONE, Part, each_with};
+use crate::part::{Part, each_with};
 use crate::question::{LEFT_OUT, LeftOut, Question};
-use crate::times::{BlockTimes, Lie};
+use crate::times::{BlockTimes, Lie, Times};
 
 /// Documents of a block. A block ends early where a part does.
 pub(crate) const BLOCK: usize = 1_024;
@@ -128,22 +130,54 @@ impl<'a> InPart<'a> {
         }
     }
 
-    /// Counts the answer's documents. Where every event of the part is meant, none of them is looked at.
+    /// Counts the answer's documents.
     ///
     /// # Errors
     /// As [`InPart::blocks`].
     pub(crate) fn count(&self) -> Result<Tally, QueryError> {
+        self.known_count().map_or_else(|| self.blocks(|_| Ok(())), Ok)
+    }
+
+    /// Returns how many documents the answer has where every event of the part is meant; none of them is looked at.
+    pub(crate) fn known_count(&self) -> Option<Tally> {
         if self.selection.filter.is_some() || self.cuts_time || self.cuts_leaf {
-            return self.blocks(|_| Ok(()));
+            return None;
         }
         let mut tally = Tally::default();
-        for (class, &count) in self.part.class_counts[..usize::from(NONE)].iter().enumerate() {
+        for (class, &count) in self.part.classes.counts[..usize::from(NONE)].iter().enumerate() {
             match class.checked_sub(1).filter(|_| !self.selection.answers[class]) {
                 Some(left_out) => tally.left_out[left_out] += count,
                 None => tally.matched += count,
             }
         }
-        Ok(tally)
+        Some(tally)
+    }
+
+    /// Returns the blocks of the part, the last first, and when their documents were.
+    pub(crate) fn last_blocks(&self) -> impl Iterator<Item = (Range<DocId>, Times)> {
+        let (times, end) = (self.part.block_times(self.segment), self.segment.max_doc());
+        let blocks = (0..end).step_by(BLOCK).rev();
+        blocks.map(move |first| {
+            let block = first..end.min(first + BLOCK as u32);
+            let times = times.of(block.start, block.end - 1);
+            (block, times)
+        })
+    }
+
+    /// Gives the answer's documents of a block of a part of which every event is meant.
+    ///
+    /// # Errors
+    /// The turn is over.
+    pub(crate) fn block(
+        &self,
+        block: Range<DocId>,
+        documents: &mut Vec<DocId>,
+    ) -> Result<(), QueryError> {
+        self.selection.view.turn().check()?;
+        documents.clear();
+        documents.extend(block);
+        self.tally(documents, &mut Tally::default());
+        Ok(())
     }
 
     /// Gives the answer's documents block by block, in ascending order, and returns how many there are.
@@ -198,18 +232,14 @@ impl<'a> InPart<'a> {
 
     /// Keeps what the answer is made of, and counts it and what is left out.
     fn tally(&self, block: &mut Vec<DocId>, tally: &mut Tally) {
-        if !self.part.all_count() {
-            let answers = &self.selection.answers;
-            block.retain(|&document| match self.part.class(document) {
-                COUNTS => true,
-                NONE => false,
-                class if answers[usize::from(class)] => true,
-                class => {
-                    tally.left_out[usize::from(class) - 1] += 1;
-                    false
-                }
-            });
-        }
+        self.part.classes.cut(block, |class| match class {
+            NONE => false,
+            class if self.selection.answers[usize::from(class)] => true,
+            class => {
+                tally.left_out[usize::from(class) - 1] += 1;
+                false
+            }
+        });
         tally.matched += block.len() as u64;
     }
 

@@ -124,3 +124,67 @@ fn no_text(ordinal: u64) -> io::Error {
     let problem = format!("a column's dictionary has no text number {ordinal}");
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
+
+#[cfg(test)]
+mod tests {
+    use tantivy::index::Index;
+    use tantivy::schema::{Schema, TextOptions};
+    use tantivy::{IndexWriter, TantivyDocument};
+
+    use super::*;
+
+    /// Returns a segment with a column of so many texts, and the text of each document.
+    fn column(texts: usize) -> (SegmentReader, Vec<String>) {
+        let mut builder = Schema::builder();
+        let field = builder.add_text_field("word", TextOptions::default().set_fast("raw"));
+        let index = Index::create_in_ram(builder.build());
+        let mut writer: IndexWriter = index.writer_with_num_threads(1, 15 << 20).expect("a writer");
+        // Neighbours are far from each other in the dictionary, and each text comes twice.
+        let words: Vec<String> = (0..2 * texts)
+            .map(|number| format!("{:05}-{}", number * 7_919 % texts, "word".repeat(number % 40)))
+            .collect();
+        for word in &words {
+            let mut document = TantivyDocument::new();
+            document.add_text(field, word);
+            writer.add_document(document).expect("added");
+        }
+        writer.commit().expect("committed");
+        let searcher = index.reader().expect("a reader").searcher();
+        (searcher.segment_reader(0).clone(), words)
+    }
+
+    #[test]
+    fn texts_of_many_documents_are_those_of_each() {
+        for count in [10, 3 * SMALL_TEXTS] {
+            let (segment, words) = column(count);
+            let documents: Vec<DocId> = (0..words.len() as DocId).rev().step_by(3).collect();
+            let mut together = Texts::open(&segment, "word").expect("a column");
+            assert_eq!(matches!(together.known, Known::All(_)), count < SMALL_TEXTS);
+            let mut alone = Texts::open(&segment, "word").expect("a column");
+            for documents in documents.chunks(500) {
+                together.learn(documents).expect("learned");
+                for &document in documents {
+                    let wanted = Some(words[document as usize].as_str());
+                    let text = together.first(document).expect("a text");
+                    assert_eq!(text.as_deref(), wanted);
+                    assert_eq!(alone.first(document).expect("a text").as_deref(), wanted);
+                }
+                together.forget();
+                for texts in [&together, &alone] {
+                    if let Known::Some(known, bytes) = &texts.known {
+                        assert!(known.len() <= KNOWN_MAX + 1 && *bytes <= KNOWN_BYTES_MAX + 200);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_text_is_an_error() {
+        for count in [10, 3 * SMALL_TEXTS] {
+            let (segment, _) = column(count);
+            let mut texts = Texts::open(&segment, "word").expect("a column");
+            assert!(texts.text(1 << 20).is_err());
+        }
+    }
+}
