@@ -1,82 +1,119 @@
-//! The pages in a real browser with scripts switched off: they load, they show something, and the
-//! browser has nothing to say against them.
+//! The pages in a real browser: as people use them, with scripts and without, and what the browser says against them.
+
+mod inert;
+mod journey;
+mod quality;
+mod scripts;
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
-use crate::util::{Data, Run, Server, fixture, missing_tool};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
-/// Makes a profile in which sites may not run scripts. The switch `--blink-settings=scriptEnabled=false`
-/// will not do: it silences `--dump-dom` and `--screenshot` too.
-fn profile(folder: &Path) {
-    let settings = r#"{"profile":{"default_content_setting_values":{"javascript":2}}}"#;
-    fs::create_dir_all(folder.join("Default")).unwrap();
-    fs::write(folder.join("Default/Preferences"), settings).unwrap();
+use crate::util::{Data, Server, fixture_text};
+
+/// A keytrail that serves the recording as if it had ended a minute ago.
+struct Site {
+    server: Server,
+    data: Data,
+    folder: tempfile::TempDir,
 }
 
-fn chromium(profile: &Path) -> Command {
-    let mut command = Command::new("chromium");
-    command
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-        .args(["--no-first-run", "--enable-logging=stderr", "--v=0", "--window-size=1280,900"])
-        .arg(format!("--user-data-dir={}", profile.display()));
-    command
+impl Site {
+    fn of_recording() -> Site {
+        let lines = fixture_text("openbao-2.7.2/audit.jsonl.1.gz")
+            + &fixture_text("openbao-2.7.2/audit.jsonl.gz");
+        Site::of_lines(&lines_of_now(&lines))
+    }
+
+    fn of_lines(lines: &str) -> Site {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("import.log");
+        fs::write(&log, lines).unwrap();
+        let data = Data::new();
+        data.import([&log]);
+        let server = Server::start(&data, &[]);
+        Site { server, data, folder }
+    }
+
+    fn url(&self, page: &str) -> String {
+        format!("http://{}{page}", self.server.address)
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where a browser puts files.
+    fn downloads(&self) -> PathBuf {
+        let downloads = self.folder().join("downloads");
+        fs::create_dir_all(&downloads).unwrap();
+        downloads
+    }
+
+    /// Returns an address of each page.
+    fn pages(&self) -> Vec<(&'static str, String)> {
+        let denied = self.data.search("decision:denied op:read identity:my-app/my-app");
+        let (one, other) = (word(&denied[0], "uid"), word(&denied[1], "uid"));
+        let key = encoded(&word(&denied[0]["identity"], "key"));
+        let path = encoded(&word(&denied[0], "path"));
+        let lease = self.data.search("has:lease action:cred.issue");
+        let hash = lease
+            .iter()
+            .find_map(|event| event["identity"]["token"].as_str())
+            .expect("a token's hash");
+        [
+            ("overview", "/".to_owned()),
+            ("explore", "/explore?q=decision%3Adenied".to_owned()),
+            ("everything", "/explore".to_owned()),
+            ("typo", "/explore?q=decison%3Adenied".to_owned()),
+            ("nothing", "/explore?q=path%3Anowhere".to_owned()),
+            ("event", format!("/event/{one}?q=decision%3Adenied")),
+            ("compare", format!("/compare?one={one}&other={other}")),
+            ("live", "/live?q=decision%3Adenied".to_owned()),
+            ("identities", "/identities".to_owned()),
+            ("identity", format!("/identity/{key}")),
+            ("paths", "/paths".to_owned()),
+            ("path", format!("/path/{path}")),
+            ("leases", "/leases".to_owned()),
+            ("tokens", "/tokens".to_owned()),
+            ("lookup", "/lookup".to_owned()),
+            ("found", format!("/lookup?hmac={hash}")),
+            ("integrity", "/integrity".to_owned()),
+            ("sources", "/sources".to_owned()),
+            ("report", "/reports/access".to_owned()),
+            ("zone", "/?tz=Asia%2FKathmandu".to_owned()),
+            ("sign-in", "/sign-in".to_owned()),
+            ("absent", "/nowhere".to_owned()),
+        ]
+        .into()
+    }
 }
 
-#[test]
-fn pages_load_without_scripts() {
-    if missing_tool(&Command::new("chromium"), "install chromium") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let profile_folder = folder.path().join("profile");
-    profile(&profile_folder);
+fn word(event: &Value, name: &str) -> String {
+    event[name].as_str().unwrap_or_else(|| panic!("{name} of {event}")).to_owned()
+}
 
-    // The browser does as it was told.
-    let scripted = folder.path().join("scripted.html");
-    fs::write(&scripted, "<p id=a>off</p><script>a.textContent='on'</script>").unwrap();
-    let dom = Run::of(chromium(&profile_folder).arg("--dump-dom").arg(&scripted)).expect(0);
-    assert!(dom.text().contains(">off<"), "scripts are not off:\n{}", dom.text());
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
 
-    let data = Data::new();
-    data.import([fixture("openbao-2.7.2/ha/node-1.audit.jsonl.gz")]);
-    let server = Server::start(&data, &[]);
-    let denied = data.search("path:secret/data/other/x");
-    let uid = denied[0]["uid"].as_str().unwrap();
-    for (name, page, shows) in [
-        ("start", "/".to_owned(), "keytrail"),
-        ("explore", "/explore".to_owned(), "secret/data/my-app/s-2"),
-        ("filtered", "/explore?q=decision%3Adenied".to_owned(), "secret/data/other/x"),
-        ("event", format!("/event/{uid}"), "secret/data/other/x"),
-        ("identities", "/identities".to_owned(), "alice"),
-        ("path", "/path/secret%2Fdata%2Fother%2Fx".to_owned(), "Who asked for it"),
-        ("integrity", "/integrity".to_owned(), "Newest checkpoint"),
-        ("sources", "/sources".to_owned(), "no gap seen"),
-        ("report", "/reports/access".to_owned(), "CC6.1"),
-    ] {
-        let url = format!("http://{}{page}", server.address);
-        let dom = Run::of(chromium(&profile_folder).arg("--dump-dom").arg(&url)).expect(0);
-        assert!(dom.text().contains(shows), "{page} does not show {shows:?}:\n{}", dom.text());
-        let complaints: Vec<&str> = dom
-            .stderr
-            .lines()
-            .filter(|line| {
-                ["Content Security Policy", "Refused to", "CONSOLE"]
-                    .iter()
-                    .any(|word| line.contains(word))
-            })
-            .collect();
-        assert!(complaints.is_empty(), "{page}:\n{}", complaints.join("\n"));
-
-        let picture = folder.path().join(format!("{name}.png"));
-        let screenshot = format!("--screenshot={}", picture.display());
-        Run::of(chromium(&profile_folder).arg(screenshot).arg(&url)).expect(0);
-        let bytes = fs::read(&picture).unwrap_or_else(|error| panic!("no picture: {error}"));
-        assert!(
-            bytes.starts_with(b"\x89PNG") && bytes.len() > 8_000,
-            "the picture of {page} is empty: {} bytes",
-            bytes.len()
-        );
-    }
+/// Moves the times of a log so that it ends a minute ago, and is otherwise as it was recorded.
+fn lines_of_now(lines: &str) -> String {
+    let time = |line: &str| -> Option<Timestamp> {
+        let (_, rest) = line.split_once("\"time\":\"")?;
+        rest.split_once('"')?.0.parse().ok()
+    };
+    let last = lines.lines().filter_map(time).max().expect("a time");
+    let by = Timestamp::now() - SignedDuration::from_secs(60) - last;
+    let moved = lines.lines().map(|line| match time(line) {
+        None => format!("{line}\n"),
+        Some(at) => {
+            let (before, rest) = line.split_once("\"time\":\"").expect("it has a time");
+            let (_, after) = rest.split_once('"').expect("it ends");
+            format!("{before}\"time\":\"{}\"{after}\n", at + by)
+        }
+    });
+    moved.collect()
 }

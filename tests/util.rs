@@ -1,6 +1,7 @@
 //! What the tests share: the program run as a command and as a server, data folders, recordings.
 
 mod bao;
+mod browser;
 mod command;
 mod entry;
 mod fake_server;
@@ -14,6 +15,7 @@ mod volume;
 mod wait;
 
 pub(crate) use bao::{Bao, real_openbao_is_wanted};
+pub(crate) use browser::{Browser, DOWN, ENTER, ESCAPE, Scripts};
 pub(crate) use command::{Data, Run, keytrail};
 pub(crate) use entry::{login_response, pair, request, response, with_error};
 pub(crate) use fake_server::FakeServer;

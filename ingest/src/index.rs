@@ -27,7 +27,7 @@ mod writer;
 pub use find::Indexed;
 pub use payload::CommitPayload;
 pub use reader::{EventIndex, OpenLine, Snapshot};
-pub use uids::Uids;
+pub use uids::{OwnUids, Uids, uid_of_request};
 pub use values::Values;
 pub use writer::IndexWriter;
 

@@ -198,6 +198,19 @@ pub enum Fact {
         /// The lines.
         leaves: Vec<u64>,
     },
+    /// Somebody gave a question a name, or took one away.
+    ViewChanged {
+        /// Who.
+        by: String,
+        /// From where.
+        address: String,
+        /// The name.
+        name: String,
+        /// What is asked under it; empty of one that is taken away.
+        filter: String,
+        /// It is taken away.
+        removed: bool,
+    },
     /// Somebody took an answer away as a file.
     Exported {
         /// Who.
@@ -371,6 +384,7 @@ impl Fact {
                 | Fact::Asked { .. }
                 | Fact::LinesShown { .. }
                 | Fact::Exported { .. }
+                | Fact::ViewChanged { .. }
                 | Fact::DeedsLeftOut { .. }
                 | Fact::AccountChanged { .. }
         )

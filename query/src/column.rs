@@ -41,7 +41,14 @@ impl<T: Copy + Default + PartialOrd + Debug + Send + Sync + 'static> FirstValues
         made.clear();
         let (Some(&first), Some(&last)) = (documents.first(), documents.last()) else { return };
         let span = (last - first + 1) as usize;
-        if matches!(column.index, ColumnIndex::Multivalued(_)) || is_scattered(span, documents) {
+        let is_scattered = is_scattered(span, documents);
+        if is_scattered && matches!(column.index, ColumnIndex::Full) {
+            self.values.resize(documents.len(), T::default());
+            column.values.get_vals(documents, &mut self.values);
+            made.extend(self.values.iter().map(|&value| of(value)));
+            return;
+        }
+        if is_scattered || matches!(column.index, ColumnIndex::Multivalued(_)) {
             made.extend(documents.iter().map(|&document| column.first(document).map_or(none, &of)));
             return;
         }
@@ -130,9 +137,10 @@ mod tests {
             let all: Vec<DocId> = (0..values.len() as DocId).collect();
             let some = all.iter().copied().filter(|&document| picked[document as usize]).collect();
             let few = all.iter().copied().step_by(3).collect();
+            let scattered = all.iter().copied().step_by(7).collect();
             let mut reader = FirstValues::default();
             let mut read = vec![Some(1); 3];
-            for documents in [all, some, few, Vec::new()] {
+            for documents in [all, some, few, scattered, Vec::new()] {
                 reader.read(&column, &documents, &mut read);
                 let wanted: Vec<Option<u64>> =
                     documents.iter().map(|&document| values[document as usize]).collect();

@@ -7,10 +7,11 @@ use tantivy::postings::TermInfo;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, InvertedIndexReader, TERMINATED, TantivyError};
 
+use crate::classes::NONE;
 use crate::error::QueryError;
 use crate::filter::{self, Filter};
 use crate::history::View;
-use crate::part::{NONE, Part};
+use crate::part::Part;
 use crate::question::Question;
 use crate::scan::CHECK_EVERY;
 use crate::select::Selection;

@@ -12,9 +12,10 @@ use crate::full;
 use crate::history::View;
 use crate::question::Question;
 use crate::row::{EventRow, Rows};
-use crate::scan::{Address, Place, Places, Texts};
+use crate::scan::{Address, Place};
 use crate::search::newest;
 use crate::select::Selection;
+use crate::texts::Texts;
 
 /// The most events before and after.
 pub const CONTEXT_MAX: usize = 1_000;
@@ -51,8 +52,7 @@ pub fn context(
     let Some(address) = full::find(view, uid)? else { return Ok(None) };
     let mut rows = Rows::new(view);
     let event = rows.row(address)?;
-    let segment = view.searcher().segment_reader(address.segment);
-    let place = Places::open(segment)?.of(address.document);
+    let place = view.part(address.segment)?.places.of(address.document);
     let value = first_value(view, address, field)?;
     let mut context = Context {
         event,
@@ -67,12 +67,11 @@ pub fn context(
     let filter = Filter::exactly(field.name, &value).expect("a field is a key");
     let question = Question { filter, all: true, ..Question::everything() };
     let selection = Selection::new(view, &question)?;
-    for (_, address) in newest(&selection, limit, Some(place))?.events {
-        context.before.push(rows.row(address)?);
-    }
-    for (_, address) in next(&selection, limit, place)? {
-        context.after.push(rows.row(address)?);
-    }
+    let addresses = |events: Vec<(Place, Address)>| -> Vec<Address> {
+        events.into_iter().map(|(_, address)| address).collect()
+    };
+    context.before = rows.rows(&addresses(newest(&selection, limit, Some(place))?.events))?;
+    context.after = rows.rows(&addresses(next(&selection, limit, place)?))?;
     Ok(Some(context))
 }
 
@@ -85,7 +84,7 @@ fn next(
     // The latest is on top, to be thrown out first.
     let mut heap = BinaryHeap::new();
     for part in selection.parts()? {
-        let places = Places::open(part.segment)?;
+        let places = &part.part.places;
         part.blocks(|documents| {
             for &document in documents {
                 let place = places.of(document);

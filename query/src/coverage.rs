@@ -19,7 +19,8 @@ use crate::error::QueryError;
 use crate::history::View;
 use crate::period::rfc3339;
 use crate::question::{exact, within};
-use crate::scan::{Scan, Texts};
+use crate::scan::Scan;
+use crate::texts::Texts;
 
 mod grade;
 mod records;

@@ -98,9 +98,12 @@ pub fn events_in<E: From<QueryError>>(
     each: &mut dyn FnMut(AuditEvent) -> Result<(), E>,
 ) -> Result<Page<AuditEvent>, E> {
     let mut rows = Rows::new(view);
-    let walked = walk(view, question, limit, after, &mut |address| {
-        let (event, _, _) = read_back(trail, view, &rows.row(address)?)?;
-        each(event)
+    let walked = walk(view, question, limit, after, &mut |addresses| {
+        rows.rows(addresses)?.iter().try_for_each(|row| {
+            view.turn().check()?;
+            let (event, _, _) = read_back(trail, view, row)?;
+            each(event)
+        })
     })?;
     Ok(Page {
         items: Vec::new(),
@@ -128,8 +131,7 @@ fn same(view: &View, event: &AuditEvent) -> Result<Vec<(String, Uid)>, QueryErro
     for in_segment in Scan::new(view, &query)?.segments() {
         let mut found = Vec::new();
         in_segment.each(|document| found.push(Address { segment: in_segment.number, document }))?;
-        for address in found {
-            let row = rows.row(address)?;
+        for row in rows.rows(&found)? {
             let other_is_copy = row.flags.iter().any(|flag| flag == Flag::Copy.as_str());
             if let Some(device) = row.device.filter(|device| *device != event.device)
                 && is_copy != other_is_copy

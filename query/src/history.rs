@@ -19,13 +19,15 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, InvertedIndexReader, Searcher, TERMINATED};
 
 use crate::bounds::{Bound, Bounds};
+use crate::classes::NONE;
 use crate::error::QueryError;
 use crate::filter::{Glob, Sets, all};
 use crate::full::find;
 use crate::kept::{KEPT_BYTES, Kept};
-use crate::part::{self, NONE, Part, PartKey};
+use crate::part::{self, Part, PartKey};
 use crate::question::exact;
-use crate::scan::{CHECK_EVERY, Places, Scan, Texts};
+use crate::scan::{CHECK_EVERY, Places, Scan};
+use crate::texts::Texts;
 use crate::turn::Turn;
 use crate::twins::Twins;
 
@@ -221,11 +223,16 @@ impl View {
         let mut names = BTreeSet::new();
         let query = exact(self.fields().token, &value(token));
         for in_segment in Scan::new(self, &*query)?.segments() {
+            let mut documents = Vec::new();
+            in_segment.each(|document| documents.push(document))?;
+            if documents.is_empty() {
+                continue;
+            }
             let Some(column) = in_segment.segment.fast_fields().str("identity_name")? else {
                 continue;
             };
-            let mut ordinals = BTreeSet::new();
-            in_segment.each(|document| ordinals.extend(column.term_ords(document)))?;
+            let ordinals: BTreeSet<u64> =
+                documents.into_iter().flat_map(|document| column.term_ords(document)).collect();
             for ordinal in ordinals {
                 let mut name = String::new();
                 column.ord_to_str(ordinal, &mut name).map_err(tantivy::TantivyError::from)?;

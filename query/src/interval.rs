@@ -73,9 +73,9 @@ impl Interval {
         &self.zone
     }
 
-    /// Returns the bucket of a time. One that reaches beyond what 64 bits of nanoseconds hold (the years
+    /// Returns the bucket of a time: its first nanosecond since 1970, and that of the next one. One that reaches beyond what 64 bits of nanoseconds hold (the years
     /// 1677 and 2262) ends there.
-    fn bucket(&self, time: i64) -> (i64, i64) {
+    pub fn bucket(&self, time: i64) -> (i64, i64) {
         let stamp =
             Timestamp::from_nanosecond(i128::from(time)).expect("64 bits lie within jiff's range");
         let date = self.zone.to_datetime(stamp).date();

@@ -82,8 +82,8 @@ pub fn issued_after(
     };
     let mut rows = Rows::new(view);
     let mut left_out = BTreeMap::new();
-    for (issued, address) in heap.into_sorted_vec() {
-        let row = rows.row(address)?;
+    let (issued, addresses): (Vec<_>, Vec<_>) = heap.into_sorted_vec().into_iter().unzip();
+    for (issued, row) in issued.into_iter().zip(rows.rows(&addresses)?) {
         match left_out_word(&row).filter(|word| !question.all && !question.filter.asks_for(word)) {
             Some(word) => *left_out.entry(word).or_default() += 1,
             None => arrivals.rows.push(row),

@@ -10,6 +10,7 @@ pub mod trail;
 pub mod turn;
 
 pub mod bounds;
+mod classes;
 mod column;
 pub mod full;
 pub mod history;
@@ -21,6 +22,7 @@ pub mod row;
 mod scan;
 pub mod search;
 mod select;
+mod texts;
 mod times;
 mod twins;
 

@@ -3,17 +3,16 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use ingest::event::{Flag, Reason};
-use ingest::index::document::NO_EVENTS;
 use ingest::index::schema::Fields;
 use tantivy::index::SegmentId;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Opstamp, SegmentReader, TERMINATED, TantivyError, Term};
 
+use crate::classes::{Classes, NONE};
 use crate::column::FirstValues;
 use crate::error::QueryError;
-use crate::question::LEFT_OUT;
 use crate::row::Columns;
+use crate::scan::Places;
 use crate::select::BLOCK;
 use crate::times::BlockTimes;
 
@@ -28,16 +27,16 @@ pub(crate) fn key(segment: &SegmentReader) -> PartKey {
 /// What is known of a part.
 pub(crate) struct Part {
     pub(crate) key: PartKey,
-    /// Of each document its class; absent if all are events that count.
-    classes: Option<Vec<u8>>,
-    /// How many documents are of each class.
-    pub(crate) class_counts: [u64; NONE as usize + 1],
+    /// What its documents are.
+    pub(crate) classes: Classes,
     /// Not earlier and not later than any of its events.
     pub(crate) times: Option<(i64, i64)>,
     /// Some of its events have no time.
     pub(crate) is_timeless: bool,
     /// All of its events were issued by leaves up to this one.
     pub(crate) last_leaf: u64,
+    /// Where its documents stand in the order of answers.
+    pub(crate) places: Places,
     /// The columns of rows, once a row was read.
     pub(crate) columns: Mutex<Option<Columns>>,
     /// When its documents were, once all of them were asked for.
@@ -46,39 +45,24 @@ pub(crate) struct Part {
     names: OnceLock<Option<Vec<u32>>>,
 }
 
-/// An event that counts. The classes of [`LEFT_OUT`] follow from 1 on.
-pub(crate) const COUNTS: u8 = 0;
-/// A document that is no event, or is deleted.
-pub(crate) const NONE: u8 = 1 + LEFT_OUT.len() as u8;
-
 impl Part {
     /// Reads what there is to know.
     pub(crate) fn read(segment: &SegmentReader, fields: &Fields) -> Result<Part, QueryError> {
-        let columns = segment.fast_fields();
-        let time = columns.column_opt::<i64>("time")?;
-        let leaf = columns.column_opt::<u64>("issued_leaf")?;
-        let classes = classes(segment, fields)?;
-        let is_event = |document: DocId| {
-            classes.as_ref().is_none_or(|classes| classes[document as usize] != NONE)
-        };
-        let is_timeless = match &time {
-            Some(time) if time.get_cardinality().is_full() => false,
-            Some(time) => (0..segment.max_doc())
-                .any(|document| is_event(document) && !time.index.has_value(document)),
-            None => true,
-        };
+        let places = Places::open(segment)?;
+        let classes = Classes::read(segment, fields)?;
+        let timeless_none = classes.none().filter(|&document| !places.has_time(document)).count();
         let has_values = |values: u32| values > 0;
+        let times = places.time.as_ref().filter(|time| has_values(time.values.num_vals()));
+        let leaf = places.leaf.as_ref().filter(|leaf| has_values(leaf.values.num_vals()));
+        // A document has one time at most, so what is not a value lacks one.
+        let timed = times.map_or(0, |time| time.values.num_vals());
         Ok(Part {
             key: key(segment),
-            times: time
-                .filter(|time| has_values(time.values.num_vals()))
-                .map(|time| (time.min_value(), time.max_value())),
-            is_timeless,
-            last_leaf: leaf
-                .filter(|leaf| has_values(leaf.values.num_vals()))
-                .map_or(0, |leaf| leaf.max_value()),
-            class_counts: class_counts(classes.as_deref(), segment.max_doc()),
+            times: times.map(|time| (time.min_value(), time.max_value())),
+            is_timeless: (segment.max_doc() - timed) as usize > timeless_none,
+            last_leaf: leaf.map_or(0, |leaf| leaf.max_value()),
             classes,
+            places,
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
             names: OnceLock::new(),
@@ -87,17 +71,13 @@ impl Part {
 
     /// Returns what is left of the part if only these documents, in ascending order, are there.
     pub(crate) fn only(&self, segment: &SegmentReader, documents: &[DocId]) -> Part {
-        let mut classes = vec![NONE; segment.max_doc() as usize];
-        for &document in documents {
-            classes[document as usize] = self.class(document);
-        }
         Part {
             key: self.key,
-            class_counts: class_counts(Some(&classes), segment.max_doc()),
-            classes: Some(classes),
+            classes: self.classes.only(documents, segment.max_doc()),
             times: self.times,
             is_timeless: self.is_timeless,
             last_leaf: self.last_leaf,
+            places: self.places.clone(),
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
             names: OnceLock::new(),
@@ -106,17 +86,12 @@ impl Part {
 
     /// Returns a document's class.
     pub(crate) fn class(&self, document: DocId) -> u8 {
-        self.classes.as_ref().map_or(COUNTS, |classes| classes[document as usize])
+        self.classes.of(document)
     }
 
     /// Tells whether some of its documents are no events, or deleted.
     pub(crate) fn has_none(&self) -> bool {
-        self.class_counts[usize::from(NONE)] > 0
-    }
-
-    /// Tells whether all its documents are events that count.
-    pub(crate) fn all_count(&self) -> bool {
-        self.classes.is_none()
+        self.classes.counts[usize::from(NONE)] > 0
     }
 
     /// Returns when its documents were, if that is known by now.
@@ -125,11 +100,8 @@ impl Part {
     }
 
     /// Returns when its documents were.
-    pub(crate) fn block_times(&self, segment: &SegmentReader) -> Result<&BlockTimes, QueryError> {
-        if self.block_times.get().is_none() {
-            let _ = self.block_times.set(BlockTimes::read(segment)?);
-        }
-        Ok(self.block_times.get().expect("it was set"))
+    pub(crate) fn block_times(&self, segment: &SegmentReader) -> &BlockTimes {
+        self.block_times.get_or_init(|| BlockTimes::read(&self.places, segment.max_doc()))
     }
 
     /// Returns the one name of each identity: by the number of its key in its column, the name's number in its own and 1,
@@ -150,43 +122,10 @@ impl Part {
         let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         let columns = match &mut *columns {
             Some(columns) => columns,
-            columns => columns.insert(Columns::open(segment)?),
+            columns => columns.insert(Columns::open(segment, self.places.clone())?),
         };
         read(columns)
     }
-}
-
-/// Gives each document its class, as `AuditEvent::left_out` does: a copy is nothing else, and lateness goes before
-/// the reason. What is written later wins.
-fn classes(segment: &SegmentReader, fields: &Fields) -> Result<Option<Vec<u8>>, QueryError> {
-    let mut classes = Vec::new();
-    let mut mark = |document: DocId, class: u8| {
-        if classes.is_empty() {
-            classes.resize(segment.max_doc() as usize, COUNTS);
-        }
-        classes[document as usize] = class;
-    };
-    let class_of = |word: &str| {
-        let at = LEFT_OUT.iter().position(|known| *known == word).expect("a word of them");
-        1 + at as u8
-    };
-    let words = [
-        (fields.reason, Reason::System.as_str()),
-        (fields.reason, Reason::Forwarded.as_str()),
-        (fields.is, Flag::Late.as_str()),
-        (fields.is, Flag::Copy.as_str()),
-    ];
-    for (field, word) in words {
-        each_with(segment, field, word, |document| mark(document, class_of(word)))?;
-    }
-    for doc in NO_EVENTS {
-        each_with(segment, fields.doc, doc, |document| mark(document, NONE))?;
-    }
-    if let Some(alive) = segment.alive_bitset() {
-        let deleted = (0..segment.max_doc()).filter(|&document| alive.is_deleted(document));
-        deleted.for_each(|document| mark(document, NONE));
-    }
-    Ok((!classes.is_empty()).then_some(classes))
 }
 
 fn names(segment: &SegmentReader) -> Result<Option<Vec<u32>>, QueryError> {
@@ -212,15 +151,6 @@ fn names(segment: &SegmentReader) -> Result<Option<Vec<u32>>, QueryError> {
         }
     }
     Ok(Some(known.into_iter().map(Option::unwrap_or_default).collect()))
-}
-
-fn class_counts(classes: Option<&[u8]>, documents: u32) -> [u64; NONE as usize + 1] {
-    let mut counts = [0; NONE as usize + 1];
-    match classes {
-        Some(classes) => classes.iter().for_each(|&class| counts[usize::from(class)] += 1),
-        None => counts[usize::from(COUNTS)] = u64::from(documents),
-    }
-    counts
 }
 
 /// Gives each document with this term, deleted ones too.

@@ -1,9 +1,10 @@
 //! A row of a list of events: read from the index's columns, without touching the ledger.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ingest::event::{Issued, Reason, Uid};
-use ingest::index::Uids;
+use ingest::index::{OwnUids, uid_of_request};
 use ingest::source::LeafIndex;
 use serde::Serialize;
 use tantivy::columnar::Column;
@@ -12,7 +13,8 @@ use tantivy::{DocId, SegmentReader};
 use crate::error::QueryError;
 use crate::history::View;
 use crate::period::rfc3339;
-use crate::scan::{Address, Place, Places, Texts};
+use crate::scan::{Address, Place, Places};
+use crate::texts::Texts;
 
 /// Declares the columns of words once: `row's name = index's name`.
 macro_rules! texts {
@@ -50,7 +52,7 @@ macro_rules! texts {
 
         pub(crate) struct Columns {
             places: Places,
-            uids: Uids,
+            own_uids: OwnUids,
             completed: Option<Column<i64>>,
             latency_us: Option<Column<i64>>,
             leaf_request: Option<Column<u64>>,
@@ -62,11 +64,14 @@ macro_rules! texts {
         }
 
         impl Columns {
-            pub(crate) fn open(segment: &SegmentReader) -> tantivy::Result<Columns> {
+            pub(crate) fn open(
+                segment: &SegmentReader,
+                places: Places,
+            ) -> tantivy::Result<Columns> {
                 let columns = segment.fast_fields();
                 Ok(Columns {
-                    places: Places::open(segment)?,
-                    uids: Uids::open(segment)?,
+                    places,
+                    own_uids: OwnUids::open(segment)?,
                     completed: columns.column_opt("completed")?,
                     latency_us: columns.column_opt("latency_us")?,
                     leaf_request: columns.column_opt("leaf_request")?,
@@ -78,12 +83,22 @@ macro_rules! texts {
                 })
             }
 
+            /// Reads the rows of documents, whose texts are looked up together.
+            fn rows(&mut self, documents: &[DocId]) -> std::io::Result<Vec<EventRow>> {
+                let mut texts = [&mut self.policy, &mut self.is, $(&mut self.$name,)+];
+                texts.iter_mut().try_for_each(|texts| texts.learn(documents))?;
+                let rows = documents.iter().map(|&document| self.row(document)).collect();
+                let texts = [&mut self.policy, &mut self.is, $(&mut self.$name,)+];
+                texts.into_iter().for_each(Texts::forget);
+                rows
+            }
+
             fn row(&mut self, document: DocId) -> std::io::Result<EventRow> {
                 let place = self.places.of(document);
                 let completed = first(&self.completed, document);
-                let request_id = self.request_id.first(document)?;
-                Ok(EventRow {
-                    uid: self.uids.of_request(document, request_id.as_deref()),
+                let own_uid = self.own_uids.of(document);
+                let mut row = EventRow {
+                    uid: own_uid.unwrap_or(Uid::of_halves(0, 0)),
                     time: place.time.map(rfc3339),
                     time_unix_ns: place.time,
                     completed: completed.map(rfc3339),
@@ -96,7 +111,11 @@ macro_rules! texts {
                     request_leaf: first(&self.leaf_request, document).map(LeafIndex),
                     response_leaf: first(&self.leaf_response, document).map(LeafIndex),
                     issued: Issued(LeafIndex(place.leaf), place.ordinal),
-                })
+                };
+                if own_uid.is_none() {
+                    row.uid = row.uid_of_request();
+                }
+                Ok(row)
             }
         }
     };
@@ -166,6 +185,14 @@ texts! {
 }
 
 impl EventRow {
+    fn uid_of_request(&self) -> Uid {
+        let [cluster, node, device] =
+            [&self.cluster, &self.node, &self.device].map(|text| text.as_deref().unwrap_or(""));
+        let flags = self.flags.iter().map(String::as_str);
+        let (request_id, state) = (self.request_id.as_deref(), self.state.as_deref());
+        uid_of_request((cluster, node, device), request_id, state, flags)
+    }
+
     /// Returns where the event stands in the order of answers.
     pub(crate) fn place(&self) -> Place {
         Place { time: self.time_unix_ns, leaf: self.issued.0.0, ordinal: self.issued.1 }
@@ -187,24 +214,63 @@ where
 /// over segments, and opening 35 columns costs more than reading a row.
 pub(crate) struct Rows<'a> {
     view: &'a View,
+    /// By token. A client whose token was revoked tries it again and again.
+    former_names: HashMap<String, Option<String>>,
 }
+
+/// Tokens whose former holder is remembered.
+const FORMER_NAMES_MAX: usize = 1_024;
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(view: &'a View) -> Rows<'a> {
-        Rows { view }
+        Rows { view, former_names: HashMap::new() }
     }
 
+    /// Reads one row.
     pub(crate) fn row(&mut self, address: Address) -> Result<EventRow, QueryError> {
-        let segment = self.view.searcher().segment_reader(address.segment);
-        let mut row = self.view.part(address.segment)?.with_columns(segment, |columns| {
-            let row = columns.row(address.document);
-            Ok(row.map_err(tantivy::TantivyError::from)?)
-        })?;
-        if row.reason.as_deref() == Some(Reason::Token.as_str())
-            && let Some(token) = &row.token
+        Ok(self.rows(&[address])?.pop().expect("a row for each address"))
+    }
+
+    /// Reads rows, in the order of their addresses.
+    pub(crate) fn rows(&mut self, addresses: &[Address]) -> Result<Vec<EventRow>, QueryError> {
+        let mut order: Vec<usize> = (0..addresses.len()).collect();
+        order.sort_unstable_by_key(|&at| addresses[at]);
+        let mut rows: Vec<Option<EventRow>> = Vec::new();
+        rows.resize_with(addresses.len(), || None);
+        for of_part in
+            order.chunk_by(|&one, &other| addresses[one].segment == addresses[other].segment)
         {
-            row.former_name = self.view.former_name(token)?;
+            self.view.turn().check()?;
+            let number = addresses[of_part[0]].segment;
+            let segment = self.view.searcher().segment_reader(number);
+            let documents: Vec<DocId> = of_part.iter().map(|&at| addresses[at].document).collect();
+            let read = self.view.part(number)?.with_columns(segment, |columns| {
+                Ok(columns.rows(&documents).map_err(tantivy::TantivyError::from)?)
+            })?;
+            for (&at, row) in of_part.iter().zip(read) {
+                rows[at] = Some(row);
+            }
         }
-        Ok(row)
+        let mut rows: Vec<EventRow> = rows.into_iter().flatten().collect();
+        for row in &mut rows {
+            if row.reason.as_deref() == Some(Reason::Token.as_str())
+                && let Some(token) = &row.token
+            {
+                row.former_name = self.former_name(token)?;
+            }
+        }
+        Ok(rows)
+    }
+
+    fn former_name(&mut self, token: &str) -> Result<Option<String>, QueryError> {
+        if let Some(name) = self.former_names.get(token) {
+            return Ok(name.clone());
+        }
+        let name = self.view.former_name(token)?;
+        if self.former_names.len() == FORMER_NAMES_MAX {
+            self.former_names.clear();
+        }
+        self.former_names.insert(token.to_owned(), name.clone());
+        Ok(name)
     }
 }

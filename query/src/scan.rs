@@ -1,10 +1,6 @@
 //! Walking through the documents of a query, segment by segment, and reading columns on the way.
 
-use std::collections::HashMap;
-use std::io;
-use std::sync::Arc;
-
-use tantivy::columnar::{Column, StrColumn};
+use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
 
@@ -97,12 +93,12 @@ impl InSegment<'_> {
     }
 }
 
-/// The columns that make a [`Place`].
+/// The columns that make a [`Place`]. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Places {
-    time: Option<Column<i64>>,
-    leaf: Option<Column<u64>>,
+    pub(crate) time: Option<Column<i64>>,
+    pub(crate) leaf: Option<Column<u64>>,
     ordinal: Option<Column<u64>>,
-    reader: FirstValues<i64>,
 }
 
 impl Places {
@@ -111,7 +107,6 @@ impl Places {
             time: segment.fast_fields().column_opt("time")?,
             leaf: segment.fast_fields().column_opt("issued_leaf")?,
             ordinal: segment.fast_fields().column_opt("issued_ordinal")?,
-            reader: FirstValues::default(),
         })
     }
 
@@ -119,10 +114,19 @@ impl Places {
         self.time.as_ref()?.first(document)
     }
 
+    pub(crate) fn has_time(&self, document: DocId) -> bool {
+        self.time.as_ref().is_some_and(|column| column.index.has_value(document))
+    }
+
     /// Reads the times of a block of documents.
-    pub(crate) fn times(&mut self, documents: &[DocId], times: &mut Vec<Option<i64>>) {
+    pub(crate) fn times(
+        &self,
+        documents: &[DocId],
+        reader: &mut FirstValues<i64>,
+        times: &mut Vec<Option<i64>>,
+    ) {
         match &self.time {
-            Some(column) => self.reader.read(column, documents, times),
+            Some(column) => reader.read(column, documents, times),
             None => {
                 times.clear();
                 times.resize(documents.len(), None);
@@ -136,85 +140,6 @@ impl Places {
             time: self.time(document),
             leaf: self.leaf.as_ref().and_then(|column| column.first(document)).unwrap_or(0),
             ordinal: ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()).unwrap_or(0),
-        }
-    }
-}
-
-/// A column of words that remembers what it read: rows repeat themselves.
-pub(crate) struct Texts {
-    column: Option<StrColumn>,
-    known: Known,
-}
-
-/// The texts that were read.
-enum Known {
-    /// All of a small dictionary, by their numbers; nothing before the first is asked for.
-    All(Vec<Arc<str>>),
-    /// Some of a large one.
-    Some(HashMap<u64, Arc<str>>),
-}
-
-/// A dictionary of at most so many texts and bytes, as it is stored, is read whole: finding one of them reads a good part of it.
-const SMALL_TEXTS: usize = 1_024;
-const SMALL_BYTES: u64 = 8 << 10;
-
-/// Texts that a column remembers. Enough for what repeats, little enough for 35 columns of 50 segments.
-const KNOWN_MAX: usize = 256;
-/// The longest text that is remembered: what repeats is short.
-const KNOWN_BYTES_MAX: usize = 256;
-
-impl Texts {
-    pub(crate) fn open(segment: &SegmentReader, name: &str) -> tantivy::Result<Texts> {
-        let column = segment.fast_fields().str(name)?;
-        let is_small = column.as_ref().is_some_and(|column| {
-            let dictionary = column.dictionary();
-            dictionary.num_terms() <= SMALL_TEXTS
-                && dictionary.num_bytes().get_bytes() <= SMALL_BYTES
-        });
-        let known = if is_small { Known::All(Vec::new()) } else { Known::Some(HashMap::new()) };
-        Ok(Texts { column, known })
-    }
-
-    pub(crate) fn first(&mut self, document: DocId) -> io::Result<Option<Arc<str>>> {
-        match self.column.as_ref().and_then(|column| column.term_ords(document).next()) {
-            Some(ordinal) => self.text(ordinal).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    pub(crate) fn all(&mut self, document: DocId) -> io::Result<Vec<Arc<str>>> {
-        let Some(column) = &self.column else { return Ok(Vec::new()) };
-        let ordinals: Vec<u64> = column.term_ords(document).collect();
-        ordinals.into_iter().map(|ordinal| self.text(ordinal)).collect()
-    }
-
-    fn text(&mut self, ordinal: u64) -> io::Result<Arc<str>> {
-        let Some(column) = &self.column else { return Ok("".into()) };
-        match &mut self.known {
-            Known::All(texts) => {
-                if texts.is_empty() {
-                    let mut all = column.dictionary().stream()?;
-                    while all.advance() {
-                        texts.push(String::from_utf8_lossy(all.key()).into());
-                    }
-                }
-                Ok(texts[ordinal as usize].clone())
-            }
-            Known::Some(texts) => {
-                if let Some(text) = texts.get(&ordinal) {
-                    return Ok(text.clone());
-                }
-                let mut text = String::new();
-                column.ord_to_str(ordinal, &mut text)?;
-                let text: Arc<str> = text.into();
-                if text.len() <= KNOWN_BYTES_MAX {
-                    if texts.len() == KNOWN_MAX {
-                        texts.clear();
-                    }
-                    texts.insert(ordinal, text.clone());
-                }
-                Ok(text)
-            }
         }
     }
 }

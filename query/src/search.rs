@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use tantivy::DocId;
+
+use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
 use crate::page::{Page, PageToken};
@@ -15,6 +18,9 @@ use crate::trail::Trail;
 /// How many places are sorted at a time where there is no limit: 16 MB, and one pass over the index for
 /// each half million events of the answer.
 const ROUND: usize = 500_000;
+
+/// How many rows are read at a time: some MB of them.
+const ROWS: usize = 4_096;
 
 /// Returns the newest events, at most `limit` (0: all), that come after the page which `after` ended.
 ///
@@ -61,7 +67,9 @@ pub fn each_row<E: From<QueryError>>(
     each: &mut dyn FnMut(EventRow) -> Result<(), E>,
 ) -> Result<Page<EventRow>, E> {
     let mut rows = Rows::new(view);
-    let walked = walk(view, question, limit, after, &mut |address| each(rows.row(address)?))?;
+    let walked = walk(view, question, limit, after, &mut |addresses| {
+        rows.rows(addresses)?.into_iter().try_for_each(&mut *each)
+    })?;
     Ok(Page {
         items: Vec::new(),
         next: walked.next,
@@ -76,7 +84,7 @@ pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<EventRow
     let selection = Selection::new(view, question)?;
     let mut oldest: Option<(Place, Address)> = None;
     for part in selection.parts()? {
-        let places = Places::open(part.segment)?;
+        let places = &part.part.places;
         part.blocks(|documents| {
             for &document in documents {
                 let place = places.of(document);
@@ -95,13 +103,13 @@ pub(crate) struct Walked {
     pub(crate) tally: Tally,
 }
 
-/// Gives the addresses of the events in order.
+/// Gives the addresses of the events in order, some thousand at a time.
 pub(crate) fn walk<E: From<QueryError>>(
     view: &View,
     question: &Question,
     limit: usize,
     after: Option<&PageToken>,
-    each: &mut dyn FnMut(Address) -> Result<(), E>,
+    each: &mut dyn FnMut(&[Address]) -> Result<(), E>,
 ) -> Result<Walked, E> {
     let selection = Selection::new(view, question)?;
     let mut after = after.map(|token| token.place(question)).transpose()?;
@@ -109,9 +117,10 @@ pub(crate) fn walk<E: From<QueryError>>(
     loop {
         let wanted = left.min(ROUND);
         let found = newest(&selection, wanted, after)?;
-        for &(_, address) in &found.events {
+        for events in found.events.chunks(ROWS) {
             view.turn().check()?;
-            each(address)?;
+            let addresses: Vec<Address> = events.iter().map(|&(_, address)| address).collect();
+            each(&addresses)?;
         }
         left -= found.events.len();
         let last = found.events.last().map(|&(place, _)| place);
@@ -139,61 +148,97 @@ pub(crate) fn newest(
     wanted: usize,
     after: Option<Place>,
 ) -> Result<Newest, QueryError> {
-    let mut found = Newest { events: Vec::new(), tally: Tally::default(), after: 0 };
-    // The oldest of the newest is on top, to be thrown out first.
-    let mut heap: BinaryHeap<Reverse<(Place, Address)>> = BinaryHeap::new();
-    let mut times = Vec::new();
+    let mut heap = Heap { wanted, after, entries: BinaryHeap::new() };
+    let (mut reader, mut times) = (FirstValues::default(), Vec::new());
+    let mut documents = Vec::new();
+    let (mut all, mut come_after) = (Tally::default(), 0);
     for part in selection.parts()? {
-        let oldest = heap.peek().filter(|_| heap.len() == wanted).map(|entry| entry.0.0.time);
         let last = part.part.times.map(|(_, last)| last);
-        if oldest.is_some_and(|oldest| last < oldest) {
+        if heap.is_too_old(last) {
             // All of it is too old for the page, and so comes after it.
             let tally = part.count()?;
-            found.after += tally.matched;
-            found.tally.add(&tally);
+            come_after += tally.matched;
+            all.add(&tally);
             continue;
         }
-        let mut places = Places::open(part.segment)?;
-        let block_times = part.block_times()?;
+        let places = &part.part.places;
+        if let Some(tally) = part.known_count().filter(|_| after.is_none()) {
+            // How many there are is known: most blocks are too old, and need not be looked at.
+            for (block, block_times) in part.last_blocks() {
+                if !heap.is_too_old(block_times.ends.map(|(_, last)| last)) {
+                    part.block(block, &mut documents)?;
+                    places.times(&documents, &mut reader, &mut times);
+                    heap.offer(part.number, places, &documents, &times);
+                }
+            }
+            come_after += tally.matched;
+            all.add(&tally);
+            continue;
+        }
+        let block_times = part.block_times();
         let tally = part.blocks(|documents| {
-            // Most events are too old for the page, which their time alone tells.
-            let mut oldest =
-                heap.peek().filter(|_| heap.len() == wanted).map(|entry| entry.0.0.time);
-            let last = block_times.zip(documents.first().zip(documents.last()));
-            let last = last.map(|(times, (&first, &last))| times.of(first, last).ends);
-            if let (Some(oldest), Some(ends)) = (oldest, last)
-                && ends.map(|(_, last)| last) < oldest
-            {
-                found.after += documents.len() as u64;
+            let ends = block_times.zip(documents.first().zip(documents.last()));
+            let ends = ends.map(|(times, (&first, &last))| times.of(first, last).ends);
+            if ends.is_some_and(|ends| heap.is_too_old(ends.map(|(_, last)| last))) {
+                come_after += documents.len() as u64;
                 return Ok(());
             }
-            places.times(documents, &mut times);
-            for (&document, &time) in documents.iter().zip(&times) {
-                if oldest.is_some_and(|oldest| time < oldest) {
-                    found.after += 1;
-                    continue;
-                }
-                let place = places.of(document);
-                if after.is_some_and(|after| place >= after) {
-                    continue;
-                }
-                found.after += 1;
-                let entry = Reverse((place, Address { segment: part.number, document }));
-                if heap.len() < wanted {
-                    heap.push(entry);
-                } else if let Some(mut last) = heap.peek_mut()
-                    && entry < *last
-                {
-                    *last = entry;
-                }
-                oldest = heap.peek().filter(|_| heap.len() == wanted).map(|entry| entry.0.0.time);
-            }
+            places.times(documents, &mut reader, &mut times);
+            come_after += heap.offer(part.number, places, documents, &times);
             Ok(())
         })?;
-        found.tally.add(&tally);
+        all.add(&tally);
     }
-    found.events = heap.into_sorted_vec().into_iter().map(|Reverse(event)| event).collect();
-    Ok(found)
+    let events = heap.entries.into_sorted_vec().into_iter().map(|Reverse(event)| event).collect();
+    Ok(Newest { events, tally: all, after: come_after })
+}
+
+/// The newest of the events that were offered.
+struct Heap {
+    wanted: usize,
+    after: Option<Place>,
+    /// The oldest of them is on top, to be thrown out first.
+    entries: BinaryHeap<Reverse<(Place, Address)>>,
+}
+
+impl Heap {
+    /// Tells whether events up to this time are older than all that are wanted.
+    fn is_too_old(&self, last: Option<i64>) -> bool {
+        let oldest = self.entries.peek().filter(|_| self.entries.len() == self.wanted);
+        oldest.is_some_and(|Reverse((place, _))| last < place.time)
+    }
+
+    /// Offers documents of a part and returns how many of them come after the given place.
+    fn offer(
+        &mut self,
+        segment: u32,
+        places: &Places,
+        documents: &[DocId],
+        times: &[Option<i64>],
+    ) -> u64 {
+        let mut come_after = 0;
+        for (&document, &time) in documents.iter().zip(times) {
+            // Most events are too old for the page, which their time alone tells.
+            if self.is_too_old(time) {
+                come_after += 1;
+                continue;
+            }
+            let place = places.of(document);
+            if self.after.is_some_and(|after| place >= after) {
+                continue;
+            }
+            come_after += 1;
+            let entry = Reverse((place, Address { segment, document }));
+            if self.entries.len() < self.wanted {
+                self.entries.push(entry);
+            } else if let Some(mut last) = self.entries.peek_mut()
+                && entry < *last
+            {
+                *last = entry;
+            }
+        }
+        come_after
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! compared with it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use ingest::index::document::state_word;
 use ingest::pairing::State;
@@ -12,12 +13,13 @@ use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Weight};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
 
+use crate::classes::NONE;
 use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
-use crate::part::{COUNTS, NONE, Part, each_with};
+use crate::part::{Part, each_with};
 use crate::question::{LEFT_OUT, LeftOut, Question};
-use crate::times::{BlockTimes, Lie};
+use crate::times::{BlockTimes, Lie, Times};
 
 /// Documents of a block. A block ends early where a part does.
 pub(crate) const BLOCK: usize = 1_024;
@@ -121,32 +123,61 @@ impl<'a> Selection<'a> {
 
 impl<'a> InPart<'a> {
     /// Returns when the part's documents were. To find out is worth its while where all of them are asked for.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub(crate) fn block_times(&self) -> Result<Option<&'a BlockTimes>, QueryError> {
+    pub(crate) fn block_times(&self) -> Option<&'a BlockTimes> {
         match self.selection.filter {
-            None => self.part.block_times(self.segment).map(Some),
-            Some(_) => Ok(self.part.known_times()),
+            None => Some(self.part.block_times(self.segment)),
+            Some(_) => self.part.known_times(),
         }
     }
 
-    /// Counts the answer's documents. Where every event of the part is meant, none of them is looked at.
+    /// Counts the answer's documents.
     ///
     /// # Errors
     /// As [`InPart::blocks`].
     pub(crate) fn count(&self) -> Result<Tally, QueryError> {
+        self.known_count().map_or_else(|| self.blocks(|_| Ok(())), Ok)
+    }
+
+    /// Returns how many documents the answer has where every event of the part is meant; none of them is looked at.
+    pub(crate) fn known_count(&self) -> Option<Tally> {
         if self.selection.filter.is_some() || self.cuts_time || self.cuts_leaf {
-            return self.blocks(|_| Ok(()));
+            return None;
         }
         let mut tally = Tally::default();
-        for (class, &count) in self.part.class_counts[..usize::from(NONE)].iter().enumerate() {
+        for (class, &count) in self.part.classes.counts[..usize::from(NONE)].iter().enumerate() {
             match class.checked_sub(1).filter(|_| !self.selection.answers[class]) {
                 Some(left_out) => tally.left_out[left_out] += count,
                 None => tally.matched += count,
             }
         }
-        Ok(tally)
+        Some(tally)
+    }
+
+    /// Returns the blocks of the part, the last first, and when their documents were.
+    pub(crate) fn last_blocks(&self) -> impl Iterator<Item = (Range<DocId>, Times)> {
+        let (times, end) = (self.part.block_times(self.segment), self.segment.max_doc());
+        let blocks = (0..end).step_by(BLOCK).rev();
+        blocks.map(move |first| {
+            let block = first..end.min(first + BLOCK as u32);
+            let times = times.of(block.start, block.end - 1);
+            (block, times)
+        })
+    }
+
+    /// Gives the answer's documents of a block of a part of which every event is meant.
+    ///
+    /// # Errors
+    /// The turn is over.
+    pub(crate) fn block(
+        &self,
+        block: Range<DocId>,
+        documents: &mut Vec<DocId>,
+    ) -> Result<(), QueryError> {
+        self.selection.view.turn().check()?;
+        documents.clear();
+        documents.extend(block);
+        self.tally(documents, &mut Tally::default());
+        Ok(())
     }
 
     /// Gives the answer's documents block by block, in ascending order, and returns how many there are.
@@ -201,18 +232,14 @@ impl<'a> InPart<'a> {
 
     /// Keeps what the answer is made of, and counts it and what is left out.
     fn tally(&self, block: &mut Vec<DocId>, tally: &mut Tally) {
-        if !self.part.all_count() {
-            let answers = &self.selection.answers;
-            block.retain(|&document| match self.part.class(document) {
-                COUNTS => true,
-                NONE => false,
-                class if answers[usize::from(class)] => true,
-                class => {
-                    tally.left_out[usize::from(class) - 1] += 1;
-                    false
-                }
-            });
-        }
+        self.part.classes.cut(block, |class| match class {
+            NONE => false,
+            class if self.selection.answers[usize::from(class)] => true,
+            class => {
+                tally.left_out[usize::from(class) - 1] += 1;
+                false
+            }
+        });
         tally.matched += block.len() as u64;
     }
 
@@ -238,10 +265,10 @@ impl<'a> InPart<'a> {
 /// What takes documents out of a block by their time and their leaf.
 #[derive(Default)]
 struct Cut<'a> {
-    time: Option<(Column<i64>, Option<i64>, Option<i64>)>,
+    time: Option<(&'a Column<i64>, Option<i64>, Option<i64>)>,
     /// Tell of most blocks how they lie to the bounds.
     block_times: Option<&'a BlockTimes>,
-    leaf: Option<(Column<u64>, u64)>,
+    leaf: Option<(&'a Column<u64>, u64)>,
     /// The events that are not issued yet, ascending.
     pending: Vec<DocId>,
     reader: FirstValues<i64>,
@@ -250,21 +277,20 @@ struct Cut<'a> {
 
 impl<'a> Cut<'a> {
     fn open(within: &InPart<'a>) -> Result<Cut<'a>, QueryError> {
-        let columns = within.segment.fast_fields();
         let Question { from, to, at, .. } = *within.selection.question;
         let mut cut = Cut::default();
         if within.cuts_time
-            && let Some(column) = columns.column_opt("time")?
+            && let Some(column) = &within.part.places.time
         {
             cut.time = Some((column, from, to));
-            cut.block_times = within.block_times()?;
+            cut.block_times = within.block_times();
         }
         if let Some(at) = at {
             let fields = within.selection.view.fields();
             let pending = |document| cut.pending.push(document);
             each_with(within.segment, fields.state, state_word(State::Pending), pending)?;
             if within.part.last_leaf >= at {
-                cut.leaf = columns.column_opt("issued_leaf")?.map(|column| (column, at));
+                cut.leaf = within.part.places.leaf.as_ref().map(|column| (column, at));
             }
         }
         Ok(cut)

@@ -1,10 +1,10 @@
 //! When the events of a part of the index were, block by block: most blocks lie wholly inside a question's time or
 //! wholly outside of it, and need not be read to know.
 
-use tantivy::columnar::Column;
-use tantivy::{DocId, SegmentReader};
+use tantivy::DocId;
 
 use crate::column::FirstValues;
+use crate::scan::Places;
 
 /// Documents that are summed up together.
 const BLOCK: u32 = 1_024;
@@ -29,24 +29,21 @@ pub(crate) enum Lie {
 }
 
 impl BlockTimes {
-    /// Reads all times of a part.
-    pub(crate) fn read(segment: &SegmentReader) -> tantivy::Result<BlockTimes> {
-        let column: Option<Column<i64>> = segment.fast_fields().column_opt("time")?;
-        let nothing = Times { ends: None, is_timeless: true };
+    /// Reads all times of a part of so many documents.
+    pub(crate) fn read(places: &Places, max_doc: u32) -> BlockTimes {
         let (mut reader, mut times, mut documents) =
             (FirstValues::default(), Vec::new(), Vec::new());
-        let blocks = (0..segment.max_doc()).step_by(BLOCK as usize).map(|first| {
-            let Some(column) = &column else { return nothing };
+        let blocks = (0..max_doc).step_by(BLOCK as usize).map(|first| {
             documents.clear();
-            documents.extend(first..segment.max_doc().min(first + BLOCK));
-            reader.read(column, &documents, &mut times);
+            documents.extend(first..max_doc.min(first + BLOCK));
+            places.times(&documents, &mut reader, &mut times);
             let known = || times.iter().flatten();
             Times {
                 ends: known().min().copied().zip(known().max().copied()),
                 is_timeless: times.iter().any(Option::is_none),
             }
         });
-        Ok(BlockTimes(blocks.collect()))
+        BlockTimes(blocks.collect())
     }
 
     /// Returns the times of the blocks that these documents and those between them lie in.

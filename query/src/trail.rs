@@ -19,7 +19,8 @@ use crate::bounds::{BoundViews, Bounds};
 use crate::error::QueryError;
 use crate::history::View;
 use crate::question::exact;
-use crate::scan::{Places, Scan, Texts};
+use crate::scan::{Places, Scan};
+use crate::texts::Texts;
 use crate::turn::Turn;
 
 /// An opened data folder. Needs no lock; other processes may write meanwhile, and are seen by

@@ -20,7 +20,8 @@ use tantivy::{DocId, TantivyError, Term};
 use crate::error::QueryError;
 use crate::history::View;
 use crate::question::exact;
-use crate::scan::{Place, Places, Scan, Texts};
+use crate::scan::{Place, Places, Scan};
+use crate::texts::Texts;
 
 /// How much later the other node's event may be.
 const LATER_MAX_NS: i64 = 2_000_000_000;

@@ -17,8 +17,6 @@ const STARTS_WITHIN: Duration = Duration::from_secs(300);
 /// A running Keycloak that keeps everything in memory.
 pub(crate) struct Keycloak {
     child: Child,
-    /// Where it listens: `127.0.0.1:PORT`.
-    pub(crate) address: String,
 }
 
 /// Returns an address on which nothing listens.
@@ -43,7 +41,7 @@ impl Keycloak {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let keycloak = Keycloak { child, address: address.to_owned() };
+        let keycloak = Keycloak { child };
         let target = format!("/realms/{name}/.well-known/openid-configuration");
         until("Keycloak starts", STARTS_WITHIN, || {
             std::net::TcpStream::connect(address).ok()?;

@@ -13,8 +13,6 @@
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, openapi};
 
@@ -41,6 +39,7 @@ pub(crate) use self::form::Form;
 pub(crate) use self::given_out::GivenOutParams;
 pub(crate) use self::lookup::{VALUE_BYTES_MAX, hashes_of, of_hashes};
 pub(crate) use self::problem::Problem;
+pub(crate) use self::tail::{Shape, follow_from, place_id};
 
 /// A value of the greatest length, each byte of it escaped, and what stands about it.
 const BODY_BYTES_MAX: usize = 7 * VALUE_BYTES_MAX;
@@ -115,7 +114,6 @@ async fn openapi(_reader: crate::door::May<crate::door::Look>) -> axum::response
 
 /// Returns the API's addresses.
 pub(crate) fn routes() -> Routes {
-    let compression = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     let routes = Routes::default()
         .get("/api/v1/events/{uid}", events::one_event)
         .get("/api/v1/events/{uid}/context", around::event_context)
@@ -154,8 +152,7 @@ pub(crate) fn routes() -> Routes {
                 "this address takes another method; /api/v1/openapi.json tells which",
             )
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CompressionLayer::new().compress_when(compression));
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     Routes { router, list }
 }
 

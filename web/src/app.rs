@@ -3,6 +3,7 @@
 //! A question ends when its answer is there, when its time is over, or when the client has left.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::door::{Door, Reader};
 use crate::error::PageError;
 use crate::guard::PAGE_SECONDS_MAX;
 use crate::host::Host;
+use crate::zone::Zone;
 
 /// Questions answered at once. Reading is bound by the processor, and one is left for taking in lines.
 const QUESTIONS_MAX: usize = 4;
@@ -56,6 +58,16 @@ impl Seen {
     /// Returns who sees it.
     pub(crate) fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// Returns the data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.app.host.data()
+    }
+
+    /// Returns the zone in which times are shown.
+    pub(crate) fn zone(&self) -> &Zone {
+        self.reader.zone()
     }
 
     /// Records that the reader is shown these lines. May block.

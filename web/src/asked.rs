@@ -16,6 +16,10 @@ pub(crate) struct Asked {
     pub(crate) from: String,
     pub(crate) to: String,
     pub(crate) all: String,
+    /// The leaf as of which it is answered.
+    pub(crate) at: String,
+    /// The zone in which dates are meant.
+    pub(crate) tz: String,
     pub(crate) page: String,
 }
 
@@ -24,6 +28,7 @@ pub(crate) struct Asked {
 pub(crate) enum NotUnderstood {
     Filter(FilterError),
     Time(PeriodError),
+    Leaf(String),
 }
 
 impl Asked {
@@ -31,14 +36,16 @@ impl Asked {
     pub(crate) fn question(&self) -> Result<Question, NotUnderstood> {
         let now = Timestamp::now();
         let filter = Filter::parse(&self.q, now).map_err(NotUnderstood::Filter)?;
-        let period = Period::new(None, given(&self.from), given(&self.to), None, now)
+        let period = Period::new(None, given(&self.from), given(&self.to), given(&self.tz), now)
             .map_err(NotUnderstood::Time)?;
         Ok(Question {
             filter,
             from: period.from,
             to: period.to,
             all: !self.all.is_empty(),
-            at: None,
+            at: given(&self.at)
+                .map(|at| at.parse().map_err(|_| NotUnderstood::Leaf(at.to_owned())))
+                .transpose()?,
         })
     }
 
@@ -49,6 +56,7 @@ impl Asked {
             from: self.from.trim().to_owned(),
             to: self.to.trim().to_owned(),
             all: !self.all.is_empty(),
+            at: self.at.trim().to_owned(),
         }
     }
 }
@@ -63,6 +71,9 @@ impl std::fmt::Display for NotUnderstood {
         match self {
             NotUnderstood::Filter(error) => f.write_str(&error.caret()),
             NotUnderstood::Time(error) => error.fmt(f),
+            NotUnderstood::Leaf(at) => {
+                write!(f, "{at:?} is no leaf: at= takes the number of one, as a frozen link has it")
+            }
         }
     }
 }

@@ -35,13 +35,15 @@ mod watched;
 
 pub use self::accounts::{Accounts, AccountsError, Standing, Token, User, new_password};
 pub(crate) use self::identify::{Peer, identify};
-pub(crate) use self::may::{Export, Look, LookUp, May, Metrics, RawLine, Right, Settings};
+pub(crate) use self::may::{
+    Export, Look, LookUp, May, Metrics, RawLine, Right, SaveViews, Settings,
+};
 pub use self::oidc::{GroupRole, Oidc};
 pub(crate) use self::oidc::{begin as to_provider, callback as from_provider};
 pub(crate) use self::reach::Reach;
 pub(crate) use self::reader::Reader;
 pub use self::role::Role;
-pub(crate) use self::sign_in::{sign_in, sign_in_page, sign_out};
+pub(crate) use self::sign_in::{fields, sign_in, sign_in_page, sign_out};
 
 use self::deeds::Deeds;
 use self::limits::Limits;

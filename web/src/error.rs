@@ -11,6 +11,7 @@ use tracing::error;
 
 use crate::door::{AccountsError, Right, Role};
 use crate::shell::Shell;
+use crate::views::ViewsError;
 
 /// Why there is no page.
 #[derive(Debug, Error)]
@@ -43,6 +44,9 @@ pub(crate) enum PageError {
     /// Something in the address cannot be understood.
     #[error("{0}")]
     Question(String),
+    /// Views cannot be read or changed.
+    #[error(transparent)]
+    Views(#[from] ViewsError),
     /// Too many questions are being answered.
     #[error("too many questions are being answered just now")]
     Busy,
@@ -73,13 +77,15 @@ impl PageError {
             PageError::NotFound { .. } => StatusCode::NOT_FOUND,
             PageError::SignIn => StatusCode::UNAUTHORIZED,
             PageError::Forbidden { .. } | PageError::ForeignForm => StatusCode::FORBIDDEN,
-            PageError::Question(_) => StatusCode::BAD_REQUEST,
+            PageError::Question(_) | PageError::Views(ViewsError::Refused(_)) => {
+                StatusCode::BAD_REQUEST
+            }
             // Who asks more than can be answered is told to come back; nothing is wrong with the server.
             PageError::Busy => StatusCode::TOO_MANY_REQUESTS,
             PageError::TooLong { .. } | PageError::Left | PageError::Unrecorded(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            PageError::Trail(_) | PageError::Render(_) | PageError::Panic => {
+            PageError::Trail(_) | PageError::Views(_) | PageError::Render(_) | PageError::Panic => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
@@ -107,6 +113,8 @@ impl PageError {
             PageError::Unrecorded(_) => {
                 "keytrail's own log says more. Mostly the disk is full: taking in lines waits for room as well."
             }
+            PageError::Views(ViewsError::Refused(_)) => "Go back, and name it anew.",
+            PageError::Views(_) => "keytrail's own log says more; the rest of the pages works.",
             PageError::Question(_) => "Correct the address, or ask anew.",
             PageError::Busy | PageError::Left => {
                 "Nothing is lost: taking in lines never waits for pages. Try again in a moment."

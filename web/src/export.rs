@@ -61,6 +61,20 @@ pub(crate) async fn explore_csv(
     Ok(as_file("keytrail-events.csv", response.await?))
 }
 
+/// `GET /explore.arrow`: the same rows as an Arrow IPC stream.
+pub(crate) async fn explore_arrow(
+    reader: May<Export>,
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, PageError> {
+    let question = understood(&asked)?;
+    let response =
+        stream(&reader, app, Form::Arrow.content_type(), question.clone(), move |_, view, out| {
+            rows(view, &question, 0, None, TableForm::Arrow, out)
+        });
+    Ok(as_file("keytrail-events.arrow", response.await?))
+}
+
 /// `GET /explore.json`: whole events, one JSON object a line.
 pub(crate) async fn explore_json(
     reader: May<Export>,
@@ -78,7 +92,7 @@ pub(crate) async fn explore_json(
     Ok(as_file("keytrail-events.json", response.await?))
 }
 
-fn understood(asked: &Asked) -> Result<Question, PageError> {
+pub(crate) fn understood(asked: &Asked) -> Result<Question, PageError> {
     asked.question().map_err(|problem| PageError::Question(problem.to_string()))
 }
 
@@ -132,7 +146,7 @@ pub(crate) fn file(name: &str, content_type: &'static str, body: Body) -> Respon
 }
 
 /// Tells a browser to keep the answer as a file.
-fn as_file(name: &str, mut response: Response) -> Response {
+pub(crate) fn as_file(name: &str, mut response: Response) -> Response {
     let disposition = format!("attachment; filename=\"{name}\"");
     let disposition = HeaderValue::from_str(&disposition).expect("names are ours");
     response.headers_mut().insert(CONTENT_DISPOSITION, disposition);

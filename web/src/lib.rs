@@ -38,6 +38,9 @@ mod text;
 mod time;
 mod tls;
 mod verdict;
+mod views;
+mod xlsx;
+mod zone;
 
 pub use self::api::document as openapi_document;
 pub use self::door::{

@@ -41,6 +41,8 @@ pub(crate) struct Question {
     pub(crate) to: String,
     /// Whether what counts leave out is counted too.
     pub(crate) all: bool,
+    /// The leaf as of which it is answered; empty: as of now.
+    pub(crate) at: String,
 }
 
 impl Question {
@@ -52,7 +54,13 @@ impl Question {
     /// Returns the address that asks this at a page, with more to it.
     pub(crate) fn href_with(&self, page: &str, more: &[(&str, &str)]) -> String {
         let all = if self.all { "1" } else { "" };
-        let own = [("q", &*self.q), ("from", &*self.from), ("to", &*self.to), ("all", all)];
+        let own = [
+            ("q", &*self.q),
+            ("from", &*self.from),
+            ("to", &*self.to),
+            ("all", all),
+            ("at", &*self.at),
+        ];
         address(page, own.into_iter().chain(more.iter().copied()))
     }
 

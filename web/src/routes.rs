@@ -3,20 +3,24 @@
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, on};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 
 use crate::api;
 use crate::app::App;
 use crate::assets::asset;
 use crate::door::{from_provider, identify, sign_in, sign_in_page, sign_out, to_provider};
-use crate::export::{explore_csv, explore_json};
+use crate::export::{explore_arrow, explore_csv, explore_json};
 use crate::guard::guard;
 use crate::host::{metrics, ready};
+use crate::pages::compare::compare;
 use crate::pages::event::event_page;
-use crate::pages::explore::explore;
+use crate::pages::explore::{explore, forget_view, save_view};
 use crate::pages::given_out::{leases, tokens};
 use crate::pages::integrity::integrity;
+use crate::pages::live::{live, live_tail};
 use crate::pages::lookup::{look_up_page, look_up_value};
 use crate::pages::not_found::not_found;
 use crate::pages::overview::overview;
@@ -28,6 +32,8 @@ use crate::pages::sources::sources;
 use crate::pages::subject::{identity, path};
 use crate::pages::subjects::{identities, paths};
 use crate::requests;
+use crate::xlsx::explore_xlsx;
+use crate::zone::zoned;
 
 /// Routes, and the router that they are.
 #[derive(Default)]
@@ -73,6 +79,13 @@ pub(crate) fn all() -> Routes {
         .get("/explore", explore)
         .get("/explore.csv", explore_csv)
         .get("/explore.json", explore_json)
+        .get("/explore.arrow", explore_arrow)
+        .get("/explore.xlsx", explore_xlsx)
+        .post("/explore/views", save_view)
+        .post("/explore/views/forget", forget_view)
+        .get("/live", live)
+        .get("/live/tail", live_tail)
+        .get("/compare", compare)
         .get("/event/{uid}", event_page)
         .get("/identities", identities)
         .get("/identity/{key}", identity)
@@ -107,9 +120,13 @@ pub(crate) fn all() -> Routes {
 
 /// Returns the pages, guarded.
 pub(crate) fn routes(app: App) -> Router {
+    // An event must not wait in a compressor for the next.
+    let compression = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     all()
         .router
         .fallback(not_found)
+        .layer(from_fn(zoned))
+        .layer(CompressionLayer::new().compress_when(compression))
         .layer(from_fn_with_state(app.clone(), identify))
         .layer(from_fn_with_state(app.door().reach(), guard))
         .layer(from_fn_with_state(app.clone(), requests::count))

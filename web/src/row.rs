@@ -1,10 +1,12 @@
 //! One event as a row, in the explorer and on the overview.
 
 use query::row::EventRow;
+use serde::Serialize;
 
+use crate::link;
 use crate::text::Text;
-use crate::time::to_the_millisecond;
 use crate::verdict::Verdict;
+use crate::zone::Zone;
 
 /// A row, finished.
 #[derive(Debug)]
@@ -26,13 +28,16 @@ pub(crate) struct Row {
     pub(crate) node: Text,
 }
 
-impl From<EventRow> for Row {
-    fn from(row: EventRow) -> Row {
+impl Row {
+    /// Makes a row; its event is read as part of the question that found it.
+    pub(crate) fn of(row: EventRow, asked: &link::Question, zone: &Zone) -> Row {
         let text = |word: &Option<_>| Text::new(word.as_deref().unwrap_or("–"));
         let word = |word: &Option<String>| word.clone().unwrap_or_default();
         Row {
-            href: format!("/event/{}", row.uid),
-            time: row.time_unix_ns.map_or_else(|| "no time".to_owned(), to_the_millisecond),
+            href: asked.href(&format!("/event/{}", row.uid)),
+            time: row
+                .time_unix_ns
+                .map_or_else(|| "no time".to_owned(), |at| zone.to_the_millisecond(at)),
             stamp: row.time,
             who: Text::new(&who(
                 row.identity.as_deref(),
@@ -51,6 +56,44 @@ impl From<EventRow> for Row {
             ),
             address: text(&row.ip),
             node: text(&row.node),
+        }
+    }
+}
+
+/// A row as a script puts it into a page: every text is finished.
+#[derive(Debug, Serialize)]
+pub(crate) struct FinishedRow {
+    href: String,
+    time: String,
+    who: String,
+    kind: Option<String>,
+    path: String,
+    /// Action, operation and namespace.
+    what: String,
+    class: &'static str,
+    decision: &'static str,
+    because: String,
+    address: String,
+    node: String,
+}
+
+impl Row {
+    /// Returns the row for a script.
+    pub(crate) fn finished(self) -> FinishedRow {
+        let op = self.op.map(|op| format!(" · {op}")).unwrap_or_default();
+        let ns = self.ns.map(|ns| format!(" · in {ns}")).unwrap_or_default();
+        FinishedRow {
+            href: self.href,
+            time: self.time,
+            who: self.who.to_string(),
+            kind: self.kind.map(|kind| kind.to_string()),
+            path: self.path.to_string(),
+            what: format!("{}{op}{ns}", self.action),
+            class: self.verdict.class,
+            decision: self.verdict.decision,
+            because: self.verdict.because,
+            address: self.address.to_string(),
+            node: self.node.to_string(),
         }
     }
 }

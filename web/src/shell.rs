@@ -3,6 +3,7 @@
 use crate::assets;
 use crate::door::{Reader, Right};
 use crate::text::Text;
+use crate::zone::Zone;
 
 /// The frame of a page.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +11,8 @@ pub(crate) struct Shell {
     current: Option<&'static str>,
     /// Up to which leaf everything is recorded and signed; absent on pages that do not ask.
     pub(crate) signed: Option<String>,
+    /// In which zone the page shows times.
+    pub(crate) zone: Zone,
     /// Who asks; absent on pages that do not ask.
     pub(crate) reader: Option<ReaderLine>,
 }
@@ -31,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) href: &'static str,
     pub(crate) current: bool,
+    /// The letter that leads there after `g`.
+    pub(crate) key: Option<char>,
 }
 
 impl Shell {
@@ -43,13 +48,12 @@ impl Shell {
     pub(crate) fn read_by(self, reader: &Reader) -> Shell {
         let signed_in = reader.role().map(|role| Text::new(&format!("{}, {role}", reader.name())));
         let bounds = reader.bounds().map(|bounds| Text::whole(&bounds.sentence()));
-        let form_token = reader.form_token().map(str::to_owned);
+        let form_token = reader.form_token();
         let looks_up = reader.may(Right::LookUp);
         let keeps = reader.may(Right::Settings);
-        Shell {
-            reader: Some(ReaderLine { signed_in, bounds, looks_up, keeps, form_token }),
-            ..self
-        }
+        let zone = reader.zone().clone();
+        let reader = ReaderLine { signed_in, bounds, looks_up, keeps, form_token };
+        Shell { reader: Some(reader), zone, ..self }
     }
 
     /// Returns the pages that the reader may ask for.
@@ -57,21 +61,21 @@ impl Shell {
         let looks_up = self.reader.as_ref().is_none_or(|reader| reader.looks_up);
         let keeps = self.reader.as_ref().is_none_or(|reader| reader.keeps);
         [
-            ("Overview", "/"),
-            ("Explore", "/explore"),
-            ("Identities", "/identities"),
-            ("Paths", "/paths"),
-            ("Leases", "/leases"),
-            ("Look-up", "/lookup"),
-            ("Integrity", "/integrity"),
-            ("Sources", "/sources"),
-            ("Access report", "/reports/access"),
-            ("Settings", "/settings"),
+            ("Overview", "/", Some('o')),
+            ("Explore", "/explore", Some('e')),
+            ("Identities", "/identities", Some('i')),
+            ("Paths", "/paths", Some('p')),
+            ("Leases", "/leases", None),
+            ("Look-up", "/lookup", None),
+            ("Integrity", "/integrity", None),
+            ("Sources", "/sources", None),
+            ("Access report", "/reports/access", Some('r')),
+            ("Settings", "/settings", None),
         ]
         .into_iter()
-        .filter(|(name, _)| !["Look-up", "Leases"].contains(name) || looks_up)
-        .filter(|(name, _)| *name != "Settings" || keeps)
-        .map(|(name, href)| Entry { name, href, current: self.current == Some(name) })
+        .filter(|(name, ..)| !["Look-up", "Leases"].contains(name) || looks_up)
+        .filter(|(name, ..)| *name != "Settings" || keeps)
+        .map(|(name, href, key)| Entry { name, href, current: self.current == Some(name), key })
         .collect()
     }
 
@@ -80,13 +84,8 @@ impl Shell {
         self.reader.as_ref()?.form_token.as_deref()
     }
 
-    /// Returns the address of the style sheet.
-    pub(crate) fn stylesheet(&self) -> &'static str {
-        assets::stylesheet()
-    }
-
-    /// Returns the address of the icon.
-    pub(crate) fn icon(&self) -> &'static str {
-        assets::icon()
+    /// Returns the address of a file that pages load.
+    pub(crate) fn asset(&self, name: &str) -> &'static str {
+        assets::href(name)
     }
 }

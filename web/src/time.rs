@@ -1,8 +1,6 @@
-//! Times as pages show them, in UTC, and the stretches of time that pages offer.
+//! Lengths of time: the steps of histograms, and the stretches that pages offer.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use query::period::rfc3339;
 
 /// Nanoseconds of a second, a minute, an hour, a day.
@@ -14,38 +12,6 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 /// Returns now, in nanoseconds since 1970.
 pub(crate) fn now() -> i64 {
     i64::try_from(Timestamp::now().as_nanosecond()).expect("the clock shows a year before 2262")
-}
-
-/// Returns `2026-11-24 10:43:07.201`: to the millisecond, so that rows stand in line.
-pub(crate) fn to_the_millisecond(unix_ns: i64) -> String {
-    at(unix_ns).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
-}
-
-/// Returns `2026-11-24 10:43:07`.
-pub(crate) fn to_the_second(unix_ns: i64) -> String {
-    at(unix_ns).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// Returns `2026-11-24 10:43`.
-pub(crate) fn to_the_minute(unix_ns: i64) -> String {
-    at(unix_ns).strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-/// Returns `10:43:07`, `24 Nov 10:43`, `24 Nov` or `Nov 2026`: as short as a step of this length allows.
-pub(crate) fn tick(unix_ns: i64, step_ns: i64) -> String {
-    let form = match step_ns {
-        step if step < MINUTE => "%H:%M:%S",
-        step if step < 12 * HOUR => "%-d %b %H:%M",
-        step if step < 28 * DAY => "%-d %b",
-        _ => "%b %Y",
-    };
-    at(unix_ns).strftime(form).to_string()
-}
-
-fn at(unix_ns: i64) -> DateTime {
-    let time =
-        Timestamp::from_nanosecond(i128::from(unix_ns)).expect("64 bits lie within jiff's range");
-    TimeZone::UTC.to_datetime(time)
 }
 
 /// A length of the histogram's steps, as the count takes it and as people say it.
@@ -85,26 +51,6 @@ impl Step {
         let length = to.saturating_sub(from);
         let fits = |step: &Step| length / step.ns < BARS_MAX;
         STEPS.into_iter().find(fits).unwrap_or(STEPS[STEPS.len() - 1])
-    }
-
-    /// Returns the beginning of the step in which a time lies. As in the count: steps of hours begin at
-    /// midnight, days at 1970-01-01, weeks on a Monday.
-    pub(crate) fn floor(self, time: i64) -> i64 {
-        let first = if self.ns % (7 * DAY) == 0 { 4 * DAY } else { 0 };
-        time.saturating_sub(time.saturating_sub(first).rem_euclid(self.ns))
-    }
-
-    /// Returns the time as exactly as steps of this length need.
-    pub(crate) fn says_time(self, time: i64) -> String {
-        if self.ns < MINUTE { to_the_second(time) } else { to_the_minute(time) }
-    }
-
-    /// Returns the end of the step in which the moment before a time lies.
-    pub(crate) fn ceil(self, time: i64) -> i64 {
-        match self.floor(time) {
-            floor if floor == time => time,
-            floor => floor.saturating_add(self.ns),
-        }
     }
 }
 
@@ -168,13 +114,15 @@ pub(crate) fn typed(unix_ns: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zone::Zone;
 
     fn time(text: &str) -> i64 {
         i64::try_from(text.parse::<Timestamp>().expect(text).as_nanosecond()).expect(text)
     }
 
     #[test]
-    fn steps_begin_where_the_counts_do() {
+    fn steps_are_few_enough_and_begin_where_the_counts_do() {
+        let utc = Zone::default();
         for (from, to, word, floor) in [
             ("2026-11-24T09:00:07Z", "2026-11-24T09:05:00Z", "5s", "2026-11-24T09:00:05Z"),
             ("2026-11-24T09:00:07Z", "2026-11-24T10:00:00Z", "1m", "2026-11-24T09:00:00Z"),
@@ -185,25 +133,18 @@ mod tests {
             ("1969-12-30T00:00:00Z", "1970-12-30T00:00:00Z", "1w", "1969-12-29T00:00:00Z"),
         ] {
             let step = Step::of(time(from), time(to));
-            assert_eq!(
-                (step.word, typed(step.floor(time(from)))),
-                (word, floor.to_owned()),
-                "{from}"
-            );
-            assert_eq!(step.ceil(step.floor(time(from))), step.floor(time(from)));
+            let start = utc.interval(step).bucket(time(from)).0;
+            assert_eq!((step.word, typed(start)), (word, floor.to_owned()), "{from}");
         }
-        let all = Step::of(i64::MIN, i64::MAX);
-        assert_eq!(all.word, "1000w");
+        assert_eq!(Step::of(i64::MIN, i64::MAX).word, "1000w");
+        for step in STEPS {
+            assert!(utc.interval(step).bucket(0).0 <= 0, "{}", step.word);
+        }
     }
 
     #[test]
-    fn times_are_as_short_as_their_use_allows() {
+    fn the_shortest_stretch_that_holds_a_time() {
         let at = time("2026-11-24T09:07:05.0204Z");
-        assert_eq!(to_the_millisecond(at), "2026-11-24 09:07:05.020");
-        assert_eq!(to_the_second(at), "2026-11-24 09:07:05");
-        assert_eq!(tick(at, HOUR), "24 Nov 09:07");
-        assert_eq!(tick(at, DAY), "24 Nov");
-        assert_eq!(tick(at, 91 * DAY), "Nov 2026");
         assert_eq!(Stretch::holding(at, at + 2 * DAY).word(), "7d");
         assert_eq!(Stretch::holding(at, at + 200 * DAY).word(), "all");
     }

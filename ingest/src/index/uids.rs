@@ -9,10 +9,48 @@ use super::document::state_word;
 use crate::event::{Flag, Uid};
 use crate::pairing::State;
 
+/// The columns of a segment that hold a [`Uid`] which is not that of its request.
+pub struct OwnUids {
+    high: Option<Column<u64>>,
+    low: Option<Column<u64>>,
+}
+
+impl OwnUids {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// The segment cannot be read.
+    pub fn open(segment: &SegmentReader) -> tantivy::Result<OwnUids> {
+        let columns = segment.fast_fields();
+        let (high, low) = (columns.column_opt("own_uid_high")?, columns.column_opt("own_uid_low")?);
+        Ok(OwnUids { high, low })
+    }
+
+    /// Returns a document's own uid; `None` if it is that of its request.
+    pub fn of(&self, document: DocId) -> Option<Uid> {
+        let high = self.high.as_ref()?.first(document)?;
+        Some(Uid::of_halves(high, self.low.as_ref()?.first(document)?))
+    }
+}
+
+/// Returns the uid of a document that has none of its own, by what its columns hold; of a document that is no event's, zero.
+pub fn uid_of_request<'a>(
+    (cluster, node, device): (&str, &str, &str),
+    request_id: Option<&str>,
+    state: Option<&str>,
+    flags: impl IntoIterator<Item = &'a str>,
+) -> Uid {
+    let Some(id) = request_id else { return Uid::of_halves(0, 0) };
+    let uid = Uid::of_request(cluster, node, id, state == Some(state_word(State::Late)));
+    match flags.into_iter().any(|flag| flag == Flag::Copy.as_str()) {
+        true => uid.of_copy(device),
+        false => uid,
+    }
+}
+
 /// The columns of a segment that make a [`Uid`]: of most events it is made of the request's id.
 pub struct Uids {
-    own_high: Option<Column<u64>>,
-    own_low: Option<Column<u64>>,
+    own: OwnUids,
     request: Option<StrColumn>,
     cluster: Words,
     node: Words,
@@ -30,8 +68,7 @@ impl Uids {
         let columns = segment.fast_fields();
         let words = |name| Words::open(columns.str(name)?);
         Ok(Uids {
-            own_high: columns.column_opt("own_uid_high")?,
-            own_low: columns.column_opt("own_uid_low")?,
+            own: OwnUids::open(segment)?,
             request: columns.str("request")?,
             cluster: words("cluster")?,
             node: words("node")?,
@@ -46,29 +83,23 @@ impl Uids {
     /// # Errors
     /// The segment cannot be read.
     pub fn of(&self, document: DocId) -> io::Result<Uid> {
+        if let Some(uid) = self.own.of(document) {
+            return Ok(uid);
+        }
         let mut request = String::new();
         if let Some(column) = &self.request
             && let Some(ordinal) = column.term_ords(document).next()
         {
             column.ord_to_str(ordinal, &mut request)?;
         }
-        Ok(self.of_request(document, Some(request.as_str()).filter(|id| !id.is_empty())))
-    }
-
-    /// Returns the same for one who has read the request's id.
-    pub fn of_request(&self, document: DocId, request_id: Option<&str>) -> Uid {
-        let own = |half: &Option<Column<u64>>| half.as_ref()?.first(document);
-        if let (Some(high), Some(low)) = (own(&self.own_high), own(&self.own_low)) {
-            return Uid::of_halves(high, low);
-        }
-        let Some(id) = request_id else { return Uid::of_halves(0, 0) };
-        let late = self.state.has(document, state_word(State::Late));
-        let uid = Uid::of_request(self.cluster.of(document), self.node.of(document), id, late);
-        if self.is.has(document, Flag::Copy.as_str()) {
-            uid.of_copy(self.device.of(document))
-        } else {
-            uid
-        }
+        let [cluster, node, device] = [&self.cluster, &self.node, &self.device]
+            .map(|words| words.first(document).unwrap_or(""));
+        Ok(uid_of_request(
+            (cluster, node, device),
+            Some(request.as_str()).filter(|id| !id.is_empty()),
+            self.state.first(document),
+            self.is.all(document),
+        ))
     }
 }
 
@@ -95,11 +126,7 @@ impl Words {
         ordinals.filter_map(|ordinal| Some(self.by_ordinal.get(ordinal as usize)?.as_str()))
     }
 
-    fn of(&self, document: DocId) -> &str {
-        self.all(document).next().unwrap_or("")
-    }
-
-    fn has(&self, document: DocId, word: &str) -> bool {
-        self.all(document).any(|other| other == word)
+    fn first(&self, document: DocId) -> Option<&str> {
+        self.all(document).next()
     }
 }

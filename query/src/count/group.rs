@@ -46,6 +46,7 @@ pub(super) struct Grouper<'a> {
 #[derive(Default)]
 struct Block {
     times: Vec<Option<i64>>,
+    times_reader: FirstValues<i64>,
     /// The numbers of each field's words, 0 for none, where documents have one word of it at most.
     words: Vec<Vec<u64>>,
     words_reader: FirstValues<u64>,
@@ -95,7 +96,7 @@ impl<'a> Grouper<'a> {
             slots: Slots::of(&fields, grouping.interval.is_some()),
             block: Block { words: vec![Vec::new(); fields.len()], ..Block::default() },
             fields,
-            places: Places::open(within.segment)?,
+            places: within.part.places.clone(),
             latency,
             buckets: grouping.interval.map(Buckets::new),
             counts: Vec::new(),
@@ -111,7 +112,8 @@ impl<'a> Grouper<'a> {
         let looks_for_names = self.names.as_ref().is_some_and(Names::are_looked_for);
         let needs_times = self.buckets.is_some() || self.grouping.measures.seen || looks_for_names;
         if needs_times {
-            self.places.times(documents, &mut self.block.times);
+            let Block { times_reader, times, .. } = &mut self.block;
+            self.places.times(documents, times_reader, times);
         }
         self.block.members.clear();
         if self.slots.radixes.is_some() {

@@ -91,6 +91,7 @@ impl From<NotUnderstood> for Problem {
         match problem {
             NotUnderstood::Filter(error) => Problem::filter("q", &error),
             NotUnderstood::Time(error) => Problem::parameter("from", error.to_string()),
+            problem @ NotUnderstood::Leaf(_) => Problem::parameter("at", problem.to_string()),
         }
     }
 }

@@ -22,10 +22,12 @@ use tokio::time::sleep;
 
 use super::params::{Params, asked};
 use super::problem::Problem;
-use crate::app::App;
+use crate::app::{App, Seen};
 use crate::door::{Look, May, Reader};
 use crate::error::PageError;
 use crate::export::Receiving;
+use crate::link;
+use crate::row::Row;
 
 /// How often the trail is asked for what is new.
 const EVERY: Duration = Duration::from_millis(500);
@@ -67,8 +69,32 @@ pub(crate) async fn tail(
     Params(params): Params<TailParams>,
 ) -> Result<Response, Problem> {
     let question = params.meant()?.question;
+    let shape = if params.rows { Shape::Rows } else { Shape::Events };
+    follow_from(&reader, app, question, &headers, &params.after, shape).await
+}
+
+/// What stands for an event in a message.
+pub(crate) enum Shape {
+    /// The whole event.
+    Events,
+    /// Its row, from the index's columns.
+    Rows,
+    /// Its row, finished as pages of this question show it.
+    PageRows(link::Question),
+}
+
+/// Follows the events that fit a question, from the place that a browser names in `Last-Event-ID`, else from `after`, else
+/// from now on.
+pub(crate) async fn follow_from(
+    reader: &Reader,
+    app: App,
+    question: Question,
+    headers: &HeaderMap,
+    after: &str,
+    shape: Shape,
+) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let after = last.filter(|id| !id.is_empty()).unwrap_or(&params.after);
+    let after = last.filter(|id| !id.is_empty()).unwrap_or(after);
     let after = match after {
         "" => None,
         id => Some(place(id).ok_or_else(|| {
@@ -86,10 +112,10 @@ pub(crate) async fn tail(
     };
     let after = match after {
         Some(after) => after,
-        None => app.ask(&reader, |trail| Ok(newest(&trail.view()))).await?,
+        None => app.ask(reader, |trail| Ok(newest(&trail.view()))).await?,
     };
     let (sender, messages) = mpsc::channel(MESSAGES_MAX);
-    tokio::spawn(follow(Reader::clone(&reader), app, question, after, params.rows, sender, turn));
+    tokio::spawn(follow(reader.clone(), app, question, after, shape, sender, turn));
     let mut response = Body::new(Receiving(messages)).into_response();
     let content_type = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -104,11 +130,11 @@ async fn follow(
     app: App,
     question: Question,
     mut after: Issued,
-    rows: bool,
+    shape: Shape,
     sender: mpsc::Sender<Message>,
     turn: OwnedSemaphorePermit,
 ) {
-    let question = Arc::new(question);
+    let (question, shape) = (Arc::new(question), Arc::new(shape));
     let mut quiet = 0;
     // What a browser does when the line breaks: come back after a second.
     let mut messages = vec!["retry: 1000\n\n".to_owned()];
@@ -122,11 +148,11 @@ async fn follow(
         if !app.door().is_still(&reader) {
             return;
         }
-        let asked = Arc::clone(&question);
+        let (asked, shape) = (Arc::clone(&question), Arc::clone(&shape));
         let round = app.ask(&reader, move |trail| {
             let view = trail.view();
             let arrivals = issued_after(&view, &asked, after, ROUND)?;
-            let told = told(trail, &view, &arrivals, rows)?;
+            let told = told(trail, &view, &arrivals, &shape)?;
             Ok((told, arrivals.last, arrivals.more))
         });
         let more = match round.await {
@@ -160,20 +186,20 @@ async fn follow(
 
 /// Returns the messages of a round.
 fn told(
-    trail: &query::trail::Trail,
+    trail: &Seen,
     view: &query::history::View,
     arrivals: &Arrivals,
-    rows: bool,
+    shape: &Shape,
 ) -> Result<Vec<String>, PageError> {
     let mut messages = Vec::new();
     for row in &arrivals.rows {
-        let object = if rows {
-            json(row)?
-        } else {
-            match full::event_in(trail, view, row.uid)? {
+        let object = match shape {
+            Shape::Rows => json(row)?,
+            Shape::PageRows(link) => json(&Row::of(row.clone(), link, trail.zone()).finished())?,
+            Shape::Events => match full::event_in(trail, view, row.uid)? {
                 Some(full) => json(&full.event)?,
                 None => continue,
-            }
+            },
         };
         messages.push(message("event", row.issued, &object));
     }
@@ -189,8 +215,13 @@ fn json(object: &impl Serialize) -> Result<String, PageError> {
 }
 
 /// JSON has no line breaks of its own, so the data are one line.
-fn message(name: &str, Issued(leaf, ordinal): Issued, data: &str) -> String {
-    format!("id: {leaf}.{ordinal}\nevent: {name}\ndata: {data}\n\n")
+fn message(name: &str, place: Issued, data: &str) -> String {
+    format!("id: {}\nevent: {name}\ndata: {data}\n\n", place_id(place))
+}
+
+/// Returns a place as messages name it.
+pub(crate) fn place_id(Issued(leaf, ordinal): Issued) -> String {
+    format!("{leaf}.{ordinal}")
 }
 
 fn place(id: &str) -> Option<Issued> {

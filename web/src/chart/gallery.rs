@@ -141,6 +141,7 @@ fn gallery() -> Gallery {
                 life("wrapping token", 0, 100, &[], Termination::Seen(at(100) + 1, "used".into())),
             ],
             MONDAY..at(150),
+            &crate::zone::Zone::default(),
         ),
         sparks: vec![
             sparkline(&(0..60).map(|at| Some(lot(at) % 50)).collect::<Vec<_>>(), "1 hour"),

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::{brief, unit};
 use crate::text::{Text, counted};
-use crate::time::to_the_second;
+use crate::zone::Zone;
 
 const LEFT: f64 = 190.0;
 const WIDTH: f64 = 960.0;
@@ -53,6 +53,7 @@ pub(crate) struct Lifelines {
     /// The ends of the time shown, and where they stand.
     pub(crate) axis_x: String,
     pub(crate) axis_y: String,
+    pub(crate) zone: String,
     pub(crate) from: String,
     pub(crate) to: String,
 }
@@ -83,7 +84,7 @@ pub(crate) struct LifeRow {
 }
 
 /// Draws lives within a time.
-pub(crate) fn lifelines(lives: &[Life], shown: Range<i64>) -> Lifelines {
+pub(crate) fn lifelines(lives: &[Life], shown: Range<i64>, zone: &Zone) -> Lifelines {
     let right = WIDTH - ARROW;
     let length = shown.end.saturating_sub(shown.start).max(1) as f64;
     let x = |time: i64| {
@@ -93,9 +94,11 @@ pub(crate) fn lifelines(lives: &[Life], shown: Range<i64>) -> Lifelines {
     let rows = lives.iter().enumerate().map(|(at, life)| {
         let middle = (at as f64 + 0.5) * ROW;
         let (end, words) = match &life.end {
-            Termination::Seen(end, word) => (Some(*end), format!("{word} {}", to_the_second(*end))),
+            Termination::Seen(end, word) => {
+                (Some(*end), format!("{word} {}", zone.to_the_second(*end)))
+            }
             Termination::Inferred(end) => {
-                (Some(*end), format!("end inferred {}", to_the_second(*end)))
+                (Some(*end), format!("end inferred {}", zone.to_the_second(*end)))
             }
             Termination::Open => (None, "no end seen".to_owned()),
         };
@@ -123,7 +126,7 @@ pub(crate) fn lifelines(lives: &[Life], shown: Range<i64>) -> Lifelines {
         let title = format!(
             "{}: issued {}, renewed {renewed}, {words}",
             life.name,
-            to_the_second(life.issued)
+            zone.to_the_second(life.issued)
         );
         LifeRow {
             name: brief(&life.name, NAME_CHARS),
@@ -142,7 +145,7 @@ pub(crate) fn lifelines(lives: &[Life], shown: Range<i64>) -> Lifelines {
             arrow: goes_on.then_some(arrow),
             title: Text::new(&title),
             href: life.href.clone(),
-            issued: to_the_second(life.issued),
+            issued: zone.to_the_second(life.issued),
             renewed,
             end: Text::new(&words),
         }
@@ -155,8 +158,9 @@ pub(crate) fn lifelines(lives: &[Life], shown: Range<i64>) -> Lifelines {
         summary: summary(lives),
         linked: lives.iter().any(|life| life.href.is_some()),
         rows: rows.collect(),
-        from: to_the_second(shown.start),
-        to: to_the_second(shown.end),
+        zone: zone.name().to_owned(),
+        from: zone.to_the_second(shown.start),
+        to: zone.to_the_second(shown.end),
     }
 }
 
@@ -200,6 +204,7 @@ mod tests {
                 life("long", 0, Termination::Inferred(START + 9 * HOUR)),
             ],
             START..START + 2 * HOUR,
+            &Zone::default(),
         );
         let rows: Vec<String> = drawn
             .rows
@@ -229,8 +234,8 @@ mod tests {
     #[test]
     fn a_moment_is_seen_and_lies_within_the_picture() {
         let end = Termination::Seen(START + 1, "used".into());
-        let drawn = lifelines(&[life("wrap", 0, end)], START..START + 2 * HOUR);
+        let drawn = lifelines(&[life("wrap", 0, end)], START..START + 2 * HOUR, &Zone::default());
         assert_eq!((&*drawn.rows[0].bar_x, &*drawn.rows[0].bar_width), ("190", "2"));
-        assert!(lifelines(&[], START..START).rows.is_empty());
+        assert!(lifelines(&[], START..START, &Zone::default()).rows.is_empty());
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum Right {
     RawLine,
     /// Whose a value is, and how tokens and leases stand.
     LookUp,
+    /// Questions under a name, for everybody who is not bound.
+    SaveViews,
     /// The figures of the process.
     Figures,
     /// Who may ask, and what was done with keytrail itself.
@@ -40,6 +42,7 @@ impl fmt::Display for Right {
             Right::Export => "export",
             Right::RawLine => "see raw lines and proofs",
             Right::LookUp => "look up values, tokens and leases",
+            Right::SaveViews => "see and save views",
             Right::Figures => "see the figures of the process",
             Right::Settings => "see and change settings",
         })
@@ -66,7 +69,7 @@ macro_rules! grants {
     };
 }
 
-grants! { Look Export RawLine LookUp Settings }
+grants! { Look Export RawLine LookUp SaveViews Settings }
 
 /// A reader who has this right.
 #[derive(Clone, Debug)]

@@ -6,12 +6,17 @@ use query::bounds::Bounds;
 
 use super::may::Right;
 use super::role::Role;
-use super::secret::{SecretHash, is_same};
+use super::secret::{SecretHash, is_same, masked, unmasked};
 use crate::error::PageError;
+use crate::zone::Zone;
 
 /// Who asks. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Reader(Arc<Known>);
+pub(crate) struct Reader {
+    known: Arc<Known>,
+    /// In which he reads this page.
+    zone: Zone,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -45,13 +50,7 @@ impl Reader {
     /// Returns the person at this machine, before there are users: he may do everything.
     pub(crate) fn local() -> Reader {
         let (credential, name) = (Credential::Local, String::new());
-        Reader(Arc::new(Known {
-            credential,
-            name,
-            role: None,
-            bounds: None,
-            address: String::new(),
-        }))
+        Reader::of(Known { credential, name, role: None, bounds: None, address: String::new() })
     }
 
     /// Returns a reader with a role; an auditor has bounds.
@@ -63,47 +62,67 @@ impl Reader {
         address: String,
     ) -> Reader {
         let (name, role) = (name.to_owned(), Some(role));
-        Reader(Arc::new(Known { credential, name, role, bounds, address }))
+        Reader::of(Known { credential, name, role, bounds, address })
+    }
+
+    fn of(known: Known) -> Reader {
+        Reader { known: Arc::new(known), zone: Zone::default() }
+    }
+
+    /// Takes the zone in which he reads.
+    pub(crate) fn reads_in(&mut self, zone: Zone) {
+        self.zone = zone;
+    }
+
+    /// Returns the zone in which he reads.
+    pub(crate) fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     /// Returns what he is called.
     pub(crate) fn name(&self) -> &str {
-        &self.0.name
+        &self.known.name
     }
 
     /// Returns what the ledger calls him.
     pub(crate) fn by(&self) -> String {
-        match &self.0.credential {
+        match &self.known.credential {
             Credential::Local => "web, not signed in".to_owned(),
             Credential::Session { by, .. } => by.clone(),
-            Credential::Token(_) => format!("token:{}", self.0.name),
+            Credential::Token(_) => format!("token:{}", self.known.name),
         }
     }
 
     /// Returns from where he asks.
     pub(crate) fn address(&self) -> &str {
-        &self.0.address
+        &self.known.address
     }
 
     /// Returns by what he is known.
     pub(crate) fn credential(&self) -> &Credential {
-        &self.0.credential
+        &self.known.credential
     }
 
     /// Returns his role; none: the person at this machine.
     pub(crate) fn role(&self) -> Option<Role> {
-        self.0.role
+        self.known.role
     }
 
     /// Returns what he is bound to.
     pub(crate) fn bounds(&self) -> Option<Arc<Bounds>> {
-        self.0.bounds.clone()
+        self.known.bounds.clone()
     }
 
-    /// Returns what a form of his pages has to carry.
-    pub(crate) fn form_token(&self) -> Option<&str> {
-        match &self.0.credential {
-            Credential::Session { form_token, .. } => Some(form_token),
+    /// Tells whether forms of his pages have to carry a token.
+    pub(crate) fn has_forms(&self) -> bool {
+        matches!(self.known.credential, Credential::Session { .. })
+    }
+
+    /// Returns what a form of his pages has to carry: another text each time, and never wrong.
+    pub(crate) fn form_token(&self) -> Option<String> {
+        match &self.known.credential {
+            // Without randomness there is no token, and the form is refused.
+            Credential::Session { form_token, .. } => masked(form_token).ok(),
             Credential::Local | Credential::Token(_) => None,
         }
     }
@@ -113,8 +132,10 @@ impl Reader {
     /// # Errors
     /// It does not.
     pub(crate) fn check_form(&self, sent: Option<&str>) -> Result<(), PageError> {
-        match self.form_token() {
-            Some(token) if !sent.is_some_and(|sent| is_same(sent, token)) => {
+        match &self.known.credential {
+            Credential::Session { form_token, .. }
+                if !sent.is_some_and(|sent| is_same(&unmasked(sent), form_token)) =>
+            {
                 Err(PageError::ForeignForm)
             }
             _ => Ok(()),
@@ -123,7 +144,7 @@ impl Reader {
 
     /// Tells whether he has a right.
     pub(crate) fn may(&self, right: Right) -> bool {
-        self.0.role.is_none_or(|role| role.may(right))
+        self.known.role.is_none_or(|role| role.may(right))
     }
 
     /// Tells whether he has a right.
@@ -131,11 +152,11 @@ impl Reader {
     /// # Errors
     /// He has not; in words that name what he does have.
     pub(crate) fn check(&self, right: Right) -> Result<(), PageError> {
-        match self.0.role {
+        match self.known.role {
             Some(role) if !role.may(right) => Err(PageError::Forbidden {
                 role,
                 right,
-                bounds: self.0.bounds.as_ref().map(|bounds| bounds.sentence()),
+                bounds: self.known.bounds.as_ref().map(|bounds| bounds.sentence()),
             }),
             _ => Ok(()),
         }

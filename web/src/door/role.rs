@@ -43,7 +43,7 @@ impl Role {
     pub(crate) fn may(self, right: Right) -> bool {
         match right {
             Right::Look => true,
-            Right::Figures => self != Role::Auditor,
+            Right::Figures | Right::SaveViews => self != Role::Auditor,
             Right::Settings => self == Role::Admin,
             Right::Export | Right::RawLine => {
                 matches!(self, Role::Analyst | Role::Reviewer | Role::Auditor)

@@ -222,7 +222,10 @@ pub(crate) fn local(next: &str) -> String {
 }
 
 /// Reads a form's fields; what is not there is empty.
-fn fields<const N: usize>(body: &Bytes, names: [&str; N]) -> Result<[String; N], PageError> {
+pub(crate) fn fields<const N: usize>(
+    body: &Bytes,
+    names: [&str; N],
+) -> Result<[String; N], PageError> {
     if body.len() > FORM_BYTES_MAX {
         return Err(PageError::Question(format!("a form here has at most {FORM_BYTES_MAX} bytes")));
     }

@@ -1,17 +1,18 @@
-//! `GET /event/{uid}`: one request to the secrets server, in a sentence, in its own lines, and in facts.
+//! `GET /event/{uid}?q=&from=&to=&near=`: one request to the secrets server, in a sentence, in its own lines, and in facts.
 
 use askama::Template;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use ingest::event::{AuditEvent, Uid};
 use query::full::{FullEvent, event};
 
 use crate::app::{App, Seen};
+use crate::asked::Asked;
 use crate::door::{Look, May, Right};
 use crate::error::PageError;
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::page::Rendered;
 use crate::pages::overview::shell;
 use crate::pages::subject;
@@ -19,12 +20,15 @@ use crate::row::who;
 use crate::shell::Shell;
 use crate::text::Text;
 use crate::verdict::{Verdict, words};
+use crate::zone::Zone;
 use query::subjects::Of;
 
-mod facts;
+mod around;
+pub(super) mod facts;
 mod lines;
 mod remarks;
 
+use self::around::Around;
 use self::facts::Group;
 use self::lines::Line;
 use self::remarks::Remark;
@@ -36,6 +40,8 @@ struct EventPage {
     shell: Shell,
     uid: String,
     json: String,
+    /// Back to the question that found it.
+    back: Option<String>,
     sentence: Sentence,
     verdict: Verdict,
     granted_by: Option<Text>,
@@ -43,6 +49,7 @@ struct EventPage {
     /// Nothing to a reader who may not see them.
     lines: Vec<Line>,
     groups: Vec<Group>,
+    around: Around,
 }
 
 /// Who did what to which path, when and from where.
@@ -52,8 +59,14 @@ struct Sentence {
     did: Text,
     path: Option<Link>,
     ns: Option<Text>,
-    at: Option<String>,
+    at: Option<At>,
     from: Option<Text>,
+}
+
+/// When it was asked.
+struct At {
+    stamp: String,
+    zoned: Option<String>,
 }
 
 /// The page, or with `.json` after the uid the event as data.
@@ -61,6 +74,8 @@ pub(crate) async fn event_page(
     reader: May<Look>,
     State(app): State<App>,
     Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+    Query(near): Query<around::Near>,
 ) -> Result<Response, PageError> {
     let (uid, as_json) = match name.strip_suffix(".json") {
         Some(uid) => (uid, true),
@@ -74,18 +89,25 @@ pub(crate) async fn event_page(
                 .map_err(|error| PageError::Trail(Box::new(error)))?;
             return Ok(([(CONTENT_TYPE, "application/json")], Body::from(json)).into_response());
         }
-        Ok(Rendered::ok(page(trail, &full)?).into_response())
+        Ok(Rendered::ok(page(trail, &full, &asked.link(), &near)?).into_response())
     })
     .await
 }
 
-fn page(trail: &Seen, full: &FullEvent) -> Result<EventPage, PageError> {
+fn page(
+    trail: &Seen,
+    full: &FullEvent,
+    asked: &link::Question,
+    near: &around::Near,
+) -> Result<EventPage, PageError> {
     let event = &full.event;
     Ok(EventPage {
         shell: shell(trail, "Explore"),
         uid: event.uid.to_string(),
         json: format!("/event/{}.json", event.uid),
-        sentence: sentence(event),
+        back: (*asked != link::Question::default()).then(|| asked.href("/explore")),
+        around: around::around(trail, event.uid, asked, near)?,
+        sentence: sentence(event, trail.zone()),
         verdict: Verdict::new(event.decision, event.reason, event.outcome),
         granted_by: (!event.granting.is_empty()).then(|| Text::new(&event.granting.join(", "))),
         remarks: remarks::remarks(full),
@@ -97,11 +119,11 @@ fn page(trail: &Seen, full: &FullEvent) -> Result<EventPage, PageError> {
             }
             false => Vec::new(),
         },
-        groups: facts::groups(full),
+        groups: facts::groups(full, asked),
     })
 }
 
-fn sentence(event: &AuditEvent) -> Sentence {
+fn sentence(event: &AuditEvent, zone: &Zone) -> Sentence {
     let identity = &event.identity;
     let kind = identity.kind.as_str();
     let name =
@@ -122,7 +144,11 @@ fn sentence(event: &AuditEvent) -> Sentence {
             .as_deref()
             .map(|path| Link { text: Text::new(path), href: subject::address(Of::Paths, path) }),
         ns: event.namespace.as_deref().map(Text::new),
-        at: event.time.as_ref().map(|time| time.text.clone()),
+        at: event.time.as_ref().map(|time| At {
+            stamp: time.text.clone(),
+            // As the server wrote it, with all its digits; another zone says it beside.
+            zoned: (!zone.is_utc()).then(|| zone.of_text(&time.text)),
+        }),
         from: event.remote_address.as_deref().map(Text::new),
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /explore?q=&from=&to=&all=&page=`: which events, narrowed step by step.
+//! `GET /explore?q=&from=&to=&all=&at=&page=`: which events, narrowed step by step.
 //!
 //! A mistake in the question is shown at its place, with status 400, and the box keeps what was typed;
 //! it is never an answer of no rows.
@@ -22,8 +22,12 @@ use crate::time::Stretch;
 
 mod answer;
 mod facets;
+mod over_time;
+mod views;
 
 use self::answer::Answer;
+use self::views::Views;
+pub(crate) use self::views::{forget_view, save_view};
 
 /// The explorer.
 #[derive(Template)]
@@ -36,7 +40,12 @@ pub(crate) struct ExplorePage {
     from: String,
     to: String,
     all: bool,
+    /// The leaf as of which it is answered, if that is asked for.
+    at: String,
+    thawed: String,
+    live: String,
     spans: Vec<Span>,
+    views: Views,
     chips: Vec<Chip>,
     problem: Option<Problem>,
     examples: Vec<Example>,
@@ -86,7 +95,12 @@ fn page(trail: &Seen, asked: &Asked) -> Result<Rendered<ExplorePage>, PageError>
         from: asked.from.clone(),
         to: asked.to.clone(),
         all: link.all,
+        at: link.at.clone(),
+        thawed: link::Question { at: String::new(), ..link.clone() }.href("/explore"),
+        live: link::Question { q: link.q.clone(), all: link.all, ..link::Question::default() }
+            .href("/live"),
         spans: spans(&link),
+        views: views::views(trail, &link)?,
         chips: Vec::new(),
         problem: None,
         examples: Vec::new(),
@@ -115,7 +129,7 @@ fn problem(problem: &NotUnderstood, link: &link::Question) -> Problem {
             text: Text::new(&q),
             href: link::Question { q, ..link.clone() }.href("/explore"),
         }),
-        NotUnderstood::Time(_) => None,
+        NotUnderstood::Time(_) | NotUnderstood::Leaf(_) => None,
     };
     Problem { says: problem.to_string(), meant }
 }

@@ -17,7 +17,8 @@ use crate::pages::overview::shell;
 use crate::pages::subject;
 use crate::shell::Shell;
 use crate::text::{Text, counted, grouped};
-use crate::time::{MINUTE, to_the_second};
+use crate::time::MINUTE;
+use crate::zone::Zone;
 
 /// Rows of a page: each is followed through the log.
 const ROWS: usize = 50;
@@ -180,6 +181,7 @@ fn page(
             return Ok(Rendered::bad_request(GivenOutPage { problem, ..rendered }));
         }
     };
+    let zone = trail.zone();
     let mut rows = Vec::new();
     let listed = list(&asked.given, asked.after.as_ref(), &mut rows)?;
     // The next page belongs to this very question: "-24h" would be another by then.
@@ -203,14 +205,15 @@ fn page(
     let list = List {
         total: counted(listed.matched, "request gave one out", "requests gave one out"),
         at: format!(
-            "{} as of {} UTC · answered at leaf {}",
+            "{} as of {}, {} · answered at leaf {}",
             states.collect::<Vec<_>>().join(", "),
-            to_the_second(listed.at),
+            zone.to_the_second(listed.at),
+            zone.name(),
             grouped(listed.leaf)
         ),
         coverage: Text::whole(&listed.coverage),
-        lives: drawn(&rows, &listed),
-        rows: rows.iter().map(row).collect(),
+        lives: drawn(&rows, &listed, zone),
+        rows: rows.iter().map(|given| row(given, zone)).collect(),
         csv: href(&format!("/api/v1{page}.csv"), ""),
         json: href(&format!("/api/v1{page}.json"), ""),
         first: asked.after.map(|_| href(page, "")),
@@ -219,10 +222,10 @@ fn page(
     Ok(Rendered::ok(GivenOutPage { list: Some(list), ..rendered }))
 }
 
-fn row(given: &Given) -> Row {
+fn row(given: &Given, zone: &Zone) -> Row {
     let shown = given.identity.as_ref().or(given.identity_key.as_ref());
     Row {
-        issued: given.issued.map_or_else(|| "no time".to_owned(), to_the_second),
+        issued: given.issued.map_or_else(|| "no time".to_owned(), |at| zone.to_the_second(at)),
         event: format!("/event/{}", given.uid),
         name: Text::new(&given.name),
         who: Link {
@@ -245,7 +248,11 @@ fn row(given: &Given) -> Row {
         renewed: match (given.renewals, given.renewed) {
             (0, _) => "never renewed".to_owned(),
             (count, Some(last)) => {
-                format!("{}, last {}", counted(count, "renewal", "renewals"), to_the_second(last))
+                format!(
+                    "{}, last {}",
+                    counted(count, "renewal", "renewals"),
+                    zone.to_the_second(last)
+                )
             }
             (count, None) => counted(count, "renewal", "renewals"),
         },
@@ -253,10 +260,10 @@ fn row(given: &Given) -> Row {
 }
 
 /// Draws the lives of a page, from the first that was given out to the instant that is asked of.
-fn drawn(rows: &[Given], listed: &Listed) -> Lifelines {
+fn drawn(rows: &[Given], listed: &Listed, zone: &Zone) -> Lifelines {
     let lives: Vec<Life> = rows.iter().filter_map(life).collect();
     let first = lives.iter().map(|life| life.issued).min().unwrap_or(listed.at - MINUTE);
-    lifelines(&lives, first..listed.at.max(first + MINUTE))
+    lifelines(&lives, first..listed.at.max(first + MINUTE), zone)
 }
 
 fn life(given: &Given) -> Option<Life> {

@@ -72,7 +72,7 @@ pub(crate) async fn overview(
 
 fn page(trail: &Seen, asked: Option<Stretch>) -> Result<Response, PageError> {
     let view = trail.view();
-    let Some(scope) = Scope::of(&view, "", asked)? else {
+    let Some(scope) = Scope::of(&view, trail.zone(), "", asked)? else {
         let lines = counted(coverage::lines(trail)?, "line has", "lines have");
         let page = WaitingPage {
             shell: shell(trail, "Overview"),
@@ -86,6 +86,7 @@ fn page(trail: &Seen, asked: Option<Stretch>) -> Result<Response, PageError> {
     };
     let denied = search_in(&view, &scope.question("decision:denied")?, DENIED_SHOWN, None)?;
     let covered = coverage::coverage(&view)?;
+    let refused = scope.link_with("decision:denied");
     let page = OverviewPage {
         shell: shell(trail, "Overview"),
         span_words: scope.words(),
@@ -97,7 +98,7 @@ fn page(trail: &Seen, asked: Option<Stretch>) -> Result<Response, PageError> {
         flows: patterns::flows(&scope)?,
         matrix: patterns::reached(&scope)?,
         rankings: rankings::rankings(&scope)?,
-        denied: denied.items.into_iter().map(Row::from).collect(),
+        denied: denied.items.into_iter().map(|row| Row::of(row, &refused, trail.zone())).collect(),
         denied_href: scope.href("decision:denied"),
         sources: coverage::sources(trail, &covered, now())?,
         ledger: coverage::ledger(trail, &view, &covered)?,

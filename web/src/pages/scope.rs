@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use query::filter::Filter;
 use query::history::View;
+use query::interval::Interval;
 use query::question::Question;
 use query::search::search_in;
 use serde::Deserialize;
@@ -12,7 +13,8 @@ use super::overview::buckets;
 use super::overview::coverage::coverage;
 use crate::error::PageError;
 use crate::link;
-use crate::time::{DAY, Step, Stretch, now, to_the_minute, typed};
+use crate::time::{DAY, Step, Stretch, now, typed};
+use crate::zone::Zone;
 
 /// The fewest bars of a histogram over all time: a trail of two minutes is no two walls.
 const BARS_MIN: i64 = 30;
@@ -55,6 +57,9 @@ pub(crate) struct Scope<'a> {
     pub(crate) from: i64,
     pub(crate) to: i64,
     pub(crate) step: Step,
+    /// The steps, and the zone in which times are shown.
+    pub(crate) interval: Interval,
+    pub(crate) zone: &'a Zone,
     /// Of which part of it something is known.
     pub(crate) known: Range<i64>,
     pub(crate) stretch: Stretch,
@@ -71,6 +76,7 @@ impl Scope<'_> {
     /// is no such event.
     pub(crate) fn of<'a>(
         view: &'a View,
+        zone: &'a Zone,
         base: &str,
         asked: Option<Stretch>,
     ) -> Result<Option<Scope<'a>>, PageError> {
@@ -91,7 +97,7 @@ impl Scope<'_> {
             None => held,
         };
         let note = (stretch == held && held != Stretch::Day && asked.is_none()).then(|| {
-            format!("The newest event is of {}, more than a day ago; shown is the shortest stretch that holds it.", to_the_minute(last))
+            format!("The newest event is of {}, more than a day ago; shown is the shortest stretch that holds it.", zone.to_the_minute(last))
         });
         let known = known(view, now)?;
         let known = |from: i64, to: i64| known.start.max(from)..known.end.min(to);
@@ -99,17 +105,45 @@ impl Scope<'_> {
         Ok(Some(match stretch.length() {
             Some(length) => {
                 let step = Step::of(now - length, now);
-                let (from, to) = (step.floor(now - length), step.ceil(now));
+                let interval = zone.interval(step);
+                let from = interval.bucket(now - length).0;
+                let to = interval.bucket(now.saturating_sub(1)).1;
                 let link = link::Question { from: typed(from), to: typed(to), ..link };
                 let known = known(from, to);
-                Scope { view, from, to, step, known, stretch, note, link, all: false }
+                Scope {
+                    view,
+                    from,
+                    to,
+                    step,
+                    interval,
+                    zone,
+                    known,
+                    stretch,
+                    note,
+                    link,
+                    all: false,
+                }
             }
             None => {
                 let step = Step::of(first, last);
-                let to = step.ceil(last.saturating_add(1));
-                let from = step.floor(first).min(to.saturating_sub(BARS_MIN * step.ns));
+                let interval = zone.interval(step);
+                let to = interval.bucket(last).1;
+                let begun = first.min(to.saturating_sub(BARS_MIN * step.ns));
+                let from = interval.bucket(begun).0;
                 let known = known(from, to);
-                Scope { view, from, to, step, known, stretch, note, link, all: true }
+                Scope {
+                    view,
+                    from,
+                    to,
+                    step,
+                    interval,
+                    zone,
+                    known,
+                    stretch,
+                    note,
+                    link,
+                    all: true,
+                }
             }
         }))
     }
@@ -137,7 +171,8 @@ impl Scope<'_> {
 
     /// Says the stretch.
     pub(crate) fn words(&self) -> String {
-        format!("{} to {}, UTC", self.step.says_time(self.from), self.step.says_time(self.to))
+        let says = |time| self.zone.says_time(self.step, time);
+        format!("{} to {}, {}", says(self.from), says(self.to), self.zone.name())
     }
 
     /// Returns the choices of time of a page.
@@ -152,7 +187,7 @@ impl Scope<'_> {
 }
 
 /// Returns of which time the trail tells anything: from its first event up to now, or up to its last if no source is followed. Before and after, nothing is not the same as none.
-fn known(view: &View, now: i64) -> Result<Range<i64>, PageError> {
+pub(crate) fn known(view: &View, now: i64) -> Result<Range<i64>, PageError> {
     let everything = Question::everything();
     let newest = search_in(view, &everything, 1, None)?;
     let last = newest.items.first().and_then(|row| row.time_unix_ns).unwrap_or(now);

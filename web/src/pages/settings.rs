@@ -12,7 +12,7 @@ use crate::page::Rendered;
 use crate::pages::overview::shell;
 use crate::shell::Shell;
 use crate::text::{Text, counted};
-use crate::time::to_the_second;
+use crate::zone::Zone;
 
 pub(crate) mod change;
 pub(crate) mod trail;
@@ -81,19 +81,21 @@ pub(crate) async fn settings(
 
 async fn page(reader: &Reader, app: &App, asked: &Asked) -> Result<SettingsPage, PageError> {
     let shell = app.ask(reader, |trail| Ok(shell(trail, "Settings"))).await?;
-    let door = app.door();
+    let (door, zone) = (app.door(), reader.zone());
     let accounts = door.accounts().map_err(|why| PageError::Trail(why.into()))?;
-    let users = accounts.users.iter().map(|user| row(&user.name, &user.standing, String::new()));
+    let users =
+        accounts.users.iter().map(|user| row(zone, &user.name, &user.standing, String::new()));
     let now = door.now();
     let tokens = accounts.tokens.iter().map(|token| {
-        let expires = second(token.expires);
+        let expires = second(zone, token.expires);
         let until = if token.expires <= now { "expired " } else { "good until " };
-        row(&token.name, &token.standing, format!("{until}{expires}"))
+        row(zone, &token.name, &token.standing, format!("{until}{expires}"))
     });
     let sessions = door.signed_in().into_iter().map(|(by, standing, sessions, seen)| {
-        let seen = jiff::Timestamp::from_second(seen).map(second).unwrap_or_default();
+        let seen =
+            jiff::Timestamp::from_second(seen).map(|seen| second(zone, seen)).unwrap_or_default();
         let sessions = counted(sessions as u64, "session", "sessions");
-        row(&by, &standing, format!("{sessions}, last used {seen}"))
+        row(zone, &by, &standing, format!("{sessions}, last used {seen}"))
     });
     let href = |list: &'static str| move |after: &str| address("/settings", [(list, after)]);
     Ok(SettingsPage {
@@ -124,30 +126,32 @@ async fn page(reader: &Reader, app: &App, asked: &Asked) -> Result<SettingsPage,
                 ]
                 .map(|(name, value)| (name, Text::new(value)))
                 .into(),
-                rows: roles.map(|row| (Text::new(&row.group), of(&row.standing))).collect(),
+                rows: roles.map(|row| (Text::new(&row.group), of(zone, &row.standing))).collect(),
             }
         }),
     })
 }
 
 /// Writes a time to the second.
-fn second(time: jiff::Timestamp) -> String {
-    i64::try_from(time.as_nanosecond()).map(to_the_second).unwrap_or_else(|_| time.to_string())
+fn second(zone: &Zone, time: jiff::Timestamp) -> String {
+    let at = i64::try_from(time.as_nanosecond());
+    at.map_or_else(|_| time.to_string(), |at| zone.to_the_second(at))
 }
 
-fn row(name: &str, standing: &Standing, when: String) -> Row {
-    Row { name: name.to_owned(), shown: Text::new(name), what: of(standing), when }
+fn row(zone: &Zone, name: &str, standing: &Standing, when: String) -> Row {
+    Row { name: name.to_owned(), shown: Text::new(name), what: of(zone, standing), when }
 }
 
 /// Returns a role, and what an auditor is bound to.
-fn of(standing: &Standing) -> Text {
+fn of(zone: &Zone, standing: &Standing) -> Text {
     let Standing { role, scope, from, to } = standing;
     let mut words = role.to_string();
     if let Some(scope) = scope {
         let scope = if scope.is_empty() { "everything" } else { scope };
         words = format!("{words} of {scope}");
     }
-    let time = |time: &Option<jiff::Timestamp>| time.map(second).unwrap_or_default();
+    let time =
+        |time: &Option<jiff::Timestamp>| time.map(|time| second(zone, time)).unwrap_or_default();
     if from.is_some() || to.is_some() {
         words = format!("{words}, from {} to {}", time(from), time(to));
     }

@@ -12,7 +12,7 @@ use crate::page::Rendered;
 use crate::pages::overview::coverage::{coverage, shell};
 use crate::shell::Shell;
 use crate::text::{Text, counted, grouped};
-use crate::time::to_the_second;
+use crate::zone::Zone;
 
 /// Days that are shown of a source, the newest.
 const DAYS_SHOWN: usize = 31;
@@ -65,11 +65,11 @@ fn page(trail: &Seen) -> Result<Rendered<SourcesPage>, PageError> {
         sentence: Text::whole(&coverage.sentence()),
         grade: coverage.grade.words(),
         nodes: lacking.map(|node| Text::new(node)).collect(),
-        sources: coverage.sources.iter().map(card).collect(),
+        sources: coverage.sources.iter().map(|source| card(source, trail.zone())).collect(),
     }))
 }
 
-fn card(source: &Source) -> SourceCard {
+fn card(source: &Source, zone: &Zone) -> SourceCard {
     let mut why: Vec<Text> = source.why.iter().map(|why| Text::new(why)).collect();
     if source.more_why > 0 {
         why.push(Text::new(&format!("and {} more", grouped(source.more_why))));
@@ -133,7 +133,7 @@ fn card(source: &Source) -> SourceCard {
             .incidents
             .iter()
             .map(|missing| Incident {
-                until: to_the_second(missing.to_unix_ns),
+                until: zone.to_the_second(missing.to_unix_ns),
                 text: Text::new(&missing.text),
             })
             .collect(),

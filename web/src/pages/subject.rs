@@ -117,7 +117,7 @@ fn page(
     let base = term(page_of(of), value).ok_or_else(absent)?;
     let address = address(of, value).ok_or_else(absent)?;
     let view = trail.view();
-    let Some(scope) = Scope::of(&view, &base, stretch)? else {
+    let Some(scope) = Scope::of(&view, trail.zone(), &base, stretch)? else {
         return Err(absent());
     };
     let newest = search_in(&view, &scope.question("")?, NEWEST_SHOWN, None)?;
@@ -145,7 +145,11 @@ fn page(
         chart: histogram(&buckets(&scope)?, scope.step.says),
         others: others(&scope, of)?,
         breakdowns: breakdowns(&scope, of)?,
-        newest: newest.items.into_iter().map(Row::from).collect(),
+        newest: newest
+            .items
+            .into_iter()
+            .map(|row| Row::of(row, &scope.link, trail.zone()))
+            .collect(),
         newest_href: scope.href(""),
     };
     Ok(Rendered::ok(page).into_response())
@@ -232,7 +236,12 @@ fn others(scope: &Scope<'_>, of: Of) -> Result<Others, PageError> {
         text: Text::new(&format!("all {}", grouped(found.subjects))),
         href: Some(scope.link.href(page)),
     });
-    Ok(Others { title, column, rows: subjects::rows(&found.items, of, &scope.link), more })
+    Ok(Others {
+        title,
+        column,
+        rows: subjects::rows(&found.items, of, &scope.link, scope.zone),
+        more,
+    })
 }
 
 /// The fields that a page shows, as the grammar and as people call them.

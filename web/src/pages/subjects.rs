@@ -16,6 +16,7 @@ use crate::pages::subject;
 use crate::shell::Shell;
 use crate::text::{Text, counted, grouped};
 use crate::time::typed;
+use crate::zone::Zone;
 
 /// Rows of a page.
 const ROWS: usize = 100;
@@ -125,7 +126,7 @@ fn page(trail: &Seen, asked: &Asked, of: Of) -> Result<Rendered<SubjectsPage>, P
             counted(found.matched, "request", "requests"),
             grouped(found.leaf)
         ),
-        rows: rows(&found.items, of, &fixed),
+        rows: rows(&found.items, of, &fixed, trail.zone()),
         csv: fixed.href(&format!("/api/v1{page}.csv")),
         json: fixed.href(&format!("/api/v1{page}.json")),
         first: after.map(|_| fixed.href(page)),
@@ -135,12 +136,12 @@ fn page(trail: &Seen, asked: &Asked, of: Of) -> Result<Rendered<SubjectsPage>, P
 }
 
 /// Makes rows of subjects; each number leads to the events that it counts.
-pub(crate) fn rows(subjects: &[Subject], of: Of, asked: &link::Question) -> Vec<Row> {
+pub(crate) fn rows(subjects: &[Subject], of: Of, asked: &link::Question, zone: &Zone) -> Vec<Row> {
     let most = subjects.iter().map(|subject| subject.requests).max().unwrap_or(1);
-    subjects.iter().map(|subject| row(subject, of, asked, most)).collect()
+    subjects.iter().map(|subject| row(subject, of, asked, most, zone)).collect()
 }
 
-fn row(subject: &Subject, of: Of, asked: &link::Question, most: u64) -> Row {
+fn row(subject: &Subject, of: Of, asked: &link::Question, most: u64, zone: &Zone) -> Row {
     let key = match of {
         Of::Identities => "identity",
         Of::Paths => "path",
@@ -182,12 +183,7 @@ fn row(subject: &Subject, of: Of, asked: &link::Question, most: u64) -> Row {
         denied: count(denied, "decision:denied"),
         unknown: count(unknown, "decision:unknown"),
         other: count(requests - access - denied - unknown, "decision:allowed -outcome:success"),
-        first: subject.first.as_deref().map_or_else(String::new, to_the_second),
-        last: subject.last.as_deref().map_or_else(String::new, to_the_second),
+        first: subject.first.as_deref().map_or_else(String::new, |time| zone.of_text(time)),
+        last: subject.last.as_deref().map_or_else(String::new, |time| zone.of_text(time)),
     }
-}
-
-/// Cuts the fraction and the letters off a time in UTC.
-fn to_the_second(rfc3339: &str) -> String {
-    rfc3339.get(..19).unwrap_or(rfc3339).replace('T', " ")
 }

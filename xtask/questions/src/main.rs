@@ -1,10 +1,10 @@
-//! What questions cost: `questions DATA [NAME]` asks a data folder the questions of `cargo xtask bench query` and prints a
+//! What questions cost: `questions DATA [NAME [ROUNDS]]` asks a data folder the questions of `cargo xtask bench query` and prints a
 //! line for each, with tabs between: the question, events matched, then milliseconds: warm, asked again, cold.
 //!
 //! Warm and again are the least CPU time of several runs, of the one thread that answers: other programs slow the clock, and
 //! hardly that. Warm asks a view that has answered another question of the kind and has no
 //! answer kept; again asks the same view once more. Cold is by the clock, from opening the folder to the answer, after the index was
-//! given up by the page cache. With a name, only questions with that in theirs are asked, for a look by a profiler.
+//! given up by the page cache. With a name, only questions with that in theirs are asked, so many times, for a look by a profiler.
 
 use std::error::Error;
 use std::fs;
@@ -43,6 +43,7 @@ fn main() -> Fallible<()> {
     let data = std::env::args_os().nth(1).ok_or("which data folder?")?;
     let data = Path::new(&data);
     let named = std::env::args().nth(2).unwrap_or_default();
+    let rounds = std::env::args().nth(3).map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     let trail = Trail::open(data)?;
     let mut out = std::io::stdout();
     for (name, ask_another, ask) in questions(&trail.view())? {
@@ -50,7 +51,7 @@ fn main() -> Fallible<()> {
             continue;
         }
         let (mut warm_ms, mut again_ms, mut matched) = (f64::MAX, f64::MAX, 0);
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let view = View::new(trail.view().snapshot().clone());
             ask_another(&view)?;
             let (first, found) = cpu_ms(|| ask(&view))?;

@@ -10,6 +10,7 @@ const LOOK: Needs = Some(Right::Look);
 const EXPORT: Needs = Some(Right::Export);
 const RAW: Needs = Some(Right::RawLine);
 const SETTINGS: Needs = Some(Right::Settings);
+const SAVE_VIEWS: Needs = Some(Right::SaveViews);
 const LOOK_UP: Needs = Some(Right::LookUp);
 
 /// Routes that have one form.
@@ -18,6 +19,13 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/explore", LOOK),
     (Method::GET, "/explore.csv", EXPORT),
     (Method::GET, "/explore.json", EXPORT),
+    (Method::GET, "/explore.arrow", EXPORT),
+    (Method::GET, "/explore.xlsx", EXPORT),
+    (Method::POST, "/explore/views", SAVE_VIEWS),
+    (Method::POST, "/explore/views/forget", SAVE_VIEWS),
+    (Method::GET, "/live", LOOK),
+    (Method::GET, "/live/tail", LOOK),
+    (Method::GET, "/compare", LOOK),
     (Method::GET, "/event/{uid}", LOOK),
     (Method::GET, "/identities", LOOK),
     (Method::GET, "/identity/{key}", LOOK),
@@ -172,15 +180,16 @@ async fn a_stranger_is_asked_to_sign_in_whatever_he_asks() {
 
 #[test]
 fn each_right_is_of_whom_it_is_meant_for() {
-    let table = [
+    let rights = [
         Right::Look,
         Right::Export,
         Right::RawLine,
         Right::LookUp,
+        Right::SaveViews,
         Right::Figures,
         Right::Settings,
-    ]
-    .map(|right| {
+    ];
+    let table = rights.map(|right| {
         let roles = Role::ALL.into_iter().filter(|role| role.may(right));
         format!("{right}: {}", roles.map(Role::as_str).collect::<Vec<_>>().join(" "))
     });
@@ -191,6 +200,7 @@ fn each_right_is_of_whom_it_is_meant_for() {
             "export: analyst reviewer auditor",
             "see raw lines and proofs: analyst reviewer auditor",
             "look up values, tokens and leases: analyst reviewer",
+            "see and save views: viewer analyst reviewer admin",
             "see the figures of the process: viewer analyst reviewer admin",
             "see and change settings: admin",
         ]

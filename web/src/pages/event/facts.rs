@@ -3,26 +3,48 @@
 use ingest::event::AuditEvent;
 use query::full::FullEvent;
 
-use crate::link::Link;
+use crate::link::{Link, Question, term};
 use crate::text::{Text, grouped};
 
 /// Facts of one kind.
-pub(super) struct Group {
-    pub(super) title: &'static str,
-    pub(super) facts: Vec<Fact>,
+pub(crate) struct Group {
+    pub(crate) title: &'static str,
+    pub(crate) facts: Vec<Fact>,
 }
 
 /// One field of the event.
-pub(super) struct Fact {
-    pub(super) name: Text,
-    pub(super) values: Vec<Value>,
+pub(crate) struct Fact {
+    pub(crate) name: Text,
+    pub(crate) values: Vec<Value>,
 }
 
 /// One value of a field.
-pub(super) struct Value {
-    pub(super) link: Link,
-    pub(super) code: bool,
-    pub(super) tags: Vec<Text>,
+pub(crate) struct Value {
+    /// Leads to the events that have it, of those that were asked for.
+    pub(crate) link: Link,
+    /// Leads to those that have it not.
+    pub(crate) out: Option<String>,
+    pub(crate) code: bool,
+    pub(crate) tags: Vec<Text>,
+}
+
+impl Value {
+    /// A value that a filter key asks for, within what was asked.
+    fn of(asked: &Question, key: &str, value: &str) -> Value {
+        let with = asked.with(key, value);
+        let without = term(key, value).and_then(|term| asked.with_typed(&format!("-{term}")));
+        Value {
+            link: Link { text: Text::new(value), href: with.map(|with| with.href("/explore")) },
+            out: without.map(|without| without.href("/explore")),
+            code: false,
+            tags: Vec::new(),
+        }
+    }
+
+    /// A value that no key asks for.
+    fn none(value: &str) -> Value {
+        Value { link: Link::none(value), out: None, code: false, tags: Vec::new() }
+    }
 }
 
 /// The most values of one field that the page shows; the rest are counted.
@@ -33,47 +55,51 @@ const HASH: &str = "hash";
 /// What other lines tell, applied when reading.
 const LEARNED: &str = "from other lines";
 
-pub(super) fn groups(full: &FullEvent) -> Vec<Group> {
+/// Returns the facts of an event; its values narrow the question that found it.
+pub(crate) fn groups(full: &FullEvent, asked: &Question) -> Vec<Group> {
     let event = &full.event;
     let groups = [
-        Group { title: "Who", facts: who(full) },
-        Group { title: "What", facts: what(event) },
-        Group { title: "Decision", facts: decision(event) },
-        Group { title: "When and where", facts: place(event) },
-        Group { title: "Token and lease", facts: token(full) },
-        Group { title: "Hashes and keys", facts: hashes(full) },
-        Group { title: "Record", facts: record(event) },
+        Group { title: "Who", facts: who(full, asked) },
+        Group { title: "What", facts: what(event, asked) },
+        Group { title: "Decision", facts: decision(event, asked) },
+        Group { title: "When and where", facts: place(event, asked) },
+        Group { title: "Token and lease", facts: token(full, asked) },
+        Group { title: "Hashes and keys", facts: hashes(full, asked) },
+        Group { title: "Record", facts: record(event, asked) },
     ];
     groups.into_iter().filter(|group| !group.facts.is_empty()).collect()
 }
 
 /// Gathers the facts of a group, leaving out what is absent.
-#[derive(Default)]
-struct Facts(Vec<Fact>);
+struct Facts<'a> {
+    asked: &'a Question,
+    facts: Vec<Fact>,
+}
 
-impl Facts {
+impl<'q> Facts<'q> {
+    fn new(asked: &'q Question) -> Facts<'q> {
+        Facts { asked, facts: Vec::new() }
+    }
+
     /// A value that a filter key asks for.
     fn asked(&mut self, name: &str, key: &str, value: Option<&str>) {
         self.each_asked(name, key, value);
     }
 
     fn each_asked<'a>(&mut self, name: &str, key: &str, values: impl IntoIterator<Item = &'a str>) {
-        let value =
-            |value: &str| Value { link: Link::of(key, value), code: false, tags: Vec::new() };
-        self.values(name, values.into_iter().map(value));
+        let asked = self.asked;
+        self.values(name, values.into_iter().map(|value| Value::of(asked, key, value)));
     }
 
     /// A value that no key asks for.
     fn plain(&mut self, name: &str, value: Option<&str>) {
-        self.values(
-            name,
-            value.map(|value| Value { link: Link::none(value), code: false, tags: Vec::new() }),
-        );
+        self.values(name, value.map(Value::none));
     }
 
     /// A hash, and the texts that other lines show for it.
     fn hash(&mut self, name: &str, key: &str, hash: Option<&str>, full: &FullEvent) {
-        self.values(name, hash.map(|hash| hashed(key, hash, full)));
+        let asked = self.asked;
+        self.values(name, hash.map(|hash| hashed(asked, key, hash, full)));
     }
 
     fn values(&mut self, name: &str, values: impl IntoIterator<Item = Value>) {
@@ -81,46 +107,44 @@ impl Facts {
         if values.len() > VALUES_MAX {
             let more = format!("and {} more", grouped((values.len() - VALUES_MAX) as u64));
             values.truncate(VALUES_MAX);
-            values.push(Value { link: Link::none(&more), code: false, tags: Vec::new() });
+            values.push(Value::none(&more));
         }
         if !values.is_empty() {
-            self.0.push(Fact { name: Text::new(name), values });
+            self.facts.push(Fact { name: Text::new(name), values });
         }
     }
 }
 
-fn hashed(key: &str, hash: &str, full: &FullEvent) -> Value {
+fn hashed(asked: &Question, key: &str, hash: &str, full: &FullEvent) -> Value {
     if !hash.starts_with("hmac-sha256:") {
-        return Value { link: Link::of(key, hash), code: true, tags: Vec::new() };
+        return Value { code: true, ..Value::of(asked, key, hash) };
     }
     let mut tags = vec![Text::new(HASH)];
     for text in full.learned.get(hash).into_iter().flatten() {
         tags.push(Text::new(&format!("{LEARNED}: {text}")));
     }
-    Value { link: Link::of(key, hash), code: true, tags }
+    Value { code: true, tags, ..Value::of(asked, key, hash) }
 }
 
-fn who(full: &FullEvent) -> Vec<Fact> {
+fn who(full: &FullEvent, asked: &Question) -> Vec<Fact> {
     let identity = &full.event.identity;
-    let mut facts = Facts::default();
+    let mut facts = Facts::new(asked);
     facts.asked("Identity", "identity", identity.name.as_deref());
     let other_names = identity.names.iter().filter(|name| Some(*name) != identity.name.as_ref());
     facts.each_asked("Also called", "identity", other_names.map(String::as_str));
     facts.values(
         "Formerly",
         identity.former_name.as_deref().map(|name| Value {
-            link: Link::of("identity", name),
-            code: false,
             tags: vec![Text::new(LEARNED)],
+            ..Value::of(asked, "identity", name)
         }),
     );
     facts.values(
         "Claimed",
-        identity.claimed.as_deref().map(|name| Value {
-            link: Link::none(name),
-            code: false,
-            tags: vec![Text::new("not proven")],
-        }),
+        identity
+            .claimed
+            .as_deref()
+            .map(|name| Value { tags: vec![Text::new("not proven")], ..Value::none(name) }),
     );
     facts.asked("Kind", "kind", Some(identity.kind.as_str()));
     facts.asked("Auth method", "method", identity.method.as_deref());
@@ -132,11 +156,11 @@ fn who(full: &FullEvent) -> Vec<Fact> {
         facts.plain(&format!("metadata: {name}"), Some(value));
     }
     facts.asked("Identity's key", "identity", identity.key.as_deref());
-    facts.0
+    facts.facts
 }
 
-fn what(event: &AuditEvent) -> Vec<Fact> {
-    let mut facts = Facts::default();
+fn what(event: &AuditEvent, asked: &Question) -> Vec<Fact> {
+    let mut facts = Facts::new(asked);
     facts.asked("Action", "action", Some(&event.action));
     facts.asked("Operation", "op", event.operation.as_deref());
     facts.asked("Path", "path", event.path.as_deref());
@@ -149,7 +173,7 @@ fn what(event: &AuditEvent) -> Vec<Fact> {
         "is",
         event.flags.iter().map(|flag| flag.as_str()).filter(|flag| is_asked_for(flag)),
     );
-    facts.0
+    facts.facts
 }
 
 /// Tells whether the grammar knows the flag under `is:`.
@@ -157,19 +181,19 @@ fn is_asked_for(flag: &str) -> bool {
     query::filter::Filter::parse(&format!("is:{flag}"), jiff::Timestamp::now()).is_ok()
 }
 
-fn decision(event: &AuditEvent) -> Vec<Fact> {
-    let mut facts = Facts::default();
+fn decision(event: &AuditEvent, asked: &Question) -> Vec<Fact> {
+    let mut facts = Facts::new(asked);
     facts.asked("Decision", "decision", Some(event.decision.as_str()));
     facts.asked("Reason", "reason", Some(event.reason.as_str()));
     facts.asked("Outcome", "outcome", Some(event.outcome.as_str()));
     facts.each_asked("Granted by", "policy", event.granting.iter().map(String::as_str));
     facts.each_asked("Policies held", "held", event.policies.iter().map(String::as_str));
     facts.asked("Error", "error", event.error.as_deref());
-    facts.0
+    facts.facts
 }
 
-fn place(event: &AuditEvent) -> Vec<Fact> {
-    let mut facts = Facts::default();
+fn place(event: &AuditEvent, asked: &Question) -> Vec<Fact> {
+    let mut facts = Facts::new(asked);
     facts.plain("Requested", event.time.as_ref().map(|time| &*time.text));
     facts.plain("Completed", event.completed.as_ref().map(|time| &*time.text));
     facts.plain("Between", event.latency_us.map(microseconds).as_deref());
@@ -180,27 +204,20 @@ fn place(event: &AuditEvent) -> Vec<Fact> {
     facts.asked("Audit device", "device", Some(&event.device));
     facts.plain("Server", event.server_version.as_deref());
     for (name, values) in &event.headers {
-        facts.values(
-            &format!("header: {name}"),
-            values.iter().map(|value| Value {
-                link: Link::none(value),
-                code: false,
-                tags: Vec::new(),
-            }),
-        );
+        facts.values(&format!("header: {name}"), values.iter().map(|value| Value::none(value)));
     }
-    facts.0
+    facts.facts
 }
 
 fn microseconds(us: i64) -> String {
     format!("{}.{:03} ms", us / 1000, us.unsigned_abs() % 1000)
 }
 
-fn token(full: &FullEvent) -> Vec<Fact> {
+fn token(full: &FullEvent, asked: &Question) -> Vec<Fact> {
     let event = &full.event;
     let identity = &event.identity;
     let seconds = |seconds: u64| format!("{} s", grouped(seconds));
-    let mut facts = Facts::default();
+    let mut facts = Facts::new(asked);
     facts.hash("Token", "token", identity.token.as_deref(), full);
     facts.hash("Accessor", "accessor", identity.accessor.as_deref(), full);
     facts.plain("Token type", identity.token_type.as_deref());
@@ -214,29 +231,28 @@ fn token(full: &FullEvent) -> Vec<Fact> {
     }
     facts.asked("Lease", "lease", event.lease_id.as_deref());
     facts.plain("Wrapped for", event.wrap_ttl_s.map(seconds).as_deref());
-    facts.0
+    facts.facts
 }
 
-fn hashes(full: &FullEvent) -> Vec<Fact> {
+fn hashes(full: &FullEvent, asked: &Question) -> Vec<Fact> {
     let event = &full.event;
-    let mut facts = Facts::default();
+    let mut facts = Facts::new(asked);
     for (name, hash) in &event.hmacs {
         facts.hash(name, "hash", Some(hash), full);
     }
     facts.values(
         "Salt",
-        event.salt.as_deref().map(|salt| Value {
-            link: Link::none(salt),
-            code: false,
-            tags: vec![Text::new(LEARNED)],
-        }),
+        event
+            .salt
+            .as_deref()
+            .map(|salt| Value { tags: vec![Text::new(LEARNED)], ..Value::none(salt) }),
     );
     facts.each_asked("Keys of data", "data_key", event.data_keys.iter().map(String::as_str));
-    facts.0
+    facts.facts
 }
 
-fn record(event: &AuditEvent) -> Vec<Fact> {
-    let mut facts = Facts::default();
+fn record(event: &AuditEvent, asked: &Question) -> Vec<Fact> {
+    let mut facts = Facts::new(asked);
     facts.asked("Request id", "request", event.request_id.as_deref());
     facts.asked("Source", "source", Some(&event.source.to_string()));
     let leaves: Vec<String> = event.leaves.iter().map(|leaf| grouped(leaf.0)).collect();
@@ -247,5 +263,5 @@ fn record(event: &AuditEvent) -> Vec<Fact> {
     );
     facts.plain("Ledger", Some(&event.origin));
     facts.plain("Rules", Some(&event.rules));
-    facts.0
+    facts.facts
 }

@@ -5,12 +5,11 @@ use ingest::normalise::redact_line;
 use ingest::source::Reader;
 use query::error::QueryError;
 use query::full::FullEvent;
-use query::trail::Trail;
 
+use crate::app::Seen;
 use crate::error::PageError;
 use crate::link::Link;
 use crate::text::{Text, grouped};
-use crate::time::to_the_second;
 
 /// The request's line or the response's.
 pub(super) struct Line {
@@ -33,13 +32,15 @@ pub(super) struct Place {
     pub(super) place: String,
     pub(super) arrived: String,
     pub(super) hash: String,
+    /// Where its proof is.
+    pub(super) proof: String,
     pub(super) command: String,
 }
 
 /// The longest line that a page shows, in bytes; a longer one is withheld as a whole.
 const LINE_BYTES_MAX: usize = 256 << 10;
 
-pub(super) fn lines(trail: &Trail, full: &FullEvent) -> Result<[Line; 2], PageError> {
+pub(super) fn lines(trail: &Seen, full: &FullEvent) -> Result<[Line; 2], PageError> {
     let id = full.event.request_id.as_deref();
     Ok([
         line(
@@ -60,7 +61,7 @@ pub(super) fn lines(trail: &Trail, full: &FullEvent) -> Result<[Line; 2], PageEr
 }
 
 fn line(
-    trail: &Trail,
+    trail: &Seen,
     stored: Option<&StoredLine>,
     request_id: Option<&str>,
     title: &'static str,
@@ -88,7 +89,12 @@ fn line(
             grouped(stored.offset),
             stored.generation.0
         ),
-        arrived: format!("{} UTC, {reader}", to_the_second(stored.arrived_unix_ns)),
+        arrived: format!(
+            "{}, {}, {reader}",
+            trail.zone().to_the_second(stored.arrived_unix_ns),
+            trail.zone().name()
+        ),
+        proof: format!("/api/v1/proofs/leaf/{}", stored.leaf.0),
         hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         command: command(&stored.source, request_id),
     };

@@ -3,9 +3,10 @@
 use query::page::PageToken;
 use query::question::Question;
 use query::search::search_in;
-use query::trail::Trail;
 
 use super::facets::{Facet, facets};
+use super::over_time::{OverTime, over_time};
+use crate::app::Seen;
 use crate::error::PageError;
 use crate::link;
 use crate::row::Row;
@@ -16,8 +17,13 @@ use crate::time::typed;
 pub(super) struct Answer {
     pub(super) total: String,
     pub(super) at: String,
+    /// The same answer for ever: absolute times, and the leaf as of which it is answered.
+    pub(super) frozen: String,
     pub(super) csv: String,
-    pub(super) json: String,
+    pub(super) files: Vec<(&'static str, String)>,
+    pub(super) chart: Option<OverTime>,
+    pub(super) earlier: Option<String>,
+    pub(super) later: Option<String>,
     pub(super) left_out: Vec<LeftOut>,
     pub(super) include: String,
     pub(super) rows: Vec<Row>,
@@ -42,11 +48,15 @@ pub(super) struct Wider {
     pub(super) href: String,
 }
 
+/// In which forms an answer can be taken along.
+const FILES: [(&str, &str); 3] =
+    [("JSON", "/explore.json"), ("XLSX", "/explore.xlsx"), ("Arrow", "/explore.arrow")];
+
 /// Rows of a page.
 const ROWS: usize = 100;
 
 pub(super) fn answer(
-    trail: &Trail,
+    trail: &Seen,
     question: &Question,
     link: &link::Question,
     after: Option<&PageToken>,
@@ -64,7 +74,20 @@ pub(super) fn answer(
         word,
         href: fixed.with("is", word).map(|with| with.href("/explore")),
     });
-    let rows: Vec<Row> = page.items.into_iter().map(Row::from).collect();
+    let frozen = link::Question { at: page.leaf.to_string(), ..fixed.clone() };
+    let newest = page.items.first().and_then(|row| row.time_unix_ns);
+    let chart = match after {
+        None if page.matched > 0 => over_time(trail, &view, question, &fixed, newest)?,
+        _ => None,
+    };
+    let beside = |sign: i64| {
+        beside(question, sign).map(|(from, to)| {
+            link::Question { from: typed(from), to: typed(to), ..fixed.clone() }.href("/explore")
+        })
+    };
+    let (earlier, later) = (beside(-1), beside(1));
+    let rows: Vec<Row> =
+        page.items.into_iter().map(|row| Row::of(row, &fixed, trail.zone())).collect();
     let shown = match after {
         None => format!("The newest {} of {}", grouped(rows.len() as u64), grouped(page.matched)),
         Some(_) => {
@@ -77,8 +100,13 @@ pub(super) fn answer(
             None => format!("answered at leaf {}", grouped(page.leaf)),
             Some(horizon) => format!("answered at leaf {}; {horizon}", grouped(page.leaf)),
         },
-        csv: fixed.href("/explore.csv"),
-        json: fixed.href("/explore.json"),
+        frozen: frozen.href("/explore"),
+        // What is exported is what is shown, though more has come since.
+        csv: frozen.href("/explore.csv"),
+        files: FILES.map(|(name, page)| (name, frozen.href(page))).into(),
+        chart,
+        earlier,
+        later,
         left_out: left_out.collect(),
         include: link::Question { all: true, ..link.clone() }.href("/explore"),
         empty: match page.matched {
@@ -92,6 +120,13 @@ pub(super) fn answer(
         facets: facets(&view, question, link)?,
         rows,
     })
+}
+
+/// Returns the stretch of the same length before or after; nothing where an end is open.
+fn beside(question: &Question, sign: i64) -> Option<(i64, i64)> {
+    let (from, to) = (question.from?, question.to?);
+    let by = to.checked_sub(from)?.checked_mul(sign)?;
+    Some((from.checked_add(by)?, to.checked_add(by)?))
 }
 
 fn wider(link: &link::Question) -> Option<Wider> {

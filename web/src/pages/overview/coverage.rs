@@ -16,7 +16,6 @@ use crate::error::PageError;
 use crate::link::{self, Link};
 use crate::shell::Shell;
 use crate::text::{Text, counted, grouped};
-use crate::time::to_the_second;
 
 mod days;
 
@@ -72,7 +71,7 @@ pub(crate) fn coverage(view: &View) -> Result<Coverage, PageError> {
 }
 
 pub(super) fn sources(
-    trail: &Trail,
+    trail: &Seen,
     coverage: &Coverage,
     now: i64,
 ) -> Result<Vec<Source>, PageError> {
@@ -98,7 +97,7 @@ pub(super) fn sources(
         why: graded(&name).map_or_else(Vec::new, why),
         link: Link::of("source", &name),
         lines: grouped(lines),
-        last: to_the_second(newest.last_arrived_unix_ns),
+        last: trail.zone().to_the_second(newest.last_arrived_unix_ns),
         reader: match newest.reader {
             Reader::Live => "followed",
             Reader::Import => "imported",

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
 use query::count::{CountRow, count_in};
 use query::interval::Interval;
 
@@ -19,16 +18,16 @@ const AT_MOST: usize = 12;
 
 /// Returns requests by weekday and hour.
 pub(super) fn heat(scope: &Scope<'_>) -> Result<HeatMap, PageError> {
-    let zone = TimeZone::UTC;
-    let (word, step_ns) = heat_step(&zone);
-    let interval = Interval::parse(word, &zone)?;
+    let zone = scope.zone.time_zone();
+    let (word, step_ns) = heat_step(zone);
+    let interval = Interval::parse(word, zone)?;
     let counts = count_in(scope.view, &scope.question("")?, &[], Some(&interval))?;
     let at = |row: &CountRow| Some((nanoseconds(row.values[0].as_deref()?)?, row.count));
     let counts: Vec<(i64, u64)> = counts.rows.iter().filter_map(at).collect();
     // A step of which anything is known is drawn.
     let from = scope.known.start - scope.known.start.rem_euclid(step_ns);
     let to = scope.known.end.saturating_add((-scope.known.end).rem_euclid(step_ns));
-    Ok(heat_map(&counts, step_ns, from..to, &zone, |stretch| {
+    Ok(heat_map(&counts, step_ns, from..to, zone, |stretch| {
         let ends = link::Question {
             from: typed(stretch.start),
             to: typed(stretch.end),

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
 use query::count::count_in;
-use query::interval::Interval;
 
 use super::buckets::nanoseconds;
 use super::tiles::{fields, say};
@@ -100,9 +98,8 @@ type Steps = BTreeMap<i64, u64>;
 
 /// Returns what was denied of each value over time.
 fn over_time(scope: &Scope<'_>, key: &str) -> Result<BTreeMap<Option<String>, Steps>, PageError> {
-    let interval = Interval::parse(scope.step.word, &TimeZone::UTC)?;
     let by = fields(scope, &[key]);
-    let counts = count_in(scope.view, &scope.question(DENIED)?, &by, Some(&interval))?;
+    let counts = count_in(scope.view, &scope.question(DENIED)?, &by, Some(&scope.interval))?;
     let mut all: BTreeMap<Option<String>, Steps> = BTreeMap::new();
     for mut row in counts.rows {
         let value = row.values.pop().flatten();
@@ -119,7 +116,7 @@ fn steps(scope: &Scope<'_>, found: Option<&Steps>) -> Vec<Option<u64>> {
     let mut steps = Vec::new();
     let mut from = scope.from;
     while from < scope.to {
-        let to = from.saturating_add(scope.step.ns);
+        let (_, to) = scope.interval.bucket(from);
         let known = from < scope.known.end && to > scope.known.start;
         let count = found.and_then(|found| found.get(&from)).copied();
         steps.push(count.or(known.then_some(0)));

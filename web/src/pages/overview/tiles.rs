@@ -9,7 +9,6 @@ use query::search::search_in;
 use crate::error::PageError;
 use crate::pages::scope::Scope;
 use crate::text::{counted, grouped, percent};
-use crate::time::to_the_minute;
 use crate::verdict::words;
 
 /// One number, and what it says.
@@ -86,7 +85,7 @@ pub(super) fn tiles(scope: &Scope<'_>) -> Result<Vec<Tile>, PageError> {
             icon: None,
             figure: grouped(root.matched),
             sub: match last_root {
-                Some(time) => format!("last {}", to_the_minute(time)),
+                Some(time) => format!("last {}", scope.zone.to_the_minute(time)),
                 None => "not in this time".to_owned(),
             },
             href: scope.href(ROOT),

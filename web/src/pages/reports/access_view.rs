@@ -209,7 +209,7 @@ fn href(report: &AccessReport, row: &AccessRow) -> Option<String> {
         q: heading.filter.clone(),
         from: heading.from.clone().unwrap_or_default(),
         to: heading.to.clone().unwrap_or_default(),
-        all: false,
+        ..link::Question::default()
     };
     Some(question.with_typed(&row.filter(report.by)?)?.href("/explore"))
 }

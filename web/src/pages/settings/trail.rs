@@ -21,6 +21,7 @@ use crate::pages::overview::shell;
 use crate::pages::settings::second;
 use crate::shell::Shell;
 use crate::text::{Text, grouped};
+use crate::zone::Zone;
 
 /// Lines of a page, and of a file.
 const ROWS: usize = 100;
@@ -86,14 +87,14 @@ fn page(seen: &Seen, asked: &Asked, found: OwnPage) -> TrailPage {
         first: given(&asked.before)
             .map(|_| Asked { before: String::new(), ..asked.clone() }.href("/settings/trail")),
         next: next.map(|next| next.href("/settings/trail")),
-        rows: found.rows.iter().map(row).collect(),
+        rows: found.rows.iter().map(|one| row(seen.zone(), one)).collect(),
     }
 }
 
-fn row(row: &OwnRow) -> Row {
+fn row(zone: &Zone, row: &OwnRow) -> Row {
     let text = |text: &Option<String>| Text::new(text.as_deref().unwrap_or_default());
     Row {
-        time: second(row.time),
+        time: second(zone, row.time),
         leaf: grouped(row.leaf),
         kind: Text::new(&row.kind),
         who: text(&row.who),

@@ -1,0 +1,186 @@
+//! What the documents of a part of the index are: events that count, events that answers leave out, or none.
+
+use ingest::event::{Flag, Reason};
+use ingest::index::document::NO_EVENTS;
+use ingest::index::schema::Fields;
+use tantivy::{DocId, SegmentReader};
+
+use crate::error::QueryError;
+use crate::part::each_with;
+use crate::question::LEFT_OUT;
+
+/// An event that counts. The classes of [`LEFT_OUT`] follow from 1 on.
+pub(crate) const COUNTS: u8 = 0;
+/// A document that is no event, or is deleted.
+pub(crate) const NONE: u8 = 1 + LEFT_OUT.len() as u8;
+
+/// The class of each document of a part.
+pub(crate) struct Classes {
+    of: Of,
+    /// How many documents are of each class.
+    pub(crate) counts: [u64; NONE as usize + 1],
+}
+
+/// Mostly nearly all documents count, and a list of the others is quicker than a byte for each.
+enum Of {
+    /// Those that do not count, ascending.
+    Few(Vec<(DocId, u8)>),
+    Each(Vec<u8>),
+}
+
+/// One document of so many may be in a list.
+const FEW: usize = 64;
+
+impl Classes {
+    /// Gives each document its class, as `AuditEvent::left_out` does: a copy is nothing else, and lateness goes before
+    /// the reason. What is written later wins.
+    pub(crate) fn read(segment: &SegmentReader, fields: &Fields) -> Result<Classes, QueryError> {
+        let mut others: Vec<(DocId, u8)> = Vec::new();
+        let words = [
+            (fields.reason, Reason::System.as_str()),
+            (fields.reason, Reason::Forwarded.as_str()),
+            (fields.is, Flag::Late.as_str()),
+            (fields.is, Flag::Copy.as_str()),
+        ];
+        for (field, word) in words {
+            let at = LEFT_OUT.iter().position(|known| *known == word).expect("a word of them");
+            let class = 1 + at as u8;
+            each_with(segment, field, word, |document| others.push((document, class)))?;
+        }
+        for doc in NO_EVENTS {
+            each_with(segment, fields.doc, doc, |document| others.push((document, NONE)))?;
+        }
+        if let Some(alive) = segment.alive_bitset() {
+            let deleted = (0..segment.max_doc()).filter(|&document| alive.is_deleted(document));
+            others.extend(deleted.map(|document| (document, NONE)));
+        }
+        others.sort_by_key(|&(document, _)| document);
+        others.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                earlier.1 = later.1;
+            }
+            is_same
+        });
+        let documents = segment.max_doc() as usize;
+        let mut counts = [0; NONE as usize + 1];
+        counts[usize::from(COUNTS)] = (documents - others.len()) as u64;
+        others.iter().for_each(|&(_, class)| counts[usize::from(class)] += 1);
+        if others.len() <= documents / FEW {
+            return Ok(Classes { of: Of::Few(others), counts });
+        }
+        let mut each = vec![COUNTS; documents];
+        others.iter().for_each(|&(document, class)| each[document as usize] = class);
+        Ok(Classes { of: Of::Each(each), counts })
+    }
+
+    /// Returns what is left if only these of so many documents are there.
+    pub(crate) fn only(&self, documents: &[DocId], of: u32) -> Classes {
+        let mut each = vec![NONE; of as usize];
+        let mut counts = [0; NONE as usize + 1];
+        counts[usize::from(NONE)] = u64::from(of) - documents.len() as u64;
+        for &document in documents {
+            let class = self.of(document);
+            each[document as usize] = class;
+            counts[usize::from(class)] += 1;
+        }
+        Classes { of: Of::Each(each), counts }
+    }
+
+    /// Returns a document's class.
+    pub(crate) fn of(&self, document: DocId) -> u8 {
+        match &self.of {
+            Of::Few(few) => match few.binary_search_by_key(&document, |&(document, _)| document) {
+                Ok(at) => few[at].1,
+                Err(_) => COUNTS,
+            },
+            Of::Each(each) => each[document as usize],
+        }
+    }
+
+    /// Returns the documents that are no events or deleted.
+    pub(crate) fn none(&self) -> Box<dyn Iterator<Item = DocId> + '_> {
+        match &self.of {
+            Of::Few(few) => {
+                Box::new(few.iter().filter(|(_, class)| *class == NONE).map(|&(of, _)| of))
+            }
+            Of::Each(each) => {
+                Box::new((0..).zip(each).filter(|(_, class)| **class == NONE).map(|(of, _)| of))
+            }
+        }
+    }
+
+    /// Takes out of a block of ascending documents what does not count and is not to be kept.
+    pub(crate) fn cut(&self, block: &mut Vec<DocId>, mut keep: impl FnMut(u8) -> bool) {
+        let few = match &self.of {
+            Of::Few(few) => few,
+            Of::Each(each) => {
+                block.retain(|&document| match each[document as usize] {
+                    COUNTS => true,
+                    class => keep(class),
+                });
+                return;
+            }
+        };
+        let (Some(&first), Some(&last)) = (block.first(), block.last()) else { return };
+        let from = few.partition_point(|&(document, _)| document < first);
+        let mut few = few[from..].iter().take_while(|&&(document, _)| document <= last).peekable();
+        if few.peek().is_none() {
+            return;
+        }
+        block.retain(|&document| {
+            while few.next_if(|&&(other, _)| other < document).is_some() {}
+            match few.next_if(|&&(other, _)| other == document) {
+                Some(&(_, class)) => keep(class),
+                None => true,
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_list_and_a_byte_for_each_cut_the_same(
+            classes in prop::collection::vec(prop::option::weighted(0.2, 0..=NONE), 1..200),
+            picked in prop::collection::vec(any::<bool>(), 200),
+            kept in 0..=NONE,
+        ) {
+            let classes = classes.into_iter().map(Option::unwrap_or_default);
+            let each: Vec<u8> = classes.collect();
+            let others = (0..).zip(&each).filter(|(_, class)| **class != COUNTS);
+            let few = others.map(|(document, &class)| (document, class)).collect();
+            let counts = [0; NONE as usize + 1];
+            let (few, each) = (
+                Classes { of: Of::Few(few), counts },
+                Classes { of: Of::Each(each.clone()), counts },
+            );
+            let all: Vec<DocId> = (0..classes_len(&each)).collect();
+            let block: Vec<DocId> =
+                all.iter().copied().filter(|&document| picked[document as usize]).collect();
+            let cut = |classes: &Classes| {
+                let (mut block, mut asked) = (block.clone(), Vec::new());
+                classes.cut(&mut block, |class| {
+                    asked.push(class);
+                    class == kept
+                });
+                (block, asked)
+            };
+            prop_assert_eq!(cut(&few), cut(&each));
+            prop_assert!(all.iter().all(|&document| few.of(document) == each.of(document)));
+            prop_assert!(few.none().eq(each.none()));
+        }
+    }
+
+    fn classes_len(classes: &Classes) -> DocId {
+        match &classes.of {
+            Of::Each(each) => each.len() as DocId,
+            Of::Few(_) => unreachable!("a byte for each was made"),
+        }
+    }
+}
