@@ -19,6 +19,7 @@ mod output;
 mod outside;
 mod progress;
 mod retaining;
+mod standing;
 mod watch;
 
 use std::process::ExitCode;

@@ -145,17 +145,29 @@ pub enum Fact {
     },
     /// Somebody signed in.
     SignedIn {
-        /// Who: `user:name`.
+        /// Who: `user:name` by a password, `oidc:name` by the provider.
         by: String,
         /// From where.
         address: String,
+        /// The provider's own name for him, which never becomes another's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
+        /// The role that the provider's groups gave him.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<String>,
     },
-    /// Somebody could not sign in: such a name and password do not go together.
+    /// Somebody could not sign in.
     SignInFailed {
-        /// The user who was named; absent if there is no such one, since what was typed may be a password.
+        /// The user who was named; absent if there is no such one, since what was typed may be a password. Of the provider: who it says he is.
         user: Option<String>,
         /// From where.
         address: String,
+        /// `oidc`; absent: by name and password, which do not go together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
+        /// What he was told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// Somebody signed out.
     SignedOut {

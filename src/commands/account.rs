@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use ingest::own::Fact;
 use jiff::Timestamp;
-use query::period::Period;
 use query::table::{Cell, Column, Form, Kind, Table};
 use web::{Accounts, AccountsError, Standing, new_password};
 
@@ -14,6 +13,7 @@ use crate::args::{StandingArgs, TokenArgs, TokenCommand, UserArgs, UserCommand};
 use crate::deed;
 use crate::failure::Failure;
 use crate::output::{stdout, terminal_width};
+use crate::standing::standing;
 
 /// The longest password that is read, in bytes, its line's end included.
 const PASSWORD_BYTES_MAX: u64 = 4 << 10;
@@ -135,12 +135,8 @@ fn changed(
 }
 
 fn meant(typed: &StandingArgs) -> Result<Standing, Failure> {
-    let (from, to) = (typed.from.as_deref(), typed.to.as_deref());
-    let period = Period::new(None, from, to, None, Timestamp::now())
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-    let at = |ns: Option<i64>| ns.and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
-    Standing::new(typed.role, typed.scope.as_deref(), at(period.from), at(period.to))
-        .map_err(|error| Failure::Usage(error.to_string()))
+    let (scope, from, to) = (typed.scope.as_deref(), typed.from.as_deref(), typed.to.as_deref());
+    standing(typed.role, scope, from, to).map_err(Failure::Usage)
 }
 
 /// Returns the password, and whether it was made here.

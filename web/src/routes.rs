@@ -11,7 +11,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use crate::api;
 use crate::app::App;
 use crate::assets::asset;
-use crate::door::{identify, sign_in, sign_in_page, sign_out};
+use crate::door::{from_provider, identify, sign_in, sign_in_page, sign_out, to_provider};
 use crate::export::{explore_arrow, explore_csv, explore_json};
 use crate::guard::guard;
 use crate::host::{metrics, ready};
@@ -100,6 +100,8 @@ pub(crate) fn all() -> Routes {
         .get("/reports/access.json", access_json)
         .get("/sign-in", sign_in_page)
         .post("/sign-in", sign_in)
+        .get("/sign-in/oidc", to_provider)
+        .get("/sign-in/oidc/callback", from_provider)
         .post("/sign-out", sign_out)
         .get("/static/{hash}/{name}", asset)
         .get("/livez", async || "alive\n")

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use ingest::own::Fact;
 use ingest::pipeline::import;
 use ingest::source::SourceId;
@@ -29,11 +29,15 @@ const HOSTILE: &str = "<script>alert(1)</script>\" onload='x' \u{202e}gpj\u{1b}[
 pub(crate) struct Alone {
     pub(crate) data: PathBuf,
     pub(crate) recorded: Mutex<Vec<Fact>>,
+    pub(crate) provider: Mutex<Option<Provider>>,
 }
+
+/// Answers in place of a sign-in provider.
+pub(crate) type Provider = Box<dyn FnMut(Request<Vec<u8>>) -> Response<Vec<u8>> + Send>;
 
 impl Alone {
     pub(crate) fn over(data: PathBuf) -> Arc<Alone> {
-        Arc::new(Alone { data, recorded: Mutex::default() })
+        Arc::new(Alone { data, recorded: Mutex::default(), provider: Mutex::default() })
     }
 }
 
@@ -63,13 +67,19 @@ impl crate::Host for Alone {
         Err("no server is configured".to_owned())
     }
 
+    fn ask_provider(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, String> {
+        let mut provider = self.provider.lock().expect("no panic");
+        let provider = provider.as_mut().ok_or("it is not there")?;
+        Ok(provider(request))
+    }
+
     fn answered(&self, _: &str, _: u16, _: Duration) {}
 }
 
 /// The door of a data folder, by this machine's clock.
 pub(crate) fn door(data: &Path) -> Door {
     let reach = Reach::new([127, 0, 0, 1].into(), &Listening::default());
-    Door::new(data.to_owned(), reach, Arc::new(jiff::Timestamp::now))
+    Door::new(data.to_owned(), reach, None, Arc::new(jiff::Timestamp::now))
 }
 
 /// The same, by a clock that is ahead by so many seconds.
@@ -79,7 +89,7 @@ fn door_later(data: &Path, listening: &Listening, later: Arc<AtomicI64>) -> Door
         let later = jiff::SignedDuration::from_secs(later.load(Ordering::Relaxed));
         jiff::Timestamp::now() + later
     };
-    Door::new(data.to_owned(), reach, Arc::new(now))
+    Door::new(data.to_owned(), reach, listening.oidc.clone(), Arc::new(now))
 }
 
 /// A trail and the pages over it.

@@ -125,7 +125,7 @@ impl Standing {
             }
             (Role::Auditor, ..) => {
                 return refused(
-                    "an auditor is bound to a scope and a period: --scope FILTER ('' is everything), --from and --to, the first before the second",
+                    "an auditor is bound to a scope, a filter ('' is everything), and a period, from and to, the first before the second",
                 );
             }
             (_, None, None, None) => None,

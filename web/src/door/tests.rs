@@ -9,6 +9,7 @@ use crate::tests::{Answer, Site};
 
 mod auditor;
 mod matrix;
+mod oidc;
 mod recorded;
 mod sign_in;
 

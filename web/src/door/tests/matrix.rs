@@ -42,6 +42,8 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/reports/access.json", EXPORT),
     (Method::GET, "/sign-in", None),
     (Method::POST, "/sign-in", None),
+    (Method::GET, "/sign-in/oidc", None),
+    (Method::GET, "/sign-in/oidc/callback", None),
     (Method::POST, "/sign-out", None),
     (Method::GET, "/static/{hash}/{name}", None),
     (Method::GET, "/livez", None),

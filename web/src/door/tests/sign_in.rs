@@ -100,6 +100,8 @@ async fn unknown_and_wrong_have_the_same_answer() {
     let failed = |user: Option<&str>| Fact::SignInFailed {
         user: user.map(str::to_owned),
         address: "unknown".to_owned(),
+        method: None,
+        why: None,
     };
     // What is no user's name may be a password in the wrong field.
     assert_eq!(recorded, [failed(None), failed(Some("ann"))]);
@@ -229,7 +231,7 @@ async fn accounts_that_cannot_be_read_let_nobody_in() {
 async fn by_tls_the_cookie_is_of_this_host_alone() {
     let proxies = vec!["10.0.0.7/32".parse().expect("a network")];
     let hosts = vec!["keytrail.example".to_owned()];
-    let site = Site::reached(&crate::Listening { hosts, tls: None, proxies });
+    let site = Site::reached(&crate::Listening { hosts, proxies, ..Default::default() });
     let from = |peer: [u8; 4], mut request: Request<Body>| {
         let headers = request.headers_mut();
         headers.insert("host", "keytrail.example".parse().expect("a header"));
@@ -263,5 +265,6 @@ async fn by_tls_the_cookie_is_of_this_host_alone() {
     assert_eq!(site.send(from([10, 0, 0, 7], request)).await.status, StatusCode::OK);
     let recorded = site.host.recorded.lock().expect("no panic").clone();
     let address = "192.0.2.1".to_owned();
-    assert_eq!(recorded, [Fact::SignedIn { by: "user:ann".to_owned(), address }]);
+    let by = "user:ann".to_owned();
+    assert_eq!(recorded, [Fact::SignedIn { by, address, subject: None, role: None }]);
 }
