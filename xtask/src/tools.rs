@@ -222,7 +222,9 @@ pub(crate) fn keycloak() -> Result<PathBuf> {
             .arg(workspace().join("tests/peers/keycloak/pom.xml"))
             .arg(format!("-Dmaven.repo.local={}", target().join("peers/maven").display()))
             .arg("dependency:unpack-dependencies")
-            .arg(format!("-DoutputDirectory={}", part.display()));
+            .arg(format!("-DoutputDirectory={}", part.display()))
+            // Not below the tests.
+            .arg(format!("-DmarkersDirectory={}", target().join("peers/maven-markers").display()));
         step("get Keycloak", &mut maven)?;
         // Unpacked beside, and put in place when all is there.
         std::fs::rename(&part, &folder)?;
