@@ -166,7 +166,7 @@ async fn lists_page() {
 async fn our_own_trail_is_paged_newest_first_and_filtered() {
     let site = Site::of_recording();
     let fact = |number: usize| Fact::Asked {
-        by: format!("user:{}", if number % 2 == 0 { "ann" } else { "bob" }),
+        by: format!("user:{}", if number.is_multiple_of(2) { "ann" } else { "bob" }),
         address: "192.0.2.1".to_owned(),
         route: "/explore".to_owned(),
         filter: format!("path:{number}<script>\u{202e}"),
