@@ -13,6 +13,7 @@ use crate::step::{cargo, step, target, workspace};
 const PROGRAMS: &[(&str, &str)] = &[
     ("zstd", "zstd"),
     ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
     ("python3", "python3-venv"),
     ("go", "golang-go"),
     ("faketime", "faketime"),
