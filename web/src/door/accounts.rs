@@ -126,7 +126,7 @@ impl Standing {
             }
             (Role::Auditor, ..) => {
                 return refused(
-                    "an auditor is bound to a scope, a filter ('' is everything), and a period, from and to, the first before the second",
+                    "an auditor is bound to a scope, a filter ('' is everything), and a period, its beginning before its end: --scope, --from and --to, or scope, from and to",
                 );
             }
             (_, None, None, None) => None,
