@@ -19,7 +19,6 @@ mod output;
 mod outside;
 mod progress;
 mod retaining;
-mod standing;
 mod watch;
 
 use std::process::ExitCode;

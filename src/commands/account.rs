@@ -13,7 +13,6 @@ use crate::args::{StandingArgs, TokenArgs, TokenCommand, UserArgs, UserCommand};
 use crate::deed;
 use crate::failure::Failure;
 use crate::output::{stdout, terminal_width};
-use crate::standing::standing;
 
 /// The longest password that is read, in bytes, its line's end included.
 const PASSWORD_BYTES_MAX: u64 = 4 << 10;
@@ -124,6 +123,7 @@ fn changed(
 ) -> Fact {
     Fact::AccountChanged {
         by: deed::who(),
+        address: None,
         change: change.to_owned(),
         name: name.to_owned(),
         role: standing.map(|standing| standing.role.to_string()),
@@ -136,7 +136,7 @@ fn changed(
 
 fn meant(typed: &StandingArgs) -> Result<Standing, Failure> {
     let (scope, from, to) = (typed.scope.as_deref(), typed.from.as_deref(), typed.to.as_deref());
-    standing(typed.role, scope, from, to).map_err(Failure::Usage)
+    Standing::typed(typed.role, scope, from, to).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Returns the password, and whether it was made here.

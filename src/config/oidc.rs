@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use web::{GroupRole, Oidc, Role};
-
-use crate::standing::standing;
+use web::{GroupRole, Oidc, Role, Standing};
 
 /// `[oidc]` as typed.
 #[derive(Debug, Deserialize)]
@@ -97,6 +95,7 @@ fn mean(row: FileRole) -> Result<GroupRole, String> {
         return Err("group = \"\": name it as the provider's claim does".to_owned());
     }
     let role: Role = role.parse()?;
-    let standing = standing(role, scope.as_deref(), from.as_deref(), to.as_deref())?;
+    let standing = Standing::typed(role, scope.as_deref(), from.as_deref(), to.as_deref())
+        .map_err(|error| error.to_string())?;
     Ok(GroupRole { group, standing })
 }

@@ -35,7 +35,9 @@ mod watched;
 
 pub use self::accounts::{Accounts, AccountsError, Standing, Token, User, new_password};
 pub(crate) use self::identify::{Peer, identify};
-pub(crate) use self::may::{Export, Look, LookUp, May, Metrics, RawLine, Right, SaveViews};
+pub(crate) use self::may::{
+    Export, Look, LookUp, May, Metrics, RawLine, Right, SaveViews, Settings,
+};
 pub use self::oidc::{GroupRole, Oidc};
 pub(crate) use self::oidc::{begin as to_provider, callback as from_provider};
 pub(crate) use self::reach::Reach;
@@ -81,6 +83,24 @@ impl Door {
             reach: Arc::new(reach),
             clock,
         }
+    }
+
+    /// Returns users and tokens as they are now.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) fn accounts(&self) -> Result<Arc<Accounts>, String> {
+        self.accounts.now()
+    }
+
+    /// Returns the provider that people sign in by.
+    pub(crate) fn oidc(&self) -> Option<&Oidc> {
+        self.by_provider.as_ref().map(|by| &by.config)
+    }
+
+    /// Ends every session of somebody, by what the ledger calls him.
+    pub(crate) fn end_sessions(&self, by: &str) {
+        self.sessions.end_all_of(by);
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -30,6 +30,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
     if full {
         // `bao` of the environment comes first on the path.
         tests.env("KEYTRAIL_FULL", "1").env("PATH", python.path());
+        tests.env("KEYTRAIL_KEYCLOAK", tools::keycloak()?);
     }
     step("tests", &mut tests)?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);

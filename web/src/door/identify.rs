@@ -1,5 +1,7 @@
 //! One look at who comes, before any handler is called.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, ORIGIN};
 use axum::http::{Method, Uri};
@@ -100,6 +102,22 @@ impl Door {
     /// Tells whether nobody has to sign in, for nobody could.
     fn is_open(&self, accounts: &Accounts) -> bool {
         accounts.users.is_empty() && self.by_provider.is_none()
+    }
+
+    /// Returns who is signed in: what the ledger calls him, what he may, how many sessions he has, and when one was
+    /// used last, in seconds since 1970.
+    pub(crate) fn signed_in(&self) -> Vec<(String, Standing, usize, i64)> {
+        let Ok(accounts) = self.accounts.now() else { return Vec::new() };
+        let mut all: BTreeMap<String, (Standing, usize, i64)> = BTreeMap::new();
+        for session in self.sessions.all(self.now().as_second()) {
+            let Some((_, standing)) = holder(&session, &accounts) else { continue };
+            let one = all.entry(session.holder.by());
+            let (_, sessions, seen) = one.or_insert_with(|| (standing.clone(), 0, i64::MIN));
+            *sessions += 1;
+            *seen = (*seen).max(session.seen());
+        }
+        let each = all.into_iter();
+        each.map(|(by, (standing, sessions, seen))| (by, standing, sessions, seen)).collect()
     }
 
     /// Returns how somebody can sign in.

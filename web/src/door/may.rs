@@ -31,6 +31,8 @@ pub(crate) enum Right {
     SaveViews,
     /// The figures of the process.
     Figures,
+    /// Who may ask, and what was done with keytrail itself.
+    Settings,
 }
 
 impl fmt::Display for Right {
@@ -42,6 +44,7 @@ impl fmt::Display for Right {
             Right::LookUp => "look up values, tokens and leases",
             Right::SaveViews => "see and save views",
             Right::Figures => "see the figures of the process",
+            Right::Settings => "see and change settings",
         })
     }
 }
@@ -66,7 +69,7 @@ macro_rules! grants {
     };
 }
 
-grants! { Look Export RawLine LookUp SaveViews }
+grants! { Look Export RawLine LookUp SaveViews Settings }
 
 /// A reader who has this right.
 #[derive(Clone, Debug)]

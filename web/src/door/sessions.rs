@@ -82,6 +82,12 @@ impl Sessions {
         Some(session.clone())
     }
 
+    /// Returns those that are not over.
+    pub(crate) fn all(&self, now: i64) -> Vec<Session> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter(|session| !session.is_over(now)).cloned().collect()
+    }
+
     /// Ends a session.
     pub(crate) fn end(&self, id: &SecretHash) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
@@ -95,6 +101,11 @@ impl Sessions {
 }
 
 impl Session {
+    /// Returns when it was used last, in seconds since 1970.
+    pub(crate) fn seen(&self) -> i64 {
+        self.seen
+    }
+
     fn is_over(&self, now: i64) -> bool {
         now - self.seen >= IDLE_S || now - self.began >= WHOLE_S
     }

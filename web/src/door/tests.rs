@@ -11,6 +11,7 @@ mod auditor;
 mod matrix;
 mod oidc;
 mod recorded;
+mod settings;
 mod sign_in;
 
 const PASSWORD: &str = "correct horse battery";

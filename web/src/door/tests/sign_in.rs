@@ -8,7 +8,7 @@ use super::*;
 use crate::door::sessions::{IDLE_S, WHOLE_S};
 
 /// A form as a browser posts it.
-fn form(target: &str, cookie: &str, fields: &[(&str, &str)]) -> Request<Body> {
+pub(super) fn form(target: &str, cookie: &str, fields: &[(&str, &str)]) -> Request<Body> {
     let mut body = form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(fields);
     Request::post(target)
@@ -19,7 +19,7 @@ fn form(target: &str, cookie: &str, fields: &[(&str, &str)]) -> Request<Body> {
         .expect("a request")
 }
 
-async fn sign_in(site: &Site, name: &str, password: &str, cookie: &str) -> Answer {
+pub(super) async fn sign_in(site: &Site, name: &str, password: &str, cookie: &str) -> Answer {
     let fields = [("name", name), ("password", password), ("next", "/explore?q=path:x")];
     site.send(form("/sign-in", cookie, &fields)).await
 }
@@ -29,7 +29,7 @@ async fn signed_in(site: &Site) -> String {
     cookie(&sign_in(site, "ann", PASSWORD, "").await)
 }
 
-fn cookie(answer: &Answer) -> String {
+pub(super) fn cookie(answer: &Answer) -> String {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
     let header = answer.headers["set-cookie"].to_str().expect("text");
     header.split(';').next().expect("a cookie").to_owned()
@@ -41,7 +41,7 @@ async fn page(site: &Site, cookie: &str) -> Answer {
 }
 
 /// Returns what the forms of a page carry.
-async fn form_token(site: &Site, cookie: &str) -> String {
+pub(super) async fn form_token(site: &Site, cookie: &str) -> String {
     let page = page(site, cookie).await.text;
     let rest = page.split("name=\"token\" value=\"").nth(1).expect("a form's token");
     rest.split('"').next().expect("a value").to_owned()
