@@ -65,7 +65,7 @@ fn measure(program: &Path, data: &Path, child: &mut Child) -> Result<String> {
     // faketime becomes the program that it starts.
     let pid = child.id();
     let mut table = String::from(
-        "| page | first ms | median ms | p99 ms | CPU ms | bytes |\n|---|---|---|---|---|---|\n"
+        "| page | first ms | median ms | p99 ms | CPU ms | bytes |\n|---|---|---|---|---|---|\n",
     );
     for (name, page) in addresses(program, data)? {
         let (first, bytes) = ask(&address, &page)?;
