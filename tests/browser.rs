@@ -85,6 +85,8 @@ impl Site {
             ("sources", "/sources".to_owned()),
             ("report", "/reports/access".to_owned()),
             ("zone", "/?span=all&tz=Asia%2FKathmandu".to_owned()),
+            ("settings", "/settings".to_owned()),
+            ("trail", "/settings/trail".to_owned()),
             ("absent", "/nowhere".to_owned()),
         ]
         .into()
