@@ -190,12 +190,14 @@ impl Browser {
         self.devtools("Network.setCacheDisabled", &json!({"cacheDisabled": true}));
     }
 
-    /// Returns the whole page as a WebP, in base64.
+    /// Returns the page as a WebP in base64, as far down as anybody looks.
     pub(crate) fn picture(&self) -> String {
+        let height = self.run("return Math.min(document.documentElement.scrollHeight, 2400)");
         let shot = self.devtools(
             "Page.captureScreenshot",
             &json!({
-                "captureBeyondViewport": true, "format": "webp", "quality": 70
+                "captureBeyondViewport": true, "format": "webp", "quality": 55,
+                "clip": {"x": 0, "y": 0, "width": 1280, "height": height, "scale": 1},
             }),
         );
         shot["data"].as_str().expect("a picture").to_owned()
