@@ -18,6 +18,7 @@ mod alert;
 mod checkpoint;
 mod duration;
 mod listen;
+mod oidc;
 mod server;
 
 pub(crate) use self::alert::{AlertConfig, Target};
@@ -26,6 +27,8 @@ use self::checkpoint::{CheckpointConfig, FileCheckpoint, FileWitness};
 use self::duration::TypedDuration;
 pub(crate) use self::duration::parse_duration;
 use self::listen::{FileProxy, FileTls};
+use self::oidc::FileOidc;
+pub(crate) use self::oidc::OidcConfig;
 pub(crate) use self::server::ServerConfig;
 use self::server::{FileCluster, FileServer};
 
@@ -47,6 +50,7 @@ struct File {
     hosts: Vec<String>,
     tls: Option<FileTls>,
     proxy: Option<FileProxy>,
+    oidc: Option<FileOidc>,
     #[serde(default)]
     source: Vec<FileSource>,
     #[serde(default)]
@@ -119,6 +123,8 @@ pub(crate) struct Config {
 pub(crate) struct Beside {
     /// How pages and API are reached beyond this machine.
     pub(crate) listening: Listening,
+    /// Whose certificate the provider has that people sign in by.
+    pub(crate) oidc_ca_file: Option<PathBuf>,
     /// Servers that can be asked.
     pub(crate) servers: Vec<ServerConfig>,
     /// Who is told of what.
@@ -187,7 +193,12 @@ impl Config {
                 other.source.cluster
             ));
         }
-        let listening = listen::listening(file.hosts, file.tls, file.proxy)?;
+        let mut listening = listen::listening(file.hosts, file.tls, file.proxy)?;
+        let mut oidc_ca_file = None;
+        if let Some(typed) = file.oidc {
+            let OidcConfig { oidc, ca_file } = oidc::oidc(typed)?;
+            (listening.oidc, oidc_ca_file) = (Some(oidc), ca_file);
+        }
         if let Some(listen) = file.listen {
             listening.check(listen).map_err(|error| format!("listen = \"{listen}\": {error}"))?;
         }
@@ -202,8 +213,15 @@ impl Config {
         }
         let files = sources.iter().filter_map(one_file);
         let files = files.collect();
-        let beside =
-            Beside { listening, servers, alerts, verify_every: file.verify.every()?, keep, files };
+        let beside = Beside {
+            listening,
+            oidc_ca_file,
+            servers,
+            alerts,
+            verify_every: file.verify.every()?,
+            keep,
+            files,
+        };
         let tail = FollowOptions::new(sources);
         let usual = Reserve::default();
         let reserve = Reserve {
@@ -252,6 +270,18 @@ const KEYS: &[&str] = &[
     "certificate",
     "proxy",
     "trusted",
+    "oidc",
+    "issuer",
+    "client_id",
+    "client_secret_file",
+    "scopes",
+    "name_claim",
+    "groups_claim",
+    "role",
+    "group",
+    "scope",
+    "from",
+    "to",
     "source",
     "path",
     "cluster",
@@ -363,6 +393,8 @@ mod tests {
             "[[witness]]\n",
             "[tls]\n",
             "[proxy]\n",
+            "[oidc]\nissuer = \"\"\nclient_id = \"\"\n",
+            "[[oidc.role]]\n",
         ] {
             let message = toml::from_str::<File>(&format!("{table}zzz = 1")).expect_err("unknown");
             let message = message.to_string();
@@ -391,6 +423,22 @@ mod tests {
         assert!(check(clusters).starts_with("sources of two clusters"), "{}", check(clusters));
         let source = "[[source]]\npath = \"/a\"\ncluster = \"c\"\nnode = \"n\"\n";
         for (more, problem) in [
+            (
+                "[oidc]\nissuer = \"http://sso.example\"\nclient_id = \"k\"",
+                "[oidc] issuer \"http://sso.example\" must begin with https://",
+            ),
+            (
+                "[oidc]\nissuer = \"http://[::1]:9\"\nclient_id = \"k\"",
+                "[oidc] without [[oidc.role]]",
+            ),
+            (
+                "[oidc]\nissuer = \"https://s\"\nclient_id = \"k\"\n[[oidc.role]]\ngroup = \"g\"\nrole = \"boss\"",
+                "[[oidc.role]] number 1: \"boss\" is no role",
+            ),
+            (
+                "[oidc]\nissuer = \"https://s\"\nclient_id = \"k\"\n[[oidc.role]]\ngroup = \"g\"\nrole = \"auditor\"",
+                "[[oidc.role]] number 1: an auditor is bound to a scope",
+            ),
             ("[cluster.d]\nnodes = []", "[cluster.d]: the sources are of cluster \"c\""),
             ("[cluster.c]\nnodes = [\"a/b\"]", "[cluster.c] nodes: node \"a/b\""),
             (

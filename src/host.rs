@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::{Request, Response};
 use ingest::own::Fact;
 use tokio::runtime::Handle;
 use web::Verified;
 
 use crate::deed;
 use crate::outside::audit_hash::{ASK_YOURSELF, AuditHash};
+use crate::outside::chain;
+use crate::outside::sign_in::SignInProvider;
 use crate::watch::Told;
 
 /// This process.
@@ -17,6 +20,8 @@ pub(crate) struct Process {
     pub(crate) told: Told,
     /// Servers that can be asked for hashes.
     pub(crate) audit_hash: Option<AuditHash>,
+    /// Whom people sign in by.
+    pub(crate) sign_in: Option<SignInProvider>,
     /// What waits for their answers.
     pub(crate) runtime: Handle,
 }
@@ -46,6 +51,11 @@ impl web::Host for Process {
     fn hashes_of(&self, value: &str) -> Result<Vec<String>, String> {
         let audit_hash = self.audit_hash.as_ref().ok_or(ASK_YOURSELF)?;
         self.runtime.block_on(audit_hash.of(value)).map_err(|error| error.to_string())
+    }
+
+    fn ask_provider(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, String> {
+        let provider = self.sign_in.as_ref().ok_or("no provider is configured")?;
+        self.runtime.block_on(provider.ask(request)).map_err(|error| chain(&error))
     }
 
     fn answered(&self, route: &str, status: u16, took: Duration) {

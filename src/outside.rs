@@ -12,6 +12,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod export;
 pub(crate) mod left;
 pub(crate) mod server;
+pub(crate) mod sign_in;
 mod store_transport;
 pub(crate) mod witness;
 

@@ -2,6 +2,7 @@
 
 mod inert;
 mod journey;
+mod numbers;
 mod quality;
 mod scripts;
 
@@ -64,7 +65,7 @@ impl Site {
             .find_map(|event| event["identity"]["token"].as_str())
             .expect("a token's hash");
         [
-            ("overview", "/".to_owned()),
+            ("overview", "/?span=all".to_owned()),
             ("explore", "/explore?q=decision%3Adenied".to_owned()),
             ("everything", "/explore".to_owned()),
             ("typo", "/explore?q=decison%3Adenied".to_owned()),
@@ -73,9 +74,9 @@ impl Site {
             ("compare", format!("/compare?one={one}&other={other}")),
             ("live", "/live?q=decision%3Adenied".to_owned()),
             ("identities", "/identities".to_owned()),
-            ("identity", format!("/identity/{key}")),
+            ("identity", format!("/identity/{key}?span=all")),
             ("paths", "/paths".to_owned()),
-            ("path", format!("/path/{path}")),
+            ("path", format!("/path/{path}?span=all")),
             ("leases", "/leases".to_owned()),
             ("tokens", "/tokens".to_owned()),
             ("lookup", "/lookup".to_owned()),
@@ -83,8 +84,9 @@ impl Site {
             ("integrity", "/integrity".to_owned()),
             ("sources", "/sources".to_owned()),
             ("report", "/reports/access".to_owned()),
-            ("zone", "/?tz=Asia%2FKathmandu".to_owned()),
-            ("sign-in", "/sign-in".to_owned()),
+            ("zone", "/?span=all&tz=Asia%2FKathmandu".to_owned()),
+            ("settings", "/settings".to_owned()),
+            ("trail", "/settings/trail".to_owned()),
             ("absent", "/nowhere".to_owned()),
         ]
         .into()

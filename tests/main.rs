@@ -3,7 +3,8 @@
 //!
 //! What they need beside cargo: `zstd`, `python3` with `zstandard`, `aics-tlog`, `schemathesis`, `duckdb` and `pandas`, `chromium`, `faketime`, and the
 //! program of `tests/peers/go`. `cargo xtask test` sees to those and sets `KEYTRAIL_TOOLS=required`; without that, a test whose tool is missing says so
-//! and passes. `KEYTRAIL_FULL=1` (`cargo xtask test --full`) adds what starts a real OpenBao.
+//! and passes. `KEYTRAIL_FULL=1` (`cargo xtask test --full`) adds what starts a real OpenBao, and a Keycloak,
+//! which `KEYTRAIL_KEYCLOAK` names.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -34,6 +35,7 @@ mod main_recording;
 mod many_files;
 mod monitoring;
 mod odd_lines;
+mod oidc;
 mod open_formats;
 mod outside;
 mod peers;

@@ -7,6 +7,7 @@ mod entry;
 mod fake_server;
 mod fixture;
 mod http;
+mod keycloak;
 mod postgres;
 mod receiver;
 mod server;
@@ -22,7 +23,10 @@ pub(crate) use fixture::{
     clear_strings, files_below, fixture, fixture_text, generated, json_lines, main_recording,
     missing_tool, python, tools_required,
 };
-pub(crate) use http::{get, get_with_header, get_with_host, post, visible_text};
+pub(crate) use http::{
+    Reply, get, get_with_header, get_with_host, post, post_with_header, visible_text,
+};
+pub(crate) use keycloak::{Keycloak, free_address};
 pub(crate) use postgres::Postgres;
 pub(crate) use receiver::Receiver;
 pub(crate) use server::Server;

@@ -145,17 +145,29 @@ pub enum Fact {
     },
     /// Somebody signed in.
     SignedIn {
-        /// Who: `user:name`.
+        /// Who: `user:name` by a password, `oidc:name` by the provider.
         by: String,
         /// From where.
         address: String,
+        /// The provider's own name for him, which never becomes another's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
+        /// The role that the provider's groups gave him.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<String>,
     },
-    /// Somebody could not sign in: such a name and password do not go together.
+    /// Somebody could not sign in.
     SignInFailed {
-        /// The user who was named; absent if there is no such one, since what was typed may be a password.
+        /// The user who was named; absent if there is no such one, since what was typed may be a password. Of the provider: who it says he is.
         user: Option<String>,
         /// From where.
         address: String,
+        /// `oidc`; absent: by name and password, which do not go together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
+        /// What he was told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// Somebody signed out.
     SignedOut {
@@ -227,7 +239,10 @@ pub enum Fact {
     AccountChanged {
         /// Who did it: `os:user@host` is what the operating system told, claimed and not proven.
         by: String,
-        /// What was done: `user added`, `password changed`, `role changed`, `user removed`, `token added`, `token removed`.
+        /// From where, if over the network.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// What was done: `user added`, `password changed`, `role changed`, `user removed`, `token added`, `token removed`, `sessions ended`.
         change: String,
         /// The user's or token's name.
         name: String,
@@ -327,6 +342,37 @@ pub struct Beat {
 }
 
 impl Fact {
+    /// Every type of line, as it stands in `type`.
+    pub const KINDS: &[&str] = &[
+        "tick",
+        "gap",
+        "continuity",
+        "trouble",
+        "paused",
+        "imported",
+        "refused_raw",
+        "started",
+        "stopped",
+        "declared",
+        "heartbeats",
+        "counters",
+        "looked_up",
+        "signed_in",
+        "sign_in_failed",
+        "signed_out",
+        "asked",
+        "lines_shown",
+        "exported",
+        "deeds_left_out",
+        "account_changed",
+        "alarm",
+        "key_rotated",
+        "new_origin",
+        "retained",
+        "hold_set",
+        "hold_released",
+    ];
+
     /// Tells whether this is what a person did with keytrail.
     pub fn is_deed(&self) -> bool {
         matches!(
@@ -370,6 +416,15 @@ pub const TICKED: Reader = Reader::Live;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_type_that_is_listed_is_one() {
+        for kind in Fact::KINDS {
+            let read = serde_json::from_value::<Fact>(serde_json::json!({ "type": kind }));
+            // Known, so its fields are missed; or it has none that are required.
+            assert!(!matches!(read, Ok(Fact::Unknown)), "{kind}");
+        }
+    }
 
     #[test]
     fn a_line_reads_back_and_unknown_types_are_passed_over() {

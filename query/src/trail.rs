@@ -177,6 +177,11 @@ impl Trail {
         Ok(found)
     }
 
+    /// Returns whose turn it is.
+    pub(crate) fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
     /// Returns the ledger.
     pub fn ledger(&self) -> &LedgerReader {
         &self.opened.ledger

@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use ingest::own::Fact;
 use jiff::Timestamp;
-use query::period::Period;
 use query::table::{Cell, Column, Form, Kind, Table};
 use web::{Accounts, AccountsError, Standing, new_password};
 
@@ -124,6 +123,7 @@ fn changed(
 ) -> Fact {
     Fact::AccountChanged {
         by: deed::who(),
+        address: None,
         change: change.to_owned(),
         name: name.to_owned(),
         role: standing.map(|standing| standing.role.to_string()),
@@ -135,12 +135,8 @@ fn changed(
 }
 
 fn meant(typed: &StandingArgs) -> Result<Standing, Failure> {
-    let (from, to) = (typed.from.as_deref(), typed.to.as_deref());
-    let period = Period::new(None, from, to, None, Timestamp::now())
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-    let at = |ns: Option<i64>| ns.and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
-    Standing::new(typed.role, typed.scope.as_deref(), at(period.from), at(period.to))
-        .map_err(|error| Failure::Usage(error.to_string()))
+    let (scope, from, to) = (typed.scope.as_deref(), typed.from.as_deref(), typed.to.as_deref());
+    Standing::typed(typed.role, scope, from, to).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Returns the password, and whether it was made here.

@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::heartbeat::Heartbeats;
 use crate::host::Process;
 use crate::outside::audit_hash::AuditHash;
+use crate::outside::sign_in::SignInProvider;
 use crate::retaining::Retaining;
 use crate::watch::{Watch, Watching};
 
@@ -177,6 +178,12 @@ async fn serve_until(
         data: data.to_owned(),
         told,
         audit_hash: AuditHash::new(&beside.servers)?,
+        sign_in: beside
+            .listening
+            .oidc
+            .as_ref()
+            .map(|_| SignInProvider::new(beside.oidc_ca_file.as_ref()))
+            .transpose()?,
         runtime: tokio::runtime::Handle::current(),
     };
     let (ended, mut failed) = tokio::sync::mpsc::channel(1);

@@ -51,7 +51,7 @@ pub(super) fn listening(
         }
     };
     let tls = tls.map(|FileTls { certificate, key }| TlsFiles { certificate, key });
-    Ok(Listening { hosts, tls, proxies })
+    Ok(Listening { hosts, tls, proxies, oidc: None })
 }
 
 fn network(typed: &str) -> Result<ipnet::IpNet, String> {

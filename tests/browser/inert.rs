@@ -1,9 +1,9 @@
 //! What an attacker writes into the log is text, wherever it is shown.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Site, encoded};
-use crate::util::{Browser, Run, Scripts, keytrail};
+use crate::util::{Browser, Run, Scripts, keytrail, python};
 
 /// Values that mean something to a page, an address, a terminal, a sheet or an eye.
 fn hostile() -> Vec<String> {
@@ -149,6 +149,35 @@ fn terminal_and_files_stay_intact() {
             assert!(!cell.starts_with('-') || cell.parse::<f64>().is_ok(), "{cell:?}");
         }
     }
+}
+
+#[test]
+fn a_workbook_holds_texts_and_says_what_it_is_of() {
+    let site = Site::of_lines(&log());
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/workbook.py");
+    let url = site.url("/explore.xlsx?q=path%3Asecret%2F**");
+    let sheets = Run::of(python().arg(script).arg(url)).expect(0);
+    let sheets: Value = serde_json::from_str(sheets.text()).unwrap();
+    let [scope, events] = &sheets.as_array().unwrap()[..] else { panic!("two sheets: {sheets}") };
+    let fact = |name: &str| {
+        let rows = scope["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name}"));
+        row[1].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        (fact("Filter"), fact("Events")),
+        ("path:secret/**".to_owned(), hostile().len().to_string())
+    );
+    assert!(fact("Coverage").len() > 10);
+    assert_eq!((&scope["formulas"], &events["formulas"]), (&json!(0), &json!(0)));
+    let rows = events["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), hostile().len() + 1);
+    let cells: Vec<&str> =
+        rows.iter().flat_map(|row| row.as_array().unwrap()).filter_map(Value::as_str).collect();
+    // Texts are what the log has, but for what deceives.
+    assert!(cells.contains(&"secret/data/=HYPERLINK(\"http://evil.example\")"), "{cells:?}");
+    assert!(cells.iter().any(|cell| cell.contains("\\u{202e}gpj.exe")), "{cells:?}");
+    assert!(cells.iter().all(|cell| !cell.contains(['\u{202e}', '\u{1b}', '\0'])), "{cells:?}");
 }
 
 /// Reads CSV as RFC 4180 has it.

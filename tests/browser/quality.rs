@@ -7,17 +7,19 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::Site;
-use crate::util::{Browser, Scripts, fixture_text};
+use crate::util::{Browser, Run, Scripts, fixture_text, keytrail, pair};
 
 #[test]
 fn every_page_is_open_to_everybody_and_the_browser_has_nothing_against_it() {
     let site = Site::of_recording();
     let Some(browser) = Browser::start(Scripts::On, &site.downloads()) else { return };
     let mut wrong = Vec::new();
-    for (name, page) in site.pages() {
+    let door = shut();
+    let pages = site.pages().into_iter().map(|(name, page)| (name, site.url(&page)));
+    for (name, page) in pages.chain([("sign-in", door.url("/sign-in"))]) {
         for (width, dark) in [(1280, false), (1280, true), (360, false), (360, true)] {
             browser.looks(width, dark);
-            browser.go(&site.url(&page));
+            browser.go(&page);
             let look = format!("{name}, {width} px, {}", if dark { "dark" } else { "light" });
             wrong
                 .extend(browser.barriers().into_iter().map(|barrier| format!("{look}: {barrier}")));
@@ -45,6 +47,15 @@ fn every_page_is_open_to_everybody_and_the_browser_has_nothing_against_it() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A keytrail that wants a sign-in.
+fn shut() -> Site {
+    let site = Site::of_lines(&pair("a", "secret/data/x", 0));
+    let mut add = keytrail();
+    add.args(["user", "add", "ann", "--role", "viewer", "-d"]).arg(site.data.path());
+    Run::of(&mut add).expect(0);
+    site
 }
 
 #[test]
@@ -88,13 +99,15 @@ fn every_page_can_be_looked_at() {
         .map(|name| fixture_text(&format!("openbao-2.7.2/{name}")));
     let site = Site::of_lines(&lines.concat());
     let Some(browser) = Browser::start(Scripts::On, &site.downloads()) else { return };
-    for (name, page) in site.pages() {
+    let door = shut();
+    let pages = site.pages().into_iter().map(|(name, page)| (name, site.url(&page)));
+    for (name, page) in pages.chain([("sign-in", door.url("/sign-in"))]) {
         for (scheme, dark) in [("light", false), ("dark", true)] {
             browser.looks(1280, dark);
-            browser.go(&site.url(&page));
+            browser.go(&page);
             let picture = BASE64_STANDARD.decode(browser.picture()).unwrap();
-            assert!(picture.starts_with(b"\x89PNG") && picture.len() > 8_000, "{name} is empty");
-            fs::write(pictures.join(format!("{name}-{scheme}.png")), picture).unwrap();
+            assert!(picture.starts_with(b"RIFF") && picture.len() > 4_000, "{name} is empty");
+            fs::write(pictures.join(format!("{name}-{scheme}.webp")), picture).unwrap();
         }
     }
 }

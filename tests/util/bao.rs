@@ -24,7 +24,7 @@ pub(crate) struct Bao {
 pub(crate) fn real_openbao_is_wanted() -> bool {
     let wanted = std::env::var_os("KEYTRAIL_FULL").is_some();
     if !wanted {
-        eprintln!("nothing was checked here: `cargo xtask test --full` starts a real OpenBao");
+        eprintln!("nothing was checked here: `cargo xtask test --full` starts real servers");
     }
     wanted
 }

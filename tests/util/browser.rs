@@ -190,9 +190,14 @@ impl Browser {
         self.devtools("Network.setCacheDisabled", &json!({"cacheDisabled": true}));
     }
 
-    /// Returns the whole page as a PNG, in base64.
+    /// Returns the whole page as a WebP, in base64.
     pub(crate) fn picture(&self) -> String {
-        let shot = self.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
+        let shot = self.devtools(
+            "Page.captureScreenshot",
+            &json!({
+                "captureBeyondViewport": true, "format": "webp", "quality": 70
+            }),
+        );
         shot["data"].as_str().expect("a picture").to_owned()
     }
 

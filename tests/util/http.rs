@@ -43,9 +43,14 @@ pub(crate) fn get_with_header(address: &str, target: &str, header: &str) -> Repl
 
 /// Sends a form, as a browser does for a page of this address.
 pub(crate) fn post(address: &str, target: &str, form: &str) -> Reply {
+    post_with_header(address, target, form, "Accept: text/html")
+}
+
+/// Sends a form with one more header, such as a cookie.
+pub(crate) fn post_with_header(address: &str, target: &str, form: &str, header: &str) -> Reply {
     let length = form.len();
     let head = format!(
-        "POST {target} HTTP/1.0\r\nHost: {address}\r\nOrigin: http://{address}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
+        "POST {target} HTTP/1.0\r\nHost: {address}\r\nOrigin: http://{address}\r\n{header}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
     );
     sent(address, &head)
 }

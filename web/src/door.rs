@@ -23,6 +23,7 @@ mod deeds;
 mod identify;
 mod limits;
 mod may;
+mod oidc;
 mod password;
 mod reach;
 mod reader;
@@ -34,7 +35,11 @@ mod watched;
 
 pub use self::accounts::{Accounts, AccountsError, Standing, Token, User, new_password};
 pub(crate) use self::identify::{Peer, identify};
-pub(crate) use self::may::{Export, Look, LookUp, May, Metrics, RawLine, Right, SaveViews};
+pub(crate) use self::may::{
+    Export, Look, LookUp, May, Metrics, RawLine, Right, SaveViews, Settings,
+};
+pub use self::oidc::{GroupRole, Oidc};
+pub(crate) use self::oidc::{begin as to_provider, callback as from_provider};
 pub(crate) use self::reach::Reach;
 pub(crate) use self::reader::Reader;
 pub use self::role::Role;
@@ -42,6 +47,7 @@ pub(crate) use self::sign_in::{fields, sign_in, sign_in_page, sign_out};
 
 use self::deeds::Deeds;
 use self::limits::Limits;
+use self::oidc::ByProvider;
 use self::sessions::Sessions;
 use self::watched::Watched;
 
@@ -56,6 +62,8 @@ pub(crate) struct Door {
     accounts: Watched,
     sessions: Sessions,
     limits: Limits,
+    /// Whom people sign in by, beside passwords.
+    by_provider: Option<ByProvider>,
     pub(crate) deeds: Deeds,
     hashing: Arc<Semaphore>,
     reach: Arc<Reach>,
@@ -64,16 +72,35 @@ pub(crate) struct Door {
 
 impl Door {
     /// Makes the door of a data folder.
-    pub(crate) fn new(data: PathBuf, reach: Reach, clock: Clock) -> Door {
+    pub(crate) fn new(data: PathBuf, reach: Reach, oidc: Option<Oidc>, clock: Clock) -> Door {
         Door {
             accounts: Watched::new(data),
             sessions: Sessions::default(),
             limits: Limits::default(),
+            by_provider: oidc.map(ByProvider::new),
             deeds: Deeds::default(),
             hashing: Arc::new(Semaphore::new(HASHING_MAX)),
             reach: Arc::new(reach),
             clock,
         }
+    }
+
+    /// Returns users and tokens as they are now.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) fn accounts(&self) -> Result<Arc<Accounts>, String> {
+        self.accounts.now()
+    }
+
+    /// Returns the provider that people sign in by.
+    pub(crate) fn oidc(&self) -> Option<&Oidc> {
+        self.by_provider.as_ref().map(|by| &by.config)
+    }
+
+    /// Ends every session of somebody, by what the ledger calls him.
+    pub(crate) fn end_sessions(&self, by: &str) {
+        self.sessions.end_all_of(by);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -101,20 +128,33 @@ impl Door {
         if self.reach.is_https() { "__Host-keytrail" } else { "keytrail" }
     }
 
+    /// Ties a sign-in by the provider to the browser that began it.
+    fn oidc_cookie_name(&self) -> &'static str {
+        if self.reach.is_https() { "__Host-keytrail-oidc" } else { "keytrail-oidc" }
+    }
+
     /// Returns the header that gives a browser its session's id. It lives as long as the browser does.
     fn set_cookie(&self, id: &str) -> HeaderValue {
-        self.cookie_header(id, "")
+        self.cookie_header(self.cookie_name(), id, "")
     }
 
     /// Returns the header that takes it away.
     fn forget_cookie(&self) -> HeaderValue {
-        self.cookie_header("", "; Max-Age=0")
+        self.cookie_header(self.cookie_name(), "", "; Max-Age=0")
     }
 
-    fn cookie_header(&self, id: &str, more: &str) -> HeaderValue {
+    fn set_oidc_cookie(&self, browser: &str) -> HeaderValue {
+        let more = format!("; Max-Age={}", oidc::WAITS_S);
+        self.cookie_header(self.oidc_cookie_name(), browser, &more)
+    }
+
+    fn forget_oidc_cookie(&self) -> HeaderValue {
+        self.cookie_header(self.oidc_cookie_name(), "", "; Max-Age=0")
+    }
+
+    fn cookie_header(&self, name: &str, value: &str, more: &str) -> HeaderValue {
         let secure = if self.reach.is_https() { "; Secure" } else { "" };
-        let header =
-            format!("{}={id}; Path=/; HttpOnly; SameSite=Lax{secure}{more}", self.cookie_name());
+        let header = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}");
         HeaderValue::from_str(&header).expect("names and base64 are plain")
     }
 }

@@ -9,7 +9,7 @@ use query::table::TableError;
 use thiserror::Error;
 use tracing::error;
 
-use crate::door::{Right, Role};
+use crate::door::{AccountsError, Right, Role};
 use crate::shell::Shell;
 use crate::views::ViewsError;
 
@@ -136,6 +136,15 @@ fn forbidden(role: Role, right: Right, bounds: Option<&str>) -> String {
     match bounds {
         Some(bounds) => format!("the role {role} may not {right}; it sees {bounds}"),
         None => format!("the role {role} may not {right}"),
+    }
+}
+
+impl From<AccountsError> for PageError {
+    fn from(error: AccountsError) -> PageError {
+        match error {
+            AccountsError::Refused(why) => PageError::Question(why),
+            error => PageError::Trail(Box::new(error)),
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;
 
 use ingest::own::Fact;
@@ -43,6 +43,12 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// No server is configured for that, or one does not answer; in words for the person who asks.
     fn hashes_of(&self, value: &str) -> Result<Vec<String>, String>;
+
+    /// Asks the provider that people sign in by. May block, but not for long; the answer is bounded.
+    ///
+    /// # Errors
+    /// It does not answer, or none is configured; in words that hold no secret.
+    fn ask_provider(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, String>;
 
     /// Takes note of an answer: the route as it is declared, the status, how long it took.
     fn answered(&self, route: &str, status: u16, took: Duration);

@@ -43,7 +43,9 @@ mod xlsx;
 mod zone;
 
 pub use self::api::document as openapi_document;
-pub use self::door::{Accounts, AccountsError, Role, Standing, Token, User, new_password};
+pub use self::door::{
+    Accounts, AccountsError, GroupRole, Oidc, Role, Standing, Token, User, new_password,
+};
 pub use self::host::{Host, Verified};
 pub use self::listening::{Listening, TlsFiles};
 pub use self::pages::reports::access_report_document;

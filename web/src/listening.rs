@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::door::Accounts;
+use crate::door::{Accounts, Oidc};
 use crate::server::ServeError;
 use crate::tls::acceptor;
 
@@ -19,6 +19,8 @@ pub struct Listening {
     pub tls: Option<TlsFiles>,
     /// Addresses of proxies that end TLS. Only they are let in.
     pub proxies: Vec<IpNet>,
+    /// Whom people sign in by, beside passwords.
+    pub oidc: Option<Oidc>,
 }
 
 /// Where the certificate is. Read anew when it changes.
@@ -63,14 +65,14 @@ impl Listening {
     ///
     /// # Errors
     /// As [`Listening::check`] and [`Listening::check_certificate`]; or it can be reached from elsewhere, and there is no
-    /// user.
+    /// user, nor a provider to sign in by.
     pub fn check_users(&self, address: SocketAddr, data: &Path) -> Result<(), ServeError> {
         self.check(address)?;
         self.check_certificate()?;
         if address.ip().is_loopback() && self.proxies.is_empty() {
             return Ok(());
         }
-        match Accounts::read(data)?.users.is_empty() {
+        match Accounts::read(data)?.users.is_empty() && self.oidc.is_none() {
             true => Err(ServeError::NoUsers(address)),
             false => Ok(()),
         }

@@ -11,7 +11,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use crate::api;
 use crate::app::App;
 use crate::assets::asset;
-use crate::door::{identify, sign_in, sign_in_page, sign_out};
+use crate::door::{from_provider, identify, sign_in, sign_in_page, sign_out, to_provider};
 use crate::export::{explore_arrow, explore_csv, explore_json};
 use crate::guard::guard;
 use crate::host::{metrics, ready};
@@ -25,6 +25,9 @@ use crate::pages::lookup::{look_up_page, look_up_value};
 use crate::pages::not_found::not_found;
 use crate::pages::overview::overview;
 use crate::pages::reports::{access_csv, access_json, access_page, heading_csv};
+use crate::pages::settings::change::change_settings;
+use crate::pages::settings::settings;
+use crate::pages::settings::trail::{trail_csv, trail_json, trail_page};
 use crate::pages::sources::sources;
 use crate::pages::subject::{identity, path};
 use crate::pages::subjects::{identities, paths};
@@ -98,8 +101,15 @@ pub(crate) fn all() -> Routes {
         .get("/reports/access.csv", access_csv)
         .get("/reports/access-heading.csv", heading_csv)
         .get("/reports/access.json", access_json)
+        .get("/settings", settings)
+        .post("/settings", change_settings)
+        .get("/settings/trail", trail_page)
+        .get("/settings/trail.csv", trail_csv)
+        .get("/settings/trail.json", trail_json)
         .get("/sign-in", sign_in_page)
         .post("/sign-in", sign_in)
+        .get("/sign-in/oidc", to_provider)
+        .get("/sign-in/oidc/callback", from_provider)
         .post("/sign-out", sign_out)
         .get("/static/{hash}/{name}", asset)
         .get("/livez", async || "alive\n")

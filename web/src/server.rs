@@ -47,7 +47,7 @@ pub enum ServeError {
     NoName(SocketAddr),
     /// Nobody could sign in.
     #[error(
-        "{0} can be reached from other machines, and there is no user yet: `keytrail user add` adds the first one"
+        "{0} can be reached from other machines, and there is no user yet: `keytrail user add` adds the first one, or [oidc] names a provider to sign in by"
     )]
     NoUsers(SocketAddr),
     /// Users cannot be read.
@@ -75,7 +75,7 @@ pub async fn serve(
     listening.check_users(bound, &host.data())?;
     let reach = Reach::new(bound.ip(), &listening);
     let tls = listening.acceptor()?;
-    let door = Door::new(host.data(), reach, Arc::new(Timestamp::now));
+    let door = Door::new(host.data(), reach, listening.oidc, Arc::new(Timestamp::now));
     let app = App::new(trail, host, door);
     let _rest = Rest(app.clone());
     let router = routes(app);

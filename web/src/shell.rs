@@ -25,6 +25,7 @@ pub(crate) struct ReaderLine {
     /// What he is bound to.
     pub(crate) bounds: Option<Text>,
     looks_up: bool,
+    keeps: bool,
     form_token: Option<String>,
 }
 
@@ -49,13 +50,16 @@ impl Shell {
         let bounds = reader.bounds().map(|bounds| Text::whole(&bounds.sentence()));
         let form_token = reader.form_token();
         let looks_up = reader.may(Right::LookUp);
+        let keeps = reader.may(Right::Settings);
         let zone = reader.zone().clone();
-        Shell { reader: Some(ReaderLine { signed_in, bounds, looks_up, form_token }), zone, ..self }
+        let reader = ReaderLine { signed_in, bounds, looks_up, keeps, form_token };
+        Shell { reader: Some(reader), zone, ..self }
     }
 
     /// Returns the pages that the reader may ask for.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let looks_up = self.reader.as_ref().is_none_or(|reader| reader.looks_up);
+        let keeps = self.reader.as_ref().is_none_or(|reader| reader.keeps);
         [
             ("Overview", "/", Some('o')),
             ("Explore", "/explore", Some('e')),
@@ -66,9 +70,11 @@ impl Shell {
             ("Integrity", "/integrity", None),
             ("Sources", "/sources", None),
             ("Access report", "/reports/access", Some('r')),
+            ("Settings", "/settings", None),
         ]
         .into_iter()
         .filter(|(name, ..)| !["Look-up", "Leases"].contains(name) || looks_up)
+        .filter(|(name, ..)| *name != "Settings" || keeps)
         .map(|(name, href, key)| Entry { name, href, current: self.current == Some(name), key })
         .collect()
     }

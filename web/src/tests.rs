@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use ingest::own::Fact;
 use ingest::pipeline::import;
 use ingest::source::SourceId;
@@ -29,11 +29,15 @@ const HOSTILE: &str = "<script>alert(1)</script>\" onload='x' \u{202e}gpj\u{1b}[
 pub(crate) struct Alone {
     pub(crate) data: PathBuf,
     pub(crate) recorded: Mutex<Vec<Fact>>,
+    pub(crate) provider: Mutex<Option<Provider>>,
 }
+
+/// Answers in place of a sign-in provider.
+pub(crate) type Provider = Box<dyn FnMut(Request<Vec<u8>>) -> Response<Vec<u8>> + Send>;
 
 impl Alone {
     pub(crate) fn over(data: PathBuf) -> Arc<Alone> {
-        Arc::new(Alone { data, recorded: Mutex::default() })
+        Arc::new(Alone { data, recorded: Mutex::default(), provider: Mutex::default() })
     }
 }
 
@@ -63,13 +67,19 @@ impl crate::Host for Alone {
         Err("no server is configured".to_owned())
     }
 
+    fn ask_provider(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, String> {
+        let mut provider = self.provider.lock().expect("no panic");
+        let provider = provider.as_mut().ok_or("it is not there")?;
+        Ok(provider(request))
+    }
+
     fn answered(&self, _: &str, _: u16, _: Duration) {}
 }
 
 /// The door of a data folder, by this machine's clock.
 pub(crate) fn door(data: &Path) -> Door {
     let reach = Reach::new([127, 0, 0, 1].into(), &Listening::default());
-    Door::new(data.to_owned(), reach, Arc::new(jiff::Timestamp::now))
+    Door::new(data.to_owned(), reach, None, Arc::new(jiff::Timestamp::now))
 }
 
 /// The same, by a clock that is ahead by so many seconds.
@@ -79,7 +89,7 @@ fn door_later(data: &Path, listening: &Listening, later: Arc<AtomicI64>) -> Door
         let later = jiff::SignedDuration::from_secs(later.load(Ordering::Relaxed));
         jiff::Timestamp::now() + later
     };
-    Door::new(data.to_owned(), reach, Arc::new(now))
+    Door::new(data.to_owned(), reach, listening.oidc.clone(), Arc::new(now))
 }
 
 /// A trail and the pages over it.
@@ -557,4 +567,83 @@ async fn beyond_this_machine_only_users_are_served_by_tls() {
         let refused = served.expect_err("refused").to_string();
         assert!(refused.contains(says), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn a_frozen_answer_is_the_same_later() {
+    let site = hostile();
+    let page = site.get("/explore?q=decision:allowed").await;
+    let frozen = links(&page.text, "/explore?q=decision%3Aallowed&at=").remove(0);
+    let answer = site.get(&frozen).await;
+    assert_eq!(total(&answer.text), total(&page.text));
+    assert!(answer.text.contains("Frozen at leaf"), "{}", answer.text);
+    // As of an earlier leaf less was known.
+    let earlier = site.get("/explore?q=decision:allowed&at=1").await;
+    assert!(earlier.text.contains("No event fits"), "{}", earlier.text);
+    // Files of a frozen page are as of its leaf.
+    let csv = links(&earlier.text, "/explore.csv?").remove(0);
+    assert!(csv.contains("at=1"), "{csv}");
+    assert_eq!(site.get(&csv).await.text.lines().count(), 1);
+    assert_eq!(site.get("/explore?at=tomorrow").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_zone_is_named_and_kept() {
+    let site = hostile();
+    for page in ["/", "/explore", "/identities", "/paths", "/leases", "/reports/access"] {
+        let page = format!("{page}?tz=Asia/Kathmandu");
+        let answer = site.get(&page).await;
+        assert_eq!(answer.status, StatusCode::OK, "{page}");
+        let lost: Vec<String> = links(&answer.text, "/")
+            .into_iter()
+            .filter(|link| !link.contains("tz=Asia%2FKathmandu"))
+            .filter(|link| {
+                !["/static/", "/api/", "/reports/access.", "/reports/access-"]
+                    .iter()
+                    .any(|file| link.starts_with(file))
+            })
+            .collect();
+        assert!(lost.is_empty(), "{page} loses its zone at {lost:?}");
+        assert!(answer.text.contains("those of Asia/Kathmandu"), "{page}");
+    }
+    let explore = site.get("/explore?tz=Asia/Kathmandu").await;
+    // 10:00 UTC.
+    assert!(explore.text.contains("2026-11-24 15:4") && explore.text.contains(" +05:45"));
+    assert_eq!(site.get("/explore?tz=Mars").await.status, StatusCode::BAD_REQUEST);
+    // A date is that zone's.
+    let day = site.get("/explore?tz=Pacific/Kiritimati&from=2026-11-25").await;
+    assert!(total(&day.text) > 0, "14 hours ahead it was the 25th");
+    assert!(site.get("/explore?from=2026-11-25").await.text.contains("No event fits"));
+}
+
+#[tokio::test]
+async fn a_view_is_saved_by_name_and_forgotten() {
+    let site = hostile();
+    let post = |target: &str, form: &'static str| {
+        let request = Request::post(target.to_owned()).header("host", "127.0.0.1:8088");
+        site.send(request.body(Body::from(form)).expect("a request"))
+    };
+    let saved = post("/explore/views", "name=Mine+%3Cb%3E&q=decision%3Aallowed&from=-7d").await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER);
+    assert_eq!(saved.headers["location"], "/explore?q=decision%3Aallowed&from=-7d");
+    let page = site.get("/explore").await;
+    assert!(page.text.contains("<bdi>Mine &#60;b&#62;</bdi>"), "{}", page.text);
+    let wrong = post("/explore/views", "name=x&q=decison%3Ax").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    let nameless = post("/explore/views", "name=&q=").await;
+    assert_eq!(nameless.status, StatusCode::BAD_REQUEST);
+    let forgotten = post("/explore/views/forget", "name=Mine+%3Cb%3E").await;
+    assert_eq!(forgotten.status, StatusCode::SEE_OTHER);
+    assert!(!site.get("/explore").await.text.contains("Mine"));
+    let again = post("/explore/views/forget", "name=Mine").await;
+    assert_eq!(again.status, StatusCode::BAD_REQUEST);
+    let recorded = site.host.recorded.lock().expect("no panic");
+    let changes: Vec<bool> = recorded
+        .iter()
+        .filter_map(|fact| match fact {
+            Fact::ViewChanged { removed, .. } => Some(*removed),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(changes, [false, true], "each is recorded before it is done");
 }

@@ -233,6 +233,25 @@ mod tests {
     }
 
     #[test]
+    fn a_day_is_as_long_as_its_clocks_make_it() {
+        let zone = Zone::parse("Europe/Berlin").expect("a zone");
+        let day = Step::of(0, 60 * DAY);
+        assert_eq!(day.word, "1d");
+        for (noon, hours) in [("2026-10-25T12:00:00Z", 25), ("2026-03-29T12:00:00Z", 23)] {
+            let (from, to) = zone.interval(day).bucket(time(noon));
+            assert_eq!((to - from) / HOUR, hours, "{noon}");
+            assert!(zone.to_the_minute(from).contains(" 00:00 "), "{noon}");
+        }
+        // Weeks begin on Monday.
+        let week = Step::of(0, 400 * DAY);
+        let (from, _) = zone.interval(week).bucket(time("2026-11-29T12:00:00Z"));
+        assert_eq!(
+            (week.word, zone.to_the_minute(from)),
+            ("1w", "2026-11-23 00:00 +01:00".to_owned())
+        );
+    }
+
+    #[test]
     fn links_and_forms_keep_the_zone() {
         let page = r##"<a href="/explore?q=a&#38;from=b">x</a> <a href="#main"> <link href="/static/a.css">
 <a href="/paths"> <a href="/api/v1/count.csv?q=x"> <a href="/explore?tz=UTC"> &#34; href=&#34;/x&#34;

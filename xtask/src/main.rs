@@ -39,6 +39,8 @@ enum Task {
         #[arg(long)]
         rounds: Option<u64>,
     },
+    /// Take a picture of each page, light and dark, of the recorded log: docs/screenshots.
+    Screenshots,
     /// Measure.
     Bench {
         #[command(subcommand)]
@@ -64,6 +66,8 @@ enum Bench {
         #[arg(long, default_value_t = 300_000)]
         lines: u64,
     },
+    /// How long each page takes on a million events.
+    Pages,
     /// What questions cost on one million events and on more: warm, asked again, cold.
     Query {
         /// Millions of events of the larger index.
@@ -104,6 +108,8 @@ fn main() -> ExitCode {
         Task::Test { full } => test::run(full),
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+        Task::Screenshots => test::screenshots(),
+        Task::Bench { what: Bench::Pages } => bench::pages(),
         Task::Bench { what: Bench::Peers { lines } } => bench::peers(lines),
         Task::Bench { what: Bench::Query { millions } } => bench::query(millions),
         Task::Bench { what: Bench::Restart { gigabytes } } => bench::restart(gigabytes),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::step::{cargo, step, target};
+use crate::step::{cargo, step, target, workspace};
 use crate::tools::{self, succeeds};
 
 /// Runs the checks; `full` adds what needs a real OpenBao or asks the network about dependencies.
@@ -30,6 +30,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
     if full {
         // `bao` of the environment comes first on the path.
         tests.env("KEYTRAIL_FULL", "1").env("PATH", python.path());
+        tests.env("KEYTRAIL_KEYCLOAK", tools::keycloak()?);
     }
     step("tests", &mut tests)?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
@@ -59,6 +60,23 @@ pub(crate) fn run(full: bool) -> Result<()> {
     }
     eprintln!("\nxtask: all checks passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Takes a picture of each page, light and dark, of the recorded log, into `docs/screenshots`.
+///
+/// # Errors
+/// A page that cannot be looked at, or a folder that cannot be written.
+pub(crate) fn screenshots() -> Result<()> {
+    tools::programs(false)?;
+    let folder = workspace().join("docs/screenshots");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    let mut tests =
+        cargo(&["test", "--workspace", "--test", "tests", "--", "every_page_can_be_looked_at"]);
+    tests.env("KEYTRAIL_TOOLS", "required").env("KEYTRAIL_SCREENSHOTS", &folder);
+    step("screenshots", &mut tests)
 }
 
 /// Checks the dependencies against the advisories, if their database can be reached.

@@ -13,6 +13,7 @@ use crate::step::{cargo, step, target, workspace};
 const PROGRAMS: &[(&str, &str)] = &[
     ("zstd", "zstd"),
     ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
     ("python3", "python3-venv"),
     ("go", "golang-go"),
     ("faketime", "faketime"),
@@ -57,6 +58,10 @@ pub(crate) fn programs(full: bool) -> Result<()> {
     }
     if full && !on_path("postgres") && std::fs::read_dir(POSTGRES_FOLDERS).is_err() {
         packages.push("postgresql");
+    }
+    if full && !on_path("mvn") {
+        // With a Java.
+        packages.push("maven");
     }
     if packages.is_empty() {
         return Ok(());
@@ -202,6 +207,32 @@ pub(crate) fn promtool() -> Result<PathBuf> {
         step("get promtool (Debian's package prometheus)", fetch.current_dir(&folder))?;
     }
     Ok(program)
+}
+
+/// Sees to a Keycloak, and returns its folder.
+///
+/// # Errors
+/// Maven cannot bring it.
+pub(crate) fn keycloak() -> Result<PathBuf> {
+    let folder = target().join("peers/keycloak");
+    if !folder.exists() {
+        let part = target().join("peers/keycloak.part");
+        let mut maven = Command::new("mvn");
+        maven
+            .args(["--quiet", "--batch-mode", "-f"])
+            .arg(workspace().join("tests/peers/keycloak/pom.xml"))
+            .arg(format!("-Dmaven.repo.local={}", target().join("peers/maven").display()))
+            .arg("dependency:unpack-dependencies")
+            .arg(format!("-DoutputDirectory={}", part.display()))
+            // Not below the tests.
+            .arg(format!("-DmarkersDirectory={}", target().join("peers/maven-markers").display()));
+        step("get Keycloak", &mut maven)?;
+        // Unpacked beside, and put in place when all is there.
+        std::fs::rename(&part, &folder)?;
+    }
+    let mut inside = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path());
+    let home = inside.find(|path| path.join("bin/kc.sh").exists());
+    home.with_context(|| format!("no Keycloak is in {}", folder.display()))
 }
 
 /// Sees to cargo-deny.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use query::bounds::Bounds;
 use query::filter::Filter;
+use query::period::Period;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -125,13 +126,29 @@ impl Standing {
             }
             (Role::Auditor, ..) => {
                 return refused(
-                    "an auditor is bound to a scope and a period: --scope FILTER ('' is everything), --from and --to, the first before the second",
+                    "an auditor is bound to a scope, a filter ('' is everything), and a period, its beginning before its end: --scope, --from and --to, or scope, from and to",
                 );
             }
             (_, None, None, None) => None,
             _ => return refused("only an auditor has a scope and a period"),
         };
         Ok(Standing { role, scope, from, to })
+    }
+
+    /// The same of a scope and a period as they are typed.
+    ///
+    /// # Errors
+    /// As [`Standing::new`], and if the period is none.
+    pub fn typed(
+        role: Role,
+        scope: Option<&str>,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Standing, AccountsError> {
+        let period = Period::new(None, from, to, None, Timestamp::now());
+        let period = period.map_err(|error| AccountsError::Refused(error.to_string()))?;
+        let at = |ns: Option<i64>| ns.and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
+        Standing::new(role, scope, at(period.from), at(period.to))
     }
 
     /// Returns what he is bound to.

@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::reader::Reader;
-use super::sign_in::sign_in_first;
+use super::sign_in::{Ways, sign_in_first};
 use crate::api::Problem;
 use crate::app::App;
 use crate::error::PageError;
@@ -31,6 +31,8 @@ pub(crate) enum Right {
     SaveViews,
     /// The figures of the process.
     Figures,
+    /// Who may ask, and what was done with keytrail itself.
+    Settings,
 }
 
 impl fmt::Display for Right {
@@ -42,6 +44,7 @@ impl fmt::Display for Right {
             Right::LookUp => "look up values, tokens and leases",
             Right::SaveViews => "see and save views",
             Right::Figures => "see the figures of the process",
+            Right::Settings => "see and change settings",
         })
     }
 }
@@ -66,7 +69,7 @@ macro_rules! grants {
     };
 }
 
-grants! { Look Export RawLine LookUp SaveViews }
+grants! { Look Export RawLine LookUp SaveViews Settings }
 
 /// A reader who has this right.
 #[derive(Clone, Debug)]
@@ -90,13 +93,14 @@ pub(crate) struct Refused {
     is_api: bool,
     /// What was asked for.
     target: Box<str>,
+    ways: Ways,
 }
 
 impl Refused {
     fn new(why: PageError, parts: &Parts) -> Refused {
         let is_api = parts.uri.path().starts_with("/api/");
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        Refused { why, is_api, target: target.into() }
+        Refused { why, is_api, target: target.into(), ways: Ways::of(&parts.extensions) }
     }
 }
 
@@ -104,7 +108,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let mut response = match self.why {
             why if self.is_api => Problem::from(why).into_response(),
-            PageError::SignIn => sign_in_first(&self.target),
+            PageError::SignIn => sign_in_first(&self.ways, &self.target),
             why => why.into_response(),
         };
         if response.status() == StatusCode::UNAUTHORIZED {

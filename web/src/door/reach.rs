@@ -90,6 +90,12 @@ impl Reach {
         host(headers).is_none_or(|host| origin != Some(host))
     }
 
+    /// Returns how the browser that asks writes our own address: scheme, host, port.
+    pub(crate) fn origin(&self, headers: &HeaderMap) -> Option<String> {
+        let scheme = if self.is_https { "https" } else { "http" };
+        host(headers).map(|host| format!("{scheme}://{host}"))
+    }
+
     /// Tells whether browsers may be told to come by TLS only: under a name that is ours alone, not `localhost`.
     pub(crate) fn is_strict(&self, headers: &HeaderMap) -> bool {
         self.is_https
@@ -150,6 +156,7 @@ mod tests {
         let listening = Listening {
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             tls: None,
+            oidc: None,
             proxies: proxies.iter().map(|proxy| proxy.parse().expect("a network")).collect(),
         };
         Reach::new(bound.parse().expect("an address"), &listening)

@@ -37,6 +37,8 @@ pub(crate) enum Credential {
     Session {
         /// The hash of the session's id.
         id: SecretHash,
+        /// What the ledger calls him.
+        by: String,
         /// What every form of his pages carries.
         form_token: String,
     },
@@ -84,9 +86,9 @@ impl Reader {
 
     /// Returns what the ledger calls him.
     pub(crate) fn by(&self) -> String {
-        match self.known.credential {
+        match &self.known.credential {
             Credential::Local => "web, not signed in".to_owned(),
-            Credential::Session { .. } => format!("user:{}", self.known.name),
+            Credential::Session { by, .. } => by.clone(),
             Credential::Token(_) => format!("token:{}", self.known.name),
         }
     }

@@ -44,6 +44,7 @@ impl Role {
         match right {
             Right::Look => true,
             Right::Figures | Right::SaveViews => self != Role::Auditor,
+            Right::Settings => self == Role::Admin,
             Right::Export | Right::RawLine => {
                 matches!(self, Role::Analyst | Role::Reviewer | Role::Auditor)
             }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::accounts::Standing;
 use super::secret::{self, SecretHash};
 
 /// A session ends when nothing was asked in it for so long, in seconds.
@@ -16,13 +17,34 @@ const OF_USER_MAX: usize = 20;
 /// What is known of a session. Its id is the cookie's, of which the hash alone is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    pub(crate) user: String,
-    /// The user's when it began: with another one it is over.
-    pub(crate) epoch: String,
+    pub(crate) holder: Holder,
     /// Stands in every form of a page, and comes back with it.
     pub(crate) form_token: String,
     began: i64,
     seen: i64,
+}
+
+/// Whose session it is.
+#[derive(Clone, Debug)]
+pub(crate) enum Holder {
+    /// A user of ours.
+    User {
+        name: String,
+        /// The user's when it began: with another one it is over.
+        epoch: String,
+    },
+    /// Somebody whom the provider knows. He keeps what he was when he signed in.
+    Provider { name: String, standing: Standing },
+}
+
+impl Holder {
+    /// Returns what the ledger calls him.
+    pub(crate) fn by(&self) -> String {
+        match self {
+            Holder::User { name, .. } => format!("user:{name}"),
+            Holder::Provider { name, .. } => format!("oidc:{name}"),
+        }
+    }
 }
 
 /// All sessions.
@@ -34,23 +56,13 @@ impl Sessions {
     ///
     /// # Errors
     /// There is no randomness.
-    pub(crate) fn begin(
-        &self,
-        user: &str,
-        epoch: &str,
-        now: i64,
-    ) -> Result<String, getrandom::Error> {
+    pub(crate) fn begin(&self, holder: Holder, now: i64) -> Result<String, getrandom::Error> {
         let (id, form_token) = (secret::secret()?, secret::secret()?);
-        let session = Session {
-            user: user.to_owned(),
-            epoch: epoch.to_owned(),
-            form_token,
-            began: now,
-            seen: now,
-        };
+        let by = holder.by();
+        let session = Session { holder, form_token, began: now, seen: now };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, session| !session.is_over(now));
-        make_room(&mut all, OF_USER_MAX, |session| session.user == user);
+        make_room(&mut all, OF_USER_MAX, |session| session.holder.by() == by);
         make_room(&mut all, SESSIONS_MAX, |_| true);
         all.insert(secret::hash(&id), session);
         Ok(id)
@@ -70,19 +82,30 @@ impl Sessions {
         Some(session.clone())
     }
 
+    /// Returns those that are not over.
+    pub(crate) fn all(&self, now: i64) -> Vec<Session> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter(|session| !session.is_over(now)).cloned().collect()
+    }
+
     /// Ends a session.
     pub(crate) fn end(&self, id: &SecretHash) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    /// Ends every session of a user.
-    pub(crate) fn end_all_of(&self, user: &str) {
+    /// Ends every session of somebody, by what the ledger calls him.
+    pub(crate) fn end_all_of(&self, by: &str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, session| session.user != user);
+        all.retain(|_, session| session.holder.by() != by);
     }
 }
 
 impl Session {
+    /// Returns when it was used last, in seconds since 1970.
+    pub(crate) fn seen(&self) -> i64 {
+        self.seen
+    }
+
     fn is_over(&self, now: i64) -> bool {
         now - self.seen >= IDLE_S || now - self.began >= WHOLE_S
     }
@@ -105,10 +128,15 @@ fn make_room(
 mod tests {
     use super::*;
 
+    fn user(name: &str) -> Holder {
+        Holder::User { name: name.to_owned(), epoch: "e".to_owned() }
+    }
+
     #[test]
     fn a_session_ends_by_idleness_by_age_and_by_word() {
         let sessions = Sessions::default();
-        let begin = |user, now| secret::hash(&sessions.begin(user, "e", now).expect("begun"));
+        let begin =
+            |user, now| secret::hash(&sessions.begin(self::user(user), now).expect("begun"));
         let idle = begin("ann", 0);
         assert!(sessions.get(&idle, IDLE_S - 1, false).is_some(), "a look is no use");
         assert!(sessions.get(&idle, IDLE_S, true).is_none());
@@ -121,7 +149,7 @@ mod tests {
         let (one, other, bob) = (begin("ann", 0), begin("ann", 0), begin("bob", 0));
         sessions.end(&one);
         assert!(sessions.get(&one, 0, true).is_none() && sessions.get(&other, 0, true).is_some());
-        sessions.end_all_of("ann");
+        sessions.end_all_of("user:ann");
         assert!(sessions.get(&other, 0, true).is_none() && sessions.get(&bob, 0, true).is_some());
     }
 
@@ -129,7 +157,7 @@ mod tests {
     fn sessions_are_bounded_and_the_oldest_makes_room() {
         let sessions = Sessions::default();
         let ids: Vec<_> = (0..=OF_USER_MAX as i64)
-            .map(|now| secret::hash(&sessions.begin("ann", "e", now).expect("begun")))
+            .map(|now| secret::hash(&sessions.begin(user("ann"), now).expect("begun")))
             .collect();
         assert!(sessions.get(&ids[0], 30, false).is_none());
         assert!(ids[1..].iter().all(|id| sessions.get(id, 30, false).is_some()));

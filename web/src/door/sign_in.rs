@@ -13,6 +13,7 @@ use super::identify::Address;
 use super::limits::Attempt;
 use super::reader::{Credential, Reader};
 use super::secret;
+use super::sessions::Holder;
 use crate::app::App;
 use crate::error::PageError;
 use crate::page::Rendered;
@@ -28,15 +29,33 @@ const NEXT_BYTES_MAX: usize = 4 << 10;
 #[template(path = "sign_in.html")]
 struct SignInPage {
     shell: Shell,
+    ways: Ways,
     next: String,
     problem: Option<String>,
+}
+
+/// How somebody can sign in.
+#[derive(Clone, Debug)]
+pub(crate) struct Ways {
+    /// By a name and a password.
+    pub(crate) by_password: bool,
+    /// By this provider; its host.
+    pub(crate) provider: Option<String>,
+}
+
+impl Ways {
+    /// Returns what the door has found out.
+    pub(crate) fn of(extensions: &Extensions) -> Ways {
+        let ways = extensions.get::<Ways>().cloned();
+        ways.unwrap_or(Ways { by_password: true, provider: None })
+    }
 }
 
 /// Where to go on to.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Asked {
-    next: String,
+    pub(crate) next: String,
 }
 
 /// The form, before anything was tried.
@@ -50,14 +69,15 @@ pub(crate) async fn sign_in_page(
         Some(_) => to(&local(&asked.next)),
         None => {
             let problem = app.door().accounts.now().err();
-            page(StatusCode::OK, &asked.next, problem.map(|_| UNREADABLE.to_owned()))
+            let problem = problem.map(|_| UNREADABLE.to_owned());
+            page(&Ways::of(&extensions), StatusCode::OK, &asked.next, problem)
         }
     }
 }
 
 /// The form in place of a page that asks for it.
-pub(crate) fn sign_in_first(next: &str) -> Response {
-    page(StatusCode::UNAUTHORIZED, next, None)
+pub(crate) fn sign_in_first(ways: &Ways, next: &str) -> Response {
+    page(ways, StatusCode::UNAUTHORIZED, next, None)
 }
 
 const UNREADABLE: &str = "Users cannot be read just now; keytrail's own log says why.";
@@ -69,6 +89,7 @@ pub(crate) async fn sign_in(
     extensions: Extensions,
     body: Bytes,
 ) -> Result<Response, PageError> {
+    let ways = Ways::of(&extensions);
     let address = extensions.get::<Address>().map(|of| of.0.clone()).unwrap_or_default();
     let [name, password, next] = fields(&body, ["name", "password", "next"])?;
     let now = app.door().now().as_second();
@@ -76,24 +97,34 @@ pub(crate) async fn sign_in(
         Ok(attempt) => attempt,
         Err(wait) => {
             let says = format!("Too many attempts. Try again in {wait} seconds.");
-            let mut response = page(StatusCode::TOO_MANY_REQUESTS, &next, Some(says));
+            let mut response = page(&ways, StatusCode::TOO_MANY_REQUESTS, &next, Some(says));
             response.headers_mut().insert(RETRY_AFTER, wait.into());
             return Ok(response);
         }
     };
     let tried = try_to(&app, name, password, address, attempt).await?;
-    let Some((user, epoch)) = tried else {
+    let Some((name, epoch)) = tried else {
         let says = "That name and password do not go together.".to_owned();
-        return Ok(page(StatusCode::UNAUTHORIZED, &next, Some(says)));
+        return Ok(page(&ways, StatusCode::UNAUTHORIZED, &next, Some(says)));
     };
+    begin_session(&app, &headers, Holder::User { name, epoch }, &next)
+}
+
+/// Begins a session, always a new one, and sends its browser on.
+pub(crate) fn begin_session(
+    app: &App,
+    headers: &HeaderMap,
+    holder: Holder,
+    next: &str,
+) -> Result<Response, PageError> {
     let door = app.door();
     // Whatever id the browser came with is none of a session any more.
-    if let Some(old) = door.cookie(&headers) {
+    if let Some(old) = door.cookie(headers) {
         door.sessions.end(&secret::hash(&old));
     }
-    let id = door.sessions.begin(&user, &epoch, now);
+    let id = door.sessions.begin(holder, door.now().as_second());
     let id = id.map_err(|error| PageError::Trail(format!("no randomness: {error}").into()))?;
-    let mut response = to(&local(&next));
+    let mut response = to(&local(next));
     response.headers_mut().insert(SET_COOKIE, door.set_cookie(&id));
     Ok(response)
 }
@@ -114,14 +145,16 @@ async fn try_to(
         let accounts = app.door().accounts.now().map_err(|why| PageError::Trail(why.into()))?;
         match accounts.signed_in(&name, &password) {
             Some(user) => {
-                app.write_down(Fact::SignedIn { by: format!("user:{name}"), address })?;
+                let by = format!("user:{name}");
+                app.write_down(Fact::SignedIn { by, address, subject: None, role: None })?;
                 app.door().limits.forget(attempt);
                 Ok(Some((user.name.clone(), user.epoch.clone())))
             }
             None => {
                 // What is no name of a user may be somebody's password, typed into the wrong field.
                 let user = accounts.user(&name).map(|user| user.name.clone());
-                app.write_down(Fact::SignInFailed { user, address })?;
+                let (method, why) = (None, None);
+                app.write_down(Fact::SignInFailed { user, address, method, why })?;
                 Ok(None)
             }
         }
@@ -141,7 +174,7 @@ pub(crate) async fn sign_out(
     let Credential::Session { id, .. } = reader.credential() else { return Ok(to("/")) };
     let everywhere = !everywhere.is_empty();
     match everywhere {
-        true => app.door().sessions.end_all_of(reader.name()),
+        true => app.door().sessions.end_all_of(&reader.by()),
         false => app.door().sessions.end(id),
     }
     let (by, address) = (reader.by(), reader.address().to_owned());
@@ -157,8 +190,14 @@ pub(crate) async fn sign_out(
     Ok(response)
 }
 
-fn page(status: StatusCode, next: &str, problem: Option<String>) -> Response {
-    let page = SignInPage { shell: Shell::default(), next: local(next), problem };
+pub(crate) fn page(
+    ways: &Ways,
+    status: StatusCode,
+    next: &str,
+    problem: Option<String>,
+) -> Response {
+    let (shell, ways, next) = (Shell::default(), ways.clone(), local(next));
+    let page = SignInPage { shell, ways, next, problem };
     let mut response = Rendered::ok(page).into_response();
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
@@ -166,13 +205,13 @@ fn page(status: StatusCode, next: &str, problem: Option<String>) -> Response {
     response
 }
 
-fn to(next: &str) -> Response {
+pub(crate) fn to(next: &str) -> Response {
     let next = HeaderValue::from_str(next).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(LOCATION, next)]).into_response()
 }
 
 /// Returns an address of ours, or `/`: what a browser would take for another site's is none.
-fn local(next: &str) -> String {
+pub(crate) fn local(next: &str) -> String {
     let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let is_path = next.starts_with('/') && !next.starts_with("//");
     let is_door = ["/sign-in", "/sign-out"].iter().any(|door| next.starts_with(door));

@@ -9,7 +9,9 @@ use crate::tests::{Answer, Site};
 
 mod auditor;
 mod matrix;
+mod oidc;
 mod recorded;
+mod settings;
 mod sign_in;
 
 const PASSWORD: &str = "correct horse battery";

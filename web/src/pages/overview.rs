@@ -18,7 +18,7 @@ use crate::time::{Stretch, now};
 
 pub(crate) mod buckets;
 pub(crate) mod coverage;
-mod patterns;
+pub(crate) mod patterns;
 mod rankings;
 pub(crate) mod tiles;
 
@@ -34,6 +34,7 @@ struct OverviewPage {
     shell: Shell,
     span_words: String,
     spans: Vec<Span>,
+    data: Vec<(&'static str, String)>,
     note: Option<String>,
     tiles: Vec<Tile>,
     chart: Chart,
@@ -91,6 +92,7 @@ fn page(trail: &Seen, asked: Option<Stretch>) -> Result<Response, PageError> {
         shell: shell(trail, "Overview"),
         span_words: scope.words(),
         spans: scope.spans("/"),
+        data: scope.data(),
         note: scope.note.clone(),
         tiles: tiles::tiles(&scope)?,
         chart: histogram(&buckets::buckets(&scope)?, scope.step.says),

@@ -24,9 +24,16 @@ const BARS_MIN: i64 = 30;
 #[serde(default)]
 pub(crate) struct Shown {
     span: String,
+    /// Whether a person's hours are shown, who is not looked at by the clock unless asked.
+    hours: String,
 }
 
 impl Shown {
+    /// Tells whether a person's hours are asked for.
+    pub(crate) fn hours(&self) -> bool {
+        !self.hours.is_empty()
+    }
+
     /// Returns the stretch; `None`: the page chooses.
     pub(crate) fn stretch(&self) -> Result<Option<Stretch>, PageError> {
         match &*self.span {
@@ -173,6 +180,14 @@ impl Scope<'_> {
     pub(crate) fn words(&self) -> String {
         let says = |time| self.zone.says_time(self.step, time);
         format!("{} to {}, {}", says(self.from), says(self.to), self.zone.name())
+    }
+
+    /// Returns where programs get the counts of the page: by decision, reason and outcome.
+    pub(crate) fn data(&self) -> Vec<(&'static str, String)> {
+        let by = [("by", "decision,reason,outcome")];
+        [("CSV", "/api/v1/count.csv"), ("JSON", "/api/v1/count.json")]
+            .map(|(name, page)| (name, self.link.href_with(page, &by)))
+            .into()
     }
 
     /// Returns the choices of time of a page.

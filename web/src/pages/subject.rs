@@ -8,12 +8,13 @@ use query::search::search_in;
 use query::subjects::{Of, subjects};
 
 use crate::app::{App, Seen};
-use crate::chart::{Chart, histogram, share};
+use crate::chart::{Chart, HeatMap, histogram, share};
 use crate::door::{Look, May};
 use crate::error::PageError;
-use crate::link::{Link, term};
+use crate::link::{self, Link, term};
 use crate::page::Rendered;
 use crate::pages::overview::buckets::buckets;
+use crate::pages::overview::patterns::heat;
 use crate::pages::overview::shell;
 use crate::pages::overview::tiles::{Tile, by_reason, fields, rows as counted_rows};
 use crate::pages::scope::{Scope, Shown, Span};
@@ -33,9 +34,14 @@ struct SubjectPage {
     also: Vec<Text>,
     span_words: String,
     spans: Vec<Span>,
+    data: Vec<(&'static str, String)>,
     note: Option<String>,
     tiles: Vec<Tile>,
     chart: Chart,
+    /// When it was; of a person only if asked.
+    heat: Option<HeatMap>,
+    /// Where its hours are shown.
+    hours: String,
     others: Others,
     breakdowns: Vec<Breakdown>,
     newest: Vec<Row>,
@@ -92,8 +98,8 @@ pub(crate) async fn identity(
     Path(key): Path<String>,
     Query(shown): Query<Shown>,
 ) -> Result<Response, PageError> {
-    let stretch = shown.stretch()?;
-    app.ask(&reader, move |trail| page(trail, Of::Identities, &key, stretch)).await
+    shown.stretch()?;
+    app.ask(&reader, move |trail| page(trail, Of::Identities, &key, &shown)).await
 }
 
 /// The page of a path.
@@ -103,21 +109,16 @@ pub(crate) async fn path(
     Path(path): Path<String>,
     Query(shown): Query<Shown>,
 ) -> Result<Response, PageError> {
-    let stretch = shown.stretch()?;
-    app.ask(&reader, move |trail| page(trail, Of::Paths, &path, stretch)).await
+    shown.stretch()?;
+    app.ask(&reader, move |trail| page(trail, Of::Paths, &path, &shown)).await
 }
 
-fn page(
-    trail: &Seen,
-    of: Of,
-    value: &str,
-    stretch: Option<crate::time::Stretch>,
-) -> Result<Response, PageError> {
+fn page(trail: &Seen, of: Of, value: &str, shown: &Shown) -> Result<Response, PageError> {
     let absent = || PageError::NotFound { what: page_of(of) };
     let base = term(page_of(of), value).ok_or_else(absent)?;
     let address = address(of, value).ok_or_else(absent)?;
     let view = trail.view();
-    let Some(scope) = Scope::of(&view, trail.zone(), &base, stretch)? else {
+    let Some(scope) = Scope::of(&view, trail.zone(), &base, shown.stretch()?)? else {
         return Err(absent());
     };
     let newest = search_in(&view, &scope.question("")?, NEWEST_SHOWN, None)?;
@@ -140,6 +141,12 @@ fn page(
         also,
         span_words: scope.words(),
         spans: scope.spans(&address),
+        data: scope.data(),
+        heat: match of == Of::Paths || shown.hours() {
+            true => Some(heat(&scope)?),
+            false => None,
+        },
+        hours: link::address(&address, [("span", scope.stretch.word()), ("hours", "1")]),
         note: scope.note.clone(),
         tiles: tiles(&scope)?,
         chart: histogram(&buckets(&scope)?, scope.step.says),

@@ -9,6 +9,7 @@ type Needs = Option<Right>;
 const LOOK: Needs = Some(Right::Look);
 const EXPORT: Needs = Some(Right::Export);
 const RAW: Needs = Some(Right::RawLine);
+const SETTINGS: Needs = Some(Right::Settings);
 const SAVE_VIEWS: Needs = Some(Right::SaveViews);
 const LOOK_UP: Needs = Some(Right::LookUp);
 
@@ -40,8 +41,15 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/reports/access.csv", EXPORT),
     (Method::GET, "/reports/access-heading.csv", EXPORT),
     (Method::GET, "/reports/access.json", EXPORT),
+    (Method::GET, "/settings", SETTINGS),
+    (Method::POST, "/settings", SETTINGS),
+    (Method::GET, "/settings/trail", SETTINGS),
+    (Method::GET, "/settings/trail.csv", SETTINGS),
+    (Method::GET, "/settings/trail.json", SETTINGS),
     (Method::GET, "/sign-in", None),
     (Method::POST, "/sign-in", None),
+    (Method::GET, "/sign-in/oidc", None),
+    (Method::GET, "/sign-in/oidc/callback", None),
     (Method::POST, "/sign-out", None),
     (Method::GET, "/static/{hash}/{name}", None),
     (Method::GET, "/livez", None),
@@ -179,6 +187,7 @@ fn each_right_is_of_whom_it_is_meant_for() {
         Right::LookUp,
         Right::SaveViews,
         Right::Figures,
+        Right::Settings,
     ];
     let table = rights.map(|right| {
         let roles = Role::ALL.into_iter().filter(|role| role.may(right));
@@ -193,6 +202,7 @@ fn each_right_is_of_whom_it_is_meant_for() {
             "look up values, tokens and leases: analyst reviewer",
             "see and save views: viewer analyst reviewer admin",
             "see the figures of the process: viewer analyst reviewer admin",
+            "see and change settings: admin",
         ]
     );
     for role in Role::ALL {

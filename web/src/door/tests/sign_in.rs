@@ -8,7 +8,7 @@ use super::*;
 use crate::door::sessions::{IDLE_S, WHOLE_S};
 
 /// A form as a browser posts it.
-fn form(target: &str, cookie: &str, fields: &[(&str, &str)]) -> Request<Body> {
+pub(super) fn form(target: &str, cookie: &str, fields: &[(&str, &str)]) -> Request<Body> {
     let mut body = form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(fields);
     Request::post(target)
@@ -19,7 +19,7 @@ fn form(target: &str, cookie: &str, fields: &[(&str, &str)]) -> Request<Body> {
         .expect("a request")
 }
 
-async fn sign_in(site: &Site, name: &str, password: &str, cookie: &str) -> Answer {
+pub(super) async fn sign_in(site: &Site, name: &str, password: &str, cookie: &str) -> Answer {
     let fields = [("name", name), ("password", password), ("next", "/explore?q=path:x")];
     site.send(form("/sign-in", cookie, &fields)).await
 }
@@ -29,7 +29,7 @@ async fn signed_in(site: &Site) -> String {
     cookie(&sign_in(site, "ann", PASSWORD, "").await)
 }
 
-fn cookie(answer: &Answer) -> String {
+pub(super) fn cookie(answer: &Answer) -> String {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
     let header = answer.headers["set-cookie"].to_str().expect("text");
     header.split(';').next().expect("a cookie").to_owned()
@@ -41,7 +41,7 @@ async fn page(site: &Site, cookie: &str) -> Answer {
 }
 
 /// Returns what the forms of a page carry.
-async fn form_token(site: &Site, cookie: &str) -> String {
+pub(super) async fn form_token(site: &Site, cookie: &str) -> String {
     let page = page(site, cookie).await.text;
     let rest = page.split("name=\"token\" value=\"").nth(1).expect("a form's token");
     rest.split('"').next().expect("a value").to_owned()
@@ -100,6 +100,8 @@ async fn unknown_and_wrong_have_the_same_answer() {
     let failed = |user: Option<&str>| Fact::SignInFailed {
         user: user.map(str::to_owned),
         address: "unknown".to_owned(),
+        method: None,
+        why: None,
     };
     // What is no user's name may be a password in the wrong field.
     assert_eq!(recorded, [failed(None), failed(Some("ann"))]);
@@ -229,7 +231,7 @@ async fn accounts_that_cannot_be_read_let_nobody_in() {
 async fn by_tls_the_cookie_is_of_this_host_alone() {
     let proxies = vec!["10.0.0.7/32".parse().expect("a network")];
     let hosts = vec!["keytrail.example".to_owned()];
-    let site = Site::reached(&crate::Listening { hosts, tls: None, proxies });
+    let site = Site::reached(&crate::Listening { hosts, proxies, ..Default::default() });
     let from = |peer: [u8; 4], mut request: Request<Body>| {
         let headers = request.headers_mut();
         headers.insert("host", "keytrail.example".parse().expect("a header"));
@@ -263,5 +265,6 @@ async fn by_tls_the_cookie_is_of_this_host_alone() {
     assert_eq!(site.send(from([10, 0, 0, 7], request)).await.status, StatusCode::OK);
     let recorded = site.host.recorded.lock().expect("no panic").clone();
     let address = "192.0.2.1".to_owned();
-    assert_eq!(recorded, [Fact::SignedIn { by: "user:ann".to_owned(), address }]);
+    let by = "user:ann".to_owned();
+    assert_eq!(recorded, [Fact::SignedIn { by, address, subject: None, role: None }]);
 }

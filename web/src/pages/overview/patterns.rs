@@ -17,7 +17,7 @@ use crate::time::typed;
 const AT_MOST: usize = 12;
 
 /// Returns requests by weekday and hour.
-pub(super) fn heat(scope: &Scope<'_>) -> Result<HeatMap, PageError> {
+pub(crate) fn heat(scope: &Scope<'_>) -> Result<HeatMap, PageError> {
     let zone = scope.zone.time_zone();
     let (word, step_ns) = heat_step(zone);
     let interval = Interval::parse(word, zone)?;

@@ -1,0 +1,106 @@
+//! keytrail's own lines, the newest first: who signed in, asked, exported, changed what; gaps, alarms, checkpoints.
+
+use ingest::source::LeafIndex;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::error::QueryError;
+use crate::trail::Trail;
+
+/// The most lines of a page.
+pub const ROWS_MAX: usize = 1_000;
+/// How many leaves are looked through first; each further stretch is twice as long, so that recent lines are found
+/// at once and rare ones without a read for each.
+const STRETCH: u64 = 1 << 16;
+
+/// Which lines are meant.
+#[derive(Clone, Debug, Default)]
+pub struct OwnQuestion {
+    /// Of this type alone.
+    pub kind: Option<String>,
+    /// Of whom: a part of what the line calls him.
+    pub who: Option<String>,
+    /// Before this leaf.
+    pub before: Option<u64>,
+    /// So many at most.
+    pub rows: usize,
+}
+
+/// A line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnRow {
+    /// Its leaf.
+    pub leaf: u64,
+    /// When it was written.
+    pub time: Timestamp,
+    /// Its type.
+    pub kind: String,
+    /// Who did it; absent: keytrail itself.
+    pub who: Option<String>,
+    /// From where.
+    pub address: Option<String>,
+    /// Everything else that it says.
+    pub rest: Map<String, Value>,
+}
+
+/// Lines, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnPage {
+    /// The lines.
+    pub rows: Vec<OwnRow>,
+    /// There may be more before this leaf.
+    pub next: Option<u64>,
+    /// How many leaves there were when it was answered.
+    pub leaves: u64,
+}
+
+/// Returns the newest lines that fit.
+///
+/// # Errors
+/// The ledger cannot be read; the turn is over.
+pub fn own_lines(trail: &Trail, question: &OwnQuestion) -> Result<OwnPage, QueryError> {
+    let turn = trail.turn();
+    let ledger = trail.ledger();
+    let leaves = ledger.size();
+    let rows = question.rows.clamp(1, ROWS_MAX);
+    let mut end = question.before.unwrap_or(leaves).min(leaves);
+    let (mut found, mut stretch) = (Vec::new(), STRETCH);
+    // One more than asked for tells whether there is a next page.
+    while end > 0 && found.len() <= rows {
+        let begin = end.saturating_sub(stretch);
+        let mut within = Vec::new();
+        for batch in ledger.own_batches(LeafIndex(begin))? {
+            turn.check()?;
+            let batch = batch?;
+            let first = batch.header.first_leaf.0 + 1;
+            if first >= end {
+                break;
+            }
+            let lines = (first..end).zip(batch.lines.iter()).filter(|(leaf, _)| *leaf >= begin);
+            within.extend(lines.filter_map(|(leaf, line)| row(leaf, line, question)));
+        }
+        found.extend(within.into_iter().rev());
+        (end, stretch) = (begin, stretch.saturating_mul(2));
+    }
+    let more = found.len() > rows;
+    found.truncate(rows);
+    let next = found.last().filter(|_| more).map(|row| row.leaf);
+    Ok(OwnPage { rows: found, next, leaves })
+}
+
+fn row(leaf: u64, line: &[u8], question: &OwnQuestion) -> Option<OwnRow> {
+    let mut rest: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let mut text = |name: &str| match rest.remove(name) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let (time, kind) = (text("time")?.parse().ok()?, text("type")?);
+    let who = text("by").or_else(|| text("user").map(|user| format!("user:{user}")));
+    let row = OwnRow { leaf, time, kind, who, address: text("address"), rest };
+    let is_kind = question.kind.as_ref().is_none_or(|kind| *kind == row.kind);
+    let is_who = question
+        .who
+        .as_ref()
+        .is_none_or(|wanted| row.who.as_ref().is_some_and(|who| who.contains(wanted.as_str())));
+    (is_kind && is_who).then_some(row)
+}

@@ -1,0 +1,144 @@
+//! `cargo xtask bench pages`: how long each page takes on a million events, by the clock of who asks and by the server's CPU.
+//!
+//! The log ends in the past, so the server is told by faketime that it is the evening of the log's last day: the last seven
+//! days are then full of events.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::restart::fill;
+use super::{folder, generated, release};
+use crate::measure::cpu_s;
+
+/// Lines of the generated log: half as many events. It is imported under two nodes.
+const LINES: u64 = 1_000_000;
+const NODES: u64 = 2;
+/// How often each page is asked for, after once.
+const ROUNDS: usize = 100;
+
+/// Builds a release, makes the data once, asks for each page, and prints a table that is Markdown as well.
+///
+/// # Errors
+/// A step that fails, or a page that is none.
+pub(crate) fn pages() -> Result<()> {
+    let program = release()?;
+    let folder = folder()?;
+    let log = generated(&folder, LINES)?;
+    let data = folder.join("query-data-1m");
+    fill(&program, &data, &log, NODES * fs::metadata(&log)?.len())?;
+    let last = last_day(&log)?;
+    let mut server = Command::new("faketime");
+    server.args(["--exclude-monotonic", &format!("{last} 20:00:00")]).arg(&program);
+    server.arg("run").arg("-d").arg(&data).args(["--listen", "127.0.0.1:0"]).env("TZ", "UTC");
+    let mut child = server.stderr(Stdio::piped()).spawn().context("faketime: Debian has it")?;
+    let table = measure(&program, &data, &mut child);
+    child.kill()?;
+    child.wait()?;
+    let table = table?;
+    fs::write(folder.join("pages.md"), &table)?;
+    eprintln!("\n{table}");
+    Ok(())
+}
+
+/// Returns the day of the log's last line: `2026-10-24`.
+fn last_day(log: &Path) -> Result<String> {
+    let output = Command::new("tail").args(["-n", "1"]).arg(log).output()?;
+    let line = String::from_utf8(output.stdout)?;
+    let time = line.split_once("\"time\":\"").context("a line has a time")?.1;
+    Ok(time.get(..10).context("a time has a day")?.to_owned())
+}
+
+fn measure(program: &Path, data: &Path, child: &mut Child) -> Result<String> {
+    let mut said = BufReader::new(child.stderr.take().context("it is piped")?).lines();
+    let address = said
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| Some(line.split_once("http://")?.1.trim_end_matches('/').to_owned()))
+        .context("keytrail told no address")?;
+    std::thread::spawn(move || said.for_each(drop));
+    // faketime becomes the program that it starts.
+    let pid = child.id();
+    let mut table = String::from(
+        "| page | first ms | median ms | p99 ms | CPU ms | bytes |\n|---|---|---|---|---|---|\n",
+    );
+    for (name, page) in addresses(program, data)? {
+        let (first, bytes) = ask(&address, &page)?;
+        let before = cpu_s(pid).context("keytrail has ended")?;
+        let mut times = (0..ROUNDS)
+            .map(|_| ask(&address, &page).map(|(time, _)| time))
+            .collect::<Result<Vec<_>>>()?;
+        let cpu = cpu_s(pid).context("keytrail has ended")? - before;
+        times.sort();
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        table += &format!(
+            "| {name} | {:.1} | {:.1} | {:.1} | {:.1} | {bytes} |\n",
+            ms(first),
+            ms(times[ROUNDS / 2]),
+            ms(times[ROUNDS * 99 / 100]),
+            cpu * 1e3 / ROUNDS as f64
+        );
+    }
+    Ok(table)
+}
+
+/// Asks for a page; returns how long it took and how long it is.
+fn ask(address: &str, page: &str) -> Result<(Duration, usize)> {
+    let start = Instant::now();
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET {page} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let took = start.elapsed();
+    if !answer.starts_with(b"HTTP/1.0 200") && !answer.starts_with(b"HTTP/1.1 200") {
+        bail!("{page}: {}", String::from_utf8_lossy(&answer[..answer.len().min(500)]));
+    }
+    Ok((took, answer.len()))
+}
+
+/// Returns each page with what most events have.
+fn addresses(program: &Path, data: &Path) -> Result<Vec<(&'static str, String)>> {
+    let first = |arguments: &[&str], key: &str| -> Result<String> {
+        let output = Command::new(program)
+            .args(arguments)
+            .args(["--format", "json", "-d"])
+            .arg(data)
+            .output()?;
+        let text = String::from_utf8(output.stdout)?;
+        let line: serde_json::Value = serde_json::from_str(text.lines().next().context("a row")?)?;
+        Ok(line[key].as_str().with_context(|| format!("{key} of {line}"))?.to_owned())
+    };
+    let escaped = |text: String| {
+        text.replace('%', "%25").replace('/', "%2F").replace(' ', "%20").replace(':', "%3A")
+    };
+    let identity =
+        escaped(first(&["count", "", "--by", "identity", "--limit", "1"], "identity_key")?);
+    let path = escaped(first(&["count", "", "--by", "path", "--limit", "1"], "path")?);
+    let events = ["search", "decision:denied", "--limit", "1"];
+    let uid = first(&events, "uid")?;
+    Ok([
+        ("overview", "/".to_owned()),
+        ("overview, 7 days", "/?span=7d".to_owned()),
+        ("overview, 30 days", "/?span=30d".to_owned()),
+        ("overview, Asia/Kathmandu", "/?span=7d&tz=Asia%2FKathmandu".to_owned()),
+        ("explore, everything", "/explore".to_owned()),
+        ("explore, denied, 7 days", "/explore?q=decision%3Adenied&from=-7d".to_owned()),
+        ("event", format!("/event/{uid}")),
+        ("identities", "/identities".to_owned()),
+        ("identity", format!("/identity/{identity}?span=30d")),
+        ("paths", "/paths".to_owned()),
+        ("path", format!("/path/{path}?span=30d")),
+        ("leases", "/leases".to_owned()),
+        ("tokens", "/tokens".to_owned()),
+        ("look-up", "/lookup".to_owned()),
+        ("integrity", "/integrity".to_owned()),
+        ("sources", "/sources".to_owned()),
+        ("access report", "/reports/access".to_owned()),
+    ]
+    .into())
+}
