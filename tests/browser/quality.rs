@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::Site;
-use crate::util::{Browser, Run, Scripts, fixture_text, keytrail, pair};
+use crate::util::{Browser, DEADLINE, ENTER, Run, Scripts, fixture_text, keytrail, pair, until};
 
 #[test]
 fn every_page_is_open_to_everybody_and_the_browser_has_nothing_against_it() {
@@ -16,7 +16,11 @@ fn every_page_is_open_to_everybody_and_the_browser_has_nothing_against_it() {
     let mut wrong = Vec::new();
     let door = shut();
     let pages = site.pages().into_iter().map(|(name, page)| (name, site.url(&page)));
-    for (name, page) in pages.chain([("sign-in", door.url("/sign-in"))]) {
+    let inside = ["/settings", "/settings/trail"].map(|page| (page, door.url(page)));
+    for (name, page) in pages.chain([("sign-in", door.url("/sign-in"))]).chain(inside) {
+        if name == "/settings" {
+            enter(&browser, &door);
+        }
         for (width, dark) in [(1280, false), (1280, true), (360, false), (360, true)] {
             browser.looks(width, dark);
             browser.go(&page);
@@ -49,13 +53,29 @@ fn every_page_is_open_to_everybody_and_the_browser_has_nothing_against_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A keytrail that wants a sign-in.
+const PASSWORD: &str = "correct horse battery";
+
+/// A keytrail that wants a sign-in, of an admin.
 fn shut() -> Site {
     let site = Site::of_lines(&pair("a", "secret/data/x", 0));
+    let password = site.folder().join("password");
+    fs::write(&password, PASSWORD).unwrap();
     let mut add = keytrail();
-    add.args(["user", "add", "ann", "--role", "viewer", "-d"]).arg(site.data.path());
+    add.args(["user", "add", "ann", "--role", "admin", "--password-stdin", "-d"]);
+    add.arg(site.data.path()).stdin(fs::File::open(&password).unwrap());
     Run::of(&mut add).expect(0);
     site
+}
+
+/// Signs the admin in.
+fn enter(browser: &Browser, door: &Site) {
+    browser.go(&door.url("/sign-in?next=%2Fsettings"));
+    browser.click("input[name=name]");
+    browser.keys("ann");
+    browser.click("input[name=password]");
+    browser.keys(PASSWORD);
+    browser.keys(ENTER);
+    until("the settings", DEADLINE, || browser.url().ends_with("/settings").then_some(()));
 }
 
 #[test]
@@ -101,7 +121,11 @@ fn every_page_can_be_looked_at() {
     let Some(browser) = Browser::start(Scripts::On, &site.downloads()) else { return };
     let door = shut();
     let pages = site.pages().into_iter().map(|(name, page)| (name, site.url(&page)));
-    for (name, page) in pages.chain([("sign-in", door.url("/sign-in"))]) {
+    let inside = ("users", door.url("/settings"));
+    for (name, page) in pages.chain([("sign-in", door.url("/sign-in")), inside]) {
+        if name == "users" {
+            enter(&browser, &door);
+        }
         for (scheme, dark) in [("light", false), ("dark", true)] {
             browser.looks(1280, dark);
             browser.go(&page);
