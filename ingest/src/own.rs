@@ -362,6 +362,7 @@ impl Fact {
         "signed_out",
         "asked",
         "lines_shown",
+        "view_changed",
         "exported",
         "deeds_left_out",
         "account_changed",
@@ -424,6 +425,29 @@ mod tests {
             // Known, so its fields are missed; or it has none that are required.
             assert!(!matches!(read, Ok(Fact::Unknown)), "{kind}");
         }
+    }
+
+    #[test]
+    fn every_type_is_listed() {
+        // The compiler does not tell the variants of an enumeration, its text does.
+        let text = include_str!("own.rs").split_once("pub enum Fact {").expect("it is here").1;
+        let text = text.split_once("Unknown,\n}").expect("it ends").0;
+        let names = text.lines().filter_map(|line| {
+            let name = line.strip_prefix("    ")?.trim_end_matches([' ', '{', ',']);
+            name.starts_with(|c: char| c.is_ascii_uppercase()).then_some(name)
+        });
+        let snake = |name: &str| {
+            let words = name.char_indices().map(|(at, c)| match c.is_ascii_uppercase() && at > 0 {
+                true => format!("_{}", c.to_ascii_lowercase()),
+                false => c.to_ascii_lowercase().to_string(),
+            });
+            words.collect::<String>()
+        };
+        let mut variants: Vec<String> = names.map(snake).collect();
+        let mut listed = Fact::KINDS.to_vec();
+        variants.sort();
+        listed.sort_unstable();
+        assert_eq!(variants, listed);
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl Question {
         Question { filter: Filter::everything(), from: None, to: None, all: false, at: None }
     }
 
+    /// Returns the leaf as of which a view answers it: the one it names, as far as that is there.
+    pub fn answered_at(&self, view: &View) -> u64 {
+        self.at.map_or(view.leaf(), |at| at.min(view.leaf()))
+    }
+
     /// Returns a number that tells this question from others, the same in every process.
     pub(crate) fn fingerprint(&self) -> u64 {
         let Question { filter, from, to, all, at } = self;

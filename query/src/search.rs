@@ -75,7 +75,7 @@ pub fn each_row<E: From<QueryError>>(
         next: walked.next,
         matched: walked.tally.matched,
         left_out: walked.tally.left_out(),
-        leaf: view.leaf(),
+        leaf: question.answered_at(view),
     })
 }
 

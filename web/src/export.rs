@@ -53,12 +53,7 @@ pub(crate) async fn explore_csv(
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    let question = understood(&asked)?;
-    let response =
-        stream(&reader, app, Form::Csv.content_type(), question.clone(), move |_, view, out| {
-            rows(view, &question, 0, None, TableForm::Csv, out)
-        });
-    Ok(as_file("keytrail-events.csv", response.await?))
+    rows_as_file(&reader, app, &asked, Form::Csv, "keytrail-events.csv").await
 }
 
 /// `GET /explore.arrow`: the same rows as an Arrow IPC stream.
@@ -67,12 +62,22 @@ pub(crate) async fn explore_arrow(
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    let question = understood(&asked)?;
+    rows_as_file(&reader, app, &asked, Form::Arrow, "keytrail-events.arrow").await
+}
+
+async fn rows_as_file(
+    reader: &Reader,
+    app: App,
+    asked: &Asked,
+    form: Form,
+    name: &str,
+) -> Result<Response, PageError> {
+    let question = understood(asked)?;
     let response =
-        stream(&reader, app, Form::Arrow.content_type(), question.clone(), move |_, view, out| {
-            rows(view, &question, 0, None, TableForm::Arrow, out)
+        stream(reader, app, form.content_type(), question.clone(), move |_, view, out| {
+            rows(view, &question, 0, None, form.table(None), out)
         });
-    Ok(as_file("keytrail-events.arrow", response.await?))
+    Ok(as_file(name, response.await?))
 }
 
 /// `GET /explore.json`: whole events, one JSON object a line.

@@ -25,6 +25,7 @@ mod error;
 mod export;
 mod guard;
 mod host;
+mod kept_file;
 mod link;
 mod listening;
 mod page;

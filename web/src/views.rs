@@ -2,12 +2,13 @@
 //! renamed; each change is an own line of the ledger, so that the file says nothing that the ledger does not.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::kept_file;
 
 /// The most views, and the longest name in characters.
 const VIEWS_MAX: usize = 200;
@@ -95,27 +96,11 @@ pub(crate) fn change<E: From<ViewsError>>(
 ) -> Result<(), E> {
     let path = path(data);
     let file = |source| ViewsError::File { path: path.clone(), source };
-    let lock = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(data.join("views.lock"))
-        .map_err(file)?;
-    lock.lock().map_err(file)?;
+    let _lock = kept_file::lock(&data.join("views.lock")).map_err(file)?;
     let mut views = read(data)?;
     change(&mut views)?;
     record()?;
-    let write = || {
-        // Created with mode 0600.
-        let mut new = tempfile::NamedTempFile::new_in(data)?;
-        serde_json::to_writer_pretty(&mut new, &views)?;
-        new.write_all(b"\n")?;
-        new.as_file().sync_all()?;
-        new.persist(&path)?;
-        fs::File::open(data)?.sync_all()
-    };
-    Ok(write().map_err(file)?)
+    Ok(kept_file::replace(&path, &views).map_err(file)?)
 }
 
 #[cfg(test)]

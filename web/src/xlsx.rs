@@ -48,6 +48,7 @@ fn workbook(view: &View, question: &Question, mut out: Pieces) -> Result<(), Exp
     scope(&mut book, view, question)?;
     let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
     let (_, cells) = pick(&names);
+    let time = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss.000");
     let mut sheet = 0;
     let mut row = 0;
     begin(&mut book, sheet, &names)?;
@@ -59,7 +60,7 @@ fn workbook(view: &View, question: &Question, mut out: Pieces) -> Result<(), Exp
         row += 1;
         let page = book.worksheet_from_index(sheet + 1)?;
         for (column, cell) in (0..).zip(&cells(&event)) {
-            write(page, row, column, cell)?;
+            write(page, row, column, cell, &time)?;
         }
         Ok::<_, ExportError>(())
     })?;
@@ -93,7 +94,13 @@ fn begin(book: &mut Workbook, sheet: usize, names: &[&str]) -> Result<(), XlsxEr
     Ok(())
 }
 
-fn write(page: &mut Worksheet, row: u32, column: u16, cell: &Cell) -> Result<(), XlsxError> {
+fn write(
+    page: &mut Worksheet,
+    row: u32,
+    column: u16,
+    cell: &Cell,
+    time: &Format,
+) -> Result<(), XlsxError> {
     match cell {
         Cell::Absent => {}
         // Beyond 2^53 a workbook's numbers are not exact.
@@ -104,9 +111,8 @@ fn write(page: &mut Worksheet, row: u32, column: u16, cell: &Cell) -> Result<(),
             page.write_string(row, column, number.to_string())?;
         }
         Cell::Time(unix_ns) => {
-            let format = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss.000");
             let days = *unix_ns as f64 / DAY as f64 + UNIX_EPOCH_DAYS;
-            page.write_number_with_format(row, column, days, &format)?;
+            page.write_number_with_format(row, column, days, time)?;
         }
         Cell::Text(text) => {
             page.write_string(row, column, bounded(text))?;
@@ -144,14 +150,13 @@ fn scope(book: &mut Workbook, view: &View, question: &Question) -> Result<(), Ex
     let left_out: Vec<String> =
         found.left_out.0.iter().map(|(word, count)| format!("{count} {word}")).collect();
     let end = |time: Option<i64>, none: &str| time.map_or_else(|| none.to_owned(), rfc3339);
-    let leaf = question.at.unwrap_or(found.leaf);
     let facts = [
         ("Filter", question.filter.to_string()),
         ("From", end(question.from, "the first event")),
         ("To, not included", end(question.to, "the last event")),
         ("Events", found.matched.to_string()),
         ("Left out", if left_out.is_empty() { "none".to_owned() } else { left_out.join(", ") }),
-        ("Answered at leaf", leaf.to_string()),
+        ("Answered at leaf", found.leaf.to_string()),
         ("Coverage", coverage.sentence()),
         ("Times", "UTC".to_owned()),
         ("Written by", format!("keytrail {}", env!("CARGO_PKG_VERSION"))),

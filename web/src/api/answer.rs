@@ -55,7 +55,7 @@ impl About {
             matched,
             exact: true,
             left_out,
-            leaf: question.at.unwrap_or(view.leaf()),
+            leaf: question.answered_at(view),
             least_leaf: view.retention().least_leaf,
             horizon: view.retention().sentence(),
             coverage: Covered { grade: coverage.grade, sentence: coverage.sentence() },

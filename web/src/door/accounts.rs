@@ -2,9 +2,9 @@
 //!
 //! Commands change it; a running process notices, see [`super::watched`]. Each change is recorded by whoever makes it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use thiserror::Error;
 use super::password;
 use super::role::Role;
 use super::secret::{self, SecretHash, hex};
+use crate::kept_file;
 
 /// The version of the file's form.
 const VERSION: u32 = 1;
@@ -216,31 +217,14 @@ impl Accounts {
         if !folder.exists() {
             DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(file)?;
         }
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(folder.join("accounts.lock"))
-            .map_err(file)?;
-        lock.lock().map_err(file)?;
+        let _lock = kept_file::lock(&folder.join("accounts.lock")).map_err(file)?;
         let mut accounts = Accounts::read(data)?;
         let changed = change(&mut accounts)?;
         record(&changed)?;
-        accounts.write(&folder, &path).map_err(file)?;
+        accounts.users.sort_by(|one, other| one.name.cmp(&other.name));
+        accounts.tokens.sort_by(|one, other| one.name.cmp(&other.name));
+        kept_file::replace(&path, &accounts).map_err(file)?;
         Ok(changed)
-    }
-
-    fn write(&mut self, folder: &Path, path: &Path) -> io::Result<()> {
-        self.users.sort_by(|one, other| one.name.cmp(&other.name));
-        self.tokens.sort_by(|one, other| one.name.cmp(&other.name));
-        // Created with mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        File::open(folder)?.sync_all()
     }
 
     /// Returns a user.

@@ -100,7 +100,7 @@ fn page(trail: &Seen, asked: &Asked) -> Result<Rendered<ExplorePage>, PageError>
         live: link::Question { q: link.q.clone(), all: link.all, ..link::Question::default() }
             .href("/live"),
         spans: spans(&link),
-        views: views::views(trail, &link)?,
+        views: views::views(trail, &link),
         chips: Vec::new(),
         problem: None,
         examples: Vec::new(),

@@ -107,51 +107,34 @@ impl Scope<'_> {
             format!("The newest event is of {}, more than a day ago; shown is the shortest stretch that holds it.", zone.to_the_minute(last))
         });
         let known = known(view, now)?;
-        let known = |from: i64, to: i64| known.start.max(from)..known.end.min(to);
         let link = link::Question { q: base.to_owned(), ..link::Question::default() };
-        Ok(Some(match stretch.length() {
-            Some(length) => {
-                let step = Step::of(now - length, now);
-                let interval = zone.interval(step);
-                let from = interval.bucket(now - length).0;
-                let to = interval.bucket(now.saturating_sub(1)).1;
-                let link = link::Question { from: typed(from), to: typed(to), ..link };
-                let known = known(from, to);
-                Scope {
-                    view,
-                    from,
-                    to,
-                    step,
-                    interval,
-                    zone,
-                    known,
-                    stretch,
-                    note,
-                    link,
-                    all: false,
-                }
-            }
-            None => {
-                let step = Step::of(first, last);
-                let interval = zone.interval(step);
-                let to = interval.bucket(last).1;
-                let begun = first.min(to.saturating_sub(BARS_MIN * step.ns));
-                let from = interval.bucket(begun).0;
-                let known = known(from, to);
-                Scope {
-                    view,
-                    from,
-                    to,
-                    step,
-                    interval,
-                    zone,
-                    known,
-                    stretch,
-                    note,
-                    link,
-                    all: true,
-                }
-            }
+        let (first, last) = match stretch.length() {
+            Some(length) => (now - length, now.saturating_sub(1)),
+            None => (first, last),
+        };
+        let step = Step::of(first, last);
+        let interval = zone.interval(step);
+        let to = interval.bucket(last).1;
+        let is_all = stretch == Stretch::All;
+        let begun = if is_all { first.min(to.saturating_sub(BARS_MIN * step.ns)) } else { first };
+        let from = interval.bucket(begun).0;
+        let link = match is_all {
+            true => link,
+            false => link::Question { from: typed(from), to: typed(to), ..link },
+        };
+        let known = known.start.max(from)..known.end.min(to);
+        Ok(Some(Scope {
+            view,
+            from,
+            to,
+            step,
+            interval,
+            zone,
+            known,
+            stretch,
+            note,
+            link,
+            all: is_all,
         }))
     }
 

@@ -19,8 +19,9 @@ use crate::measure::cpu_s;
 /// Lines of the generated log: half as many events. It is imported under two nodes.
 const LINES: u64 = 1_000_000;
 const NODES: u64 = 2;
-/// How often each page is asked for, after once.
-const ROUNDS: usize = 100;
+/// How often each page is asked for, after once; less often if that takes longer than this.
+const ROUNDS_MAX: usize = 100;
+const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Builds a release, makes the data once, asks for each page, and prints a table that is Markdown as well.
 ///
@@ -38,7 +39,10 @@ pub(crate) fn pages() -> Result<()> {
     server.arg("run").arg("-d").arg(&data).args(["--listen", "127.0.0.1:0"]).env("TZ", "UTC");
     let mut child = server.stderr(Stdio::piped()).spawn().context("faketime: Debian has it")?;
     let table = measure(&program, &data, &mut child);
-    child.kill()?;
+    // faketime waits for the server that it has started, and ends with it.
+    for server in children(child.id()) {
+        Command::new("kill").arg(server.to_string()).status()?;
+    }
     child.wait()?;
     let table = table?;
     fs::write(folder.join("pages.md"), &table)?;
@@ -56,35 +60,43 @@ fn last_day(log: &Path) -> Result<String> {
 
 fn measure(program: &Path, data: &Path, child: &mut Child) -> Result<String> {
     let mut said = BufReader::new(child.stderr.take().context("it is piped")?).lines();
-    let address = said
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| Some(line.split_once("http://")?.1.trim_end_matches('/').to_owned()))
-        .context("keytrail told no address")?;
+    let mut heard = String::new();
+    let address = said.by_ref().map_while(Result::ok).find_map(|line| {
+        heard = format!("{heard}\n{line}");
+        Some(line.split_once("http://")?.1.trim_end_matches('/').to_owned())
+    });
+    let address = address.with_context(|| format!("keytrail told no address:{heard}"))?;
     std::thread::spawn(move || said.for_each(drop));
-    // faketime becomes the program that it starts.
-    let pid = child.id();
+    let pid = children(child.id()).pop().context("faketime has started nothing")?;
     let mut table = String::from(
-        "| page | first ms | median ms | p99 ms | CPU ms | bytes |\n|---|---|---|---|---|---|\n",
+        "| page | asked | first ms | median ms | p99 ms | CPU ms | bytes |\n|---|---|---|---|---|---|---|\n",
     );
     for (name, page) in addresses(program, data)? {
         let (first, bytes) = ask(&address, &page)?;
         let before = cpu_s(pid).context("keytrail has ended")?;
-        let mut times = (0..ROUNDS)
-            .map(|_| ask(&address, &page).map(|(time, _)| time))
-            .collect::<Result<Vec<_>>>()?;
+        let (begun, mut times) = (Instant::now(), Vec::new());
+        while times.len() < ROUNDS_MAX && begun.elapsed() < TIME_MAX {
+            times.push(ask(&address, &page)?.0);
+        }
+        let rounds = times.len();
         let cpu = cpu_s(pid).context("keytrail has ended")? - before;
         times.sort();
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         table += &format!(
-            "| {name} | {:.1} | {:.1} | {:.1} | {:.1} | {bytes} |\n",
+            "| {name} | {rounds} | {:.1} | {:.1} | {:.1} | {:.1} | {bytes} |\n",
             ms(first),
-            ms(times[ROUNDS / 2]),
-            ms(times[ROUNDS * 99 / 100]),
-            cpu * 1e3 / ROUNDS as f64
+            ms(times[rounds / 2]),
+            ms(times[rounds * 99 / 100]),
+            cpu * 1e3 / rounds as f64
         );
     }
     Ok(table)
+}
+
+/// Returns the processes that a process has started.
+fn children(pid: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// Asks for a page; returns how long it took and how long it is.

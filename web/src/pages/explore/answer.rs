@@ -74,8 +74,7 @@ pub(super) fn answer(
         word,
         href: fixed.with("is", word).map(|with| with.href("/explore")),
     });
-    let leaf = question.at.map_or(page.leaf, |at| at.min(page.leaf));
-    let frozen = link::Question { at: leaf.to_string(), ..fixed.clone() };
+    let frozen = link::Question { at: page.leaf.to_string(), ..fixed.clone() };
     let newest = page.items.first().and_then(|row| row.time_unix_ns);
     let chart = match after {
         None if page.matched > 0 => over_time(trail, &view, question, &fixed, newest)?,
@@ -98,8 +97,8 @@ pub(super) fn answer(
     Ok(Answer {
         total: counted(page.matched, "event", "events"),
         at: match view.retention().sentence() {
-            None => format!("answered at leaf {}", grouped(leaf)),
-            Some(horizon) => format!("answered at leaf {}; {horizon}", grouped(leaf)),
+            None => format!("answered at leaf {}", grouped(page.leaf)),
+            Some(horizon) => format!("answered at leaf {}; {horizon}", grouped(page.leaf)),
         },
         frozen: frozen.href("/explore"),
         // What is exported is what is shown, though more has come since.

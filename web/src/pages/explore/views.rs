@@ -6,6 +6,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ingest::own::Fact;
+use tracing::warn;
 
 use crate::app::{App, Seen};
 use crate::asked::Asked;
@@ -45,7 +46,7 @@ const OURS: [(&str, &str, &str); 8] = [
     ("Never answered", "is:unanswered", ""),
 ];
 
-pub(super) fn views(trail: &Seen, asked: &link::Question) -> Result<Views, PageError> {
+pub(super) fn views(trail: &Seen, asked: &link::Question) -> Views {
     let view = |name: &str, q: &str, from: &str, to: &str| {
         let (q, from, to) = (q.to_owned(), from.to_owned(), to.to_owned());
         let question = link::Question { q, from, to, ..link::Question::default() };
@@ -59,12 +60,19 @@ pub(super) fn views(trail: &Seen, asked: &link::Question) -> Result<Views, PageE
     };
     let may_save = trail.reader().may(Right::SaveViews);
     // What others ask for is no business of who is bound.
-    let saved = if may_save { views::read(&trail.data())? } else { Vec::new() };
-    Ok(Views {
+    let saved = match may_save {
+        true => views::read(&trail.data()).unwrap_or_else(|error| {
+            // The answer is worth more than the names beside it; whoever saves one is told.
+            warn!(%error, "saved views are not shown");
+            Vec::new()
+        }),
+        false => Vec::new(),
+    };
+    Views {
         ours: OURS.iter().map(|(name, q, from)| view(name, q, from, "")).collect(),
         saved: saved.iter().map(|one| view(&one.name, &one.q, &one.from, &one.to)).collect(),
         may_save,
-    })
+    }
 }
 
 /// `POST /explore/views`: saves a question under a name.
