@@ -128,9 +128,8 @@ fn addresses(program: &Path, data: &Path) -> Result<Vec<(&'static str, String)>>
     let escaped = |text: String| {
         text.replace('%', "%25").replace('/', "%2F").replace(' ', "%20").replace(':', "%3A")
     };
-    let identity =
-        escaped(first(&["count", "", "--by", "identity", "--limit", "1"], "identity_key")?);
-    let path = escaped(first(&["count", "", "--by", "path", "--limit", "1"], "path")?);
+    let identity = escaped(first(&["count", "", "--by", "identity"], "identity_key")?);
+    let path = escaped(first(&["count", "", "--by", "path"], "path")?);
     let events = ["search", "decision:denied", "--limit", "1"];
     let uid = first(&events, "uid")?;
     Ok([
