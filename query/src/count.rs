@@ -21,12 +21,14 @@ use crate::trail::Trail;
 mod distinct;
 mod group;
 mod grouped;
+mod groups;
 mod latency;
 mod names;
 mod table;
 mod top;
 
 pub(crate) use self::grouped::Grouped;
+pub(crate) use self::groups::{OneGroup, groups_in};
 
 pub use self::distinct::{Distinct, distinct_in};
 pub use self::latency::Latency;
