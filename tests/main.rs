@@ -48,3 +48,4 @@ mod serving;
 mod sign_in;
 mod tail_model;
 mod three_nodes;
+mod totals;
