@@ -43,6 +43,9 @@ pub(super) fn query(node: &Node, fields: &Fields, sets: &dyn Sets) -> Box<dyn Qu
     }
 }
 
+/// So many values of a term are looked up each by itself.
+const APART_MAX: usize = 8;
+
 /// Tells whether a part names what only few events have.
 fn is_rare(node: &Node) -> bool {
     let is_text = |value: &Value| matches!(value, Value::Text(_));
@@ -125,7 +128,10 @@ fn term_in(
         [text] if key.is_rare() => {
             others.push(Box::new(RareTerm(Term::from_field_text(field, text))));
         }
-        [text] => others.push(exact(field, text)),
+        // A set looks at every document that has one of its words, before anything else narrows them down.
+        [..] if texts.len() <= APART_MAX => {
+            others.extend(texts.iter().map(|text| exact(field, text)));
+        }
         _ => others.push(one_of(field, texts)),
     }
     any(others)

@@ -12,7 +12,7 @@ use crate::filter::{CountField, Filter};
 use crate::history::View;
 use crate::period::{Period, rfc3339};
 use crate::question::{LEFT_OUT, LeftOut, Question};
-use crate::select::Selection;
+use crate::select::{Selection, selected};
 
 /// Over what a report is made.
 #[derive(Clone, Copy)]
@@ -72,12 +72,7 @@ impl Scope<'_> {
         }
         let no_twin = Filter::parse("is:no_twin", self.now).expect("a filter of ours");
         let filter = Filter::all_of([self.filter.clone(), no_twin]);
-        let question = Question { filter, all: true, ..self.question() };
-        let mut count = 0;
-        for part in Selection::new(view, &question)?.parts()? {
-            count += part.count()?.matched;
-        }
-        Ok(count)
+        Ok(selected(view, &Question { filter, all: true, ..self.question() })?.matched)
     }
 
     /// Counts those events that no period can hold, whatever this one is.
