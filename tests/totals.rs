@@ -155,6 +155,27 @@ fn of_days_around_the_end_of_summer_time() {
 }
 
 #[test]
+fn of_the_scenarios_of_controls() {
+    if missing_tool(&python(), "install Python 3") {
+        return;
+    }
+    let always = Period { asked: &[], from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z" };
+    // Each as a node of one cluster.
+    let (data, mut nodes) = (Data::new(), Vec::new());
+    for entry in fs::read_dir(fixture("controls")).unwrap() {
+        let folder = entry.unwrap();
+        let (name, log) = (folder.file_name(), folder.path().join("audit.jsonl.gz"));
+        if log.exists() {
+            data.import_as("c", name.to_str().unwrap(), [&log]);
+            nodes.push(format!("{}={}", name.display(), log.display()));
+        }
+    }
+    assert!(nodes.len() > 25, "only {nodes:?}");
+    let raw = agree(&data, "c", &nodes, &always);
+    assert!(number(&raw["totals"][""]["requests"]) > 500);
+}
+
+#[test]
 fn the_second_reading_is_what_clients_were_told() {
     if missing_tool(&python(), "install Python 3") {
         return;
