@@ -30,6 +30,7 @@ pub mod complete;
 pub mod context;
 pub mod count;
 pub mod coverage;
+pub mod dispositions;
 pub mod interval;
 pub mod issued;
 pub mod listing;
