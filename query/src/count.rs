@@ -21,12 +21,14 @@ use crate::trail::Trail;
 mod distinct;
 mod group;
 mod grouped;
+mod groups;
 mod latency;
 mod names;
 mod table;
 mod top;
 
 pub(crate) use self::grouped::Grouped;
+pub(crate) use self::groups::{OneGroup, groups_in};
 
 pub use self::distinct::{Distinct, distinct_in};
 pub use self::latency::Latency;
@@ -250,11 +252,12 @@ fn in_part(
 }
 
 impl Grouping<'_> {
-    /// Says by what is grouped, but for the interval.
+    /// Says by what is grouped; of the interval only its words.
     fn name(&self) -> String {
         let fields: Vec<&str> = self.by.iter().map(|field| field.name).collect();
         let Grouping { measures, interval, tells_places, .. } = self;
-        format!("{} {measures:?} {} {tells_places}", fields.join(","), interval.is_some())
+        let interval = interval.map(Interval::words).unwrap_or_default();
+        format!("{} {measures:?} {interval} {tells_places}", fields.join(","))
     }
 }
 

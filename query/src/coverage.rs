@@ -4,6 +4,7 @@
 //! together. What a grade means, and what it does not, is in `docs/coverage.md`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ingest::coverage::{By, HOUR_NS, Record};
 use ingest::event::Reason;
@@ -192,7 +193,7 @@ pub struct Day {
 }
 
 /// All records of an index.
-struct Told {
+pub(crate) struct Told {
     nodes: Option<Vec<String>>,
     by_source: BTreeMap<String, Records>,
 }
@@ -227,18 +228,26 @@ impl View {
         now: Timestamp,
     ) -> Result<Coverage, QueryError> {
         let growing = GrowingCoverage::of(&self.snapshot().payload);
-        let Told { nodes, by_source } = self.records(&growing)?;
+        let Told { nodes, by_source } = &**self.told(&growing)?;
         let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
         let span = Span { from, to: to.filter(|to| *to <= now) };
         let mut sources = Vec::new();
         for (name, records) in by_source {
-            let mut source = records.over(&name, span);
-            source.pending = self.pending(&name, from, to)?;
-            let waiting = growing.waiting.iter().find(|(of, _)| of.to_string() == name);
+            let mut source = records.over(name, span);
+            source.pending = self.pending(name, from, to)?;
+            let waiting = growing.waiting.iter().find(|(of, _)| of.to_string() == *name);
             source.heartbeat_missing_since = waiting.map(|(_, since)| rfc3339(*since));
             sources.push(source);
         }
-        Ok(Coverage::of(nodes, sources))
+        Ok(Coverage::of(nodes.clone(), sources))
+    }
+
+    fn told(&self, growing: &GrowingCoverage) -> Result<&Arc<Told>, QueryError> {
+        if let Some(told) = self.known_told().get() {
+            return Ok(told);
+        }
+        let told = Arc::new(self.records(growing)?);
+        Ok(self.known_told().get_or_init(|| told))
     }
 
     fn records(&self, growing: &GrowingCoverage) -> Result<Told, QueryError> {

@@ -31,6 +31,7 @@ use jiff::Timestamp;
 use tantivy::query::Query;
 use tantivy::schema::Field;
 
+mod all_of;
 mod error;
 mod exclude;
 mod field;
@@ -40,6 +41,7 @@ mod key;
 mod lex;
 mod node;
 mod parse;
+mod rare_term;
 pub(crate) mod request;
 mod stream;
 mod value;
@@ -55,7 +57,7 @@ pub use self::words::values as text_values;
 
 pub(crate) use self::error::nearest;
 pub(crate) use self::exclude::not;
-pub(crate) use self::index::{all, any};
+pub(crate) use self::index::all;
 
 use self::key::Key;
 use self::node::Node;

@@ -20,6 +20,7 @@ use tantivy::{DocSet, InvertedIndexReader, Searcher, TERMINATED};
 
 use crate::bounds::{Bound, Bounds};
 use crate::classes::NONE;
+use crate::coverage::Told;
 use crate::error::QueryError;
 use crate::filter::{Glob, Sets, all};
 use crate::full::find;
@@ -47,6 +48,8 @@ struct Shared {
     snapshot: Arc<Snapshot>,
     twins: OnceLock<Twins>,
     probes: OnceLock<Probes>,
+    /// What records tell of coverage.
+    told: OnceLock<Arc<Told>>,
     /// What is known of each segment.
     parts: Vec<OnceLock<Arc<Part>>>,
     kept: Arc<Kept>,
@@ -110,6 +113,7 @@ impl View {
             snapshot,
             twins: OnceLock::new(),
             probes: OnceLock::new(),
+            told: OnceLock::new(),
             bound,
         };
         View { shared: Arc::new(shared), turn: Turn::default() }
@@ -334,6 +338,11 @@ impl View {
             Some(_) => self.whole().twins()?.of_view(self)?,
         };
         Ok(self.shared.twins.get_or_init(|| twins))
+    }
+
+    /// Returns the place for what records tell of coverage.
+    pub(crate) fn known_told(&self) -> &OnceLock<Arc<Told>> {
+        &self.shared.told
     }
 
     fn probes(&self) -> Result<&Probes, QueryError> {

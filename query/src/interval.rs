@@ -68,6 +68,11 @@ impl Interval {
         }
     }
 
+    /// Says the interval for a key: equal ones have the same words, and few others have them too.
+    pub(crate) fn words(&self) -> String {
+        format!("{:?} {}", self.length, self.zone.iana_name().unwrap_or_default())
+    }
+
     /// Returns the zone.
     pub fn zone(&self) -> &TimeZone {
         &self.zone

@@ -19,9 +19,6 @@ pub enum ReportError {
     /// The trail cannot be read.
     #[error(transparent)]
     Trail(#[from] crate::error::QueryError),
-    /// Too many groups, or names within them.
-    #[error("the report would hold more than {0} names; narrow it by a filter or a shorter period")]
-    TooMany(usize),
     /// The index holds a word that this version does not know.
     #[error(
         "the index holds {0:?}, which is none of our words; `keytrail rebuild` makes it anew from the ledger"

@@ -98,6 +98,44 @@ pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<EventRow
     oldest.map(|(_, address)| Rows::new(view).row(address)).transpose()
 }
 
+/// Returns when the earliest event was, in nanoseconds since 1970; `None` if there is none that has a time.
+///
+/// # Errors
+/// An index that cannot be read.
+pub fn earliest(view: &View, question: &Question) -> Result<Option<i64>, QueryError> {
+    let selection = Selection::new(view, question)?;
+    let mut parts = selection.parts()?;
+    parts.sort_by_key(|part| part.part.times);
+    let mut earliest: Option<i64> = None;
+    let is_later = |least: i64, earliest: Option<i64>| earliest.is_some_and(|known| known <= least);
+    let (mut reader, mut times, mut documents) = (FirstValues::default(), Vec::new(), Vec::new());
+    for part in &parts {
+        let Some((least, _)) = part.part.times else { continue };
+        if is_later(least, earliest) {
+            break;
+        }
+        let places = &part.part.places;
+        let mut take = |documents: &[DocId], earliest: &mut Option<i64>| {
+            places.times(documents, &mut reader, &mut times);
+            *earliest = times.iter().flatten().copied().chain(*earliest).min();
+        };
+        if part.known_count().is_none() {
+            part.blocks(|documents| {
+                take(documents, &mut earliest);
+                Ok(())
+            })?;
+            continue;
+        }
+        for (block, block_times) in part.last_blocks() {
+            if block_times.ends.is_some_and(|(least, _)| !is_later(least, earliest)) {
+                part.block(block, &mut documents)?;
+                take(&documents, &mut earliest);
+            }
+        }
+    }
+    Ok(earliest)
+}
+
 pub(crate) struct Walked {
     pub(crate) next: Option<PageToken>,
     pub(crate) tally: Tally,

@@ -68,6 +68,18 @@ impl Tally {
     }
 }
 
+/// Counts the events of a question.
+///
+/// # Errors
+/// As [`Selection::new`].
+pub(crate) fn selected(view: &View, question: &Question) -> Result<Tally, QueryError> {
+    let mut tally = Tally::default();
+    for part in Selection::new(view, question)?.parts()? {
+        tally.add(&part.count()?);
+    }
+    Ok(tally)
+}
+
 impl<'a> Selection<'a> {
     /// Makes a question ready.
     ///

@@ -19,6 +19,7 @@ use crate::filter::CountField;
 use crate::history::View;
 use crate::period::rfc3339;
 use crate::question::{LeftOut, Question};
+use crate::select::selected;
 use crate::table::{Cell, Column, Kind, Table};
 
 /// Of what the list is.
@@ -70,6 +71,8 @@ pub struct Subjects {
     pub matched: u64,
     /// How many fit the question and are left out.
     pub left_out: LeftOut,
+    /// How many more fit that still wait for their response, of a list as of now; `None`: the list is as of an earlier leaf.
+    pub waiting: Option<u64>,
     /// The list is as of this leaf.
     pub leaf: u64,
 }
@@ -139,6 +142,10 @@ pub fn subjects(
     let frozen = Question { at: Some(leaf), ..question.clone() };
     let measures = Measures { seen: true, latency: false };
     let counts = measure_in(view, &frozen, by, None, measures)?;
+    let waiting = match leaf == view.leaf() {
+        true => Some(selected(view, &Question { at: None, ..frozen })?.matched - counts.total),
+        false => None,
+    };
     let mut all = gathered(&counts.rows, of);
     let subjects = all.len() as u64;
     let place = after.map_or(0, |token| token.place);
@@ -153,6 +160,7 @@ pub fn subjects(
         next: has_more.then_some(next),
         matched: counts.total,
         left_out: counts.left_out,
+        waiting,
         leaf,
     })
 }

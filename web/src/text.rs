@@ -59,6 +59,13 @@ pub(crate) fn grouped(count: impl TryInto<u64>) -> String {
     text
 }
 
+/// Returns a text that begins with a capital.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
 /// Returns `1 event`, `2 events`: a count and its word.
 pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })

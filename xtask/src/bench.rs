@@ -109,18 +109,19 @@ fn folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Returns a log of this many lines; made once, since a million lines take the generator a minute.
+/// Returns a log of so many generated lines, which is made once.
 fn generated(folder: &Path, lines: u64) -> Result<PathBuf> {
-    let log = folder.join(format!("audit-{lines}.log"));
+    generated_as(folder, &format!("audit-{lines}.log"), lines, &[])
+}
+
+/// The same of this name, made with these options too.
+fn generated_as(folder: &Path, name: &str, lines: u64, options: &[&str]) -> Result<PathBuf> {
+    let log = folder.join(name);
     if !log.exists() {
         let part = folder.join("audit.part");
         let mut python = Command::new("python3");
-        python.arg(workspace().join("fixtures/tools/gen_audit.py")).args([
-            "--seed",
-            "1",
-            "--lines",
-            &lines.to_string(),
-        ]);
+        python.arg(workspace().join("fixtures/tools/gen_audit.py")).args(options);
+        python.args(["--seed", "1", "--lines", &lines.to_string()]);
         step("generate a log", python.arg("--out").arg(&part))?;
         fs::rename(&part, &log)?;
     }

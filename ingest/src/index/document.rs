@@ -353,6 +353,9 @@ impl Filling<'_> {
         self.text(fields.ns, event.namespace.as_deref());
         self.text(fields.lease, event.lease_id.as_deref());
         self.text(fields.lease_prefix, event.lease_id.as_deref().and_then(lease_prefix));
+        if event.lease_id.is_none() {
+            self.text(fields.lease_hash, event.hmacs.get("request.lease_id").map(String::as_str));
+        }
         self.texts(fields.hash, other_hashes(event));
         self.texts(fields.header, headers(event).iter().map(String::as_str));
         self.texts(fields.data_key, event.data_keys.iter().map(String::as_str));

@@ -169,6 +169,8 @@ fields! {
     lease: term,
     /// Lease id without its last part.
     lease_prefix: term,
+    /// Hash of the lease's id in a request whose lines do not tell the id itself: most revocations.
+    lease_hash: column,
     /// Request id.
     request: column,
     /// By which it is looked up: eight bytes of it, see [`super::document::request_term`].

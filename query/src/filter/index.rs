@@ -12,10 +12,12 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 
 use super::Sets;
+use super::all_of::AllOf;
 use super::exclude::not;
 use super::glob::{Glob, GlobQuery};
 use super::key::{Key, WRITES};
 use super::node::Node;
+use super::rare_term::RareTerm;
 use super::request::{RequestGlobQuery, RequestQuery};
 use super::value::Value;
 
@@ -23,7 +25,11 @@ use super::value::Value;
 pub(super) fn query(node: &Node, fields: &Fields, sets: &dyn Sets) -> Box<dyn Query> {
     match node {
         Node::All => Box::new(AllQuery),
-        Node::And(parts) => all(parts.iter().map(|part| query(part, fields, sets)).collect()),
+        Node::And(parts) => {
+            let mut parts: Vec<&Node> = parts.iter().collect();
+            parts.sort_by_key(|part| !is_rare(part));
+            all(parts.into_iter().map(|part| query(part, fields, sets)).collect())
+        }
         Node::Or(parts) => any(parts.iter().map(|part| query(part, fields, sets)).collect()),
         Node::Not(part) => not(query(part, fields, sets)),
         Node::Phrase(phrase) => {
@@ -34,6 +40,20 @@ pub(super) fn query(node: &Node, fields: &Fields, sets: &dyn Sets) -> Box<dyn Qu
             }
         }
         Node::Term(key, values) => term(*key, values, fields, sets),
+    }
+}
+
+/// So many values of a term are looked up each by itself.
+const APART_MAX: usize = 8;
+
+/// Tells whether a part names what only few events have.
+fn is_rare(node: &Node) -> bool {
+    let is_text = |value: &Value| matches!(value, Value::Text(_));
+    match node {
+        Node::Term(key, values) => key.is_rare() && values.iter().all(is_text),
+        Node::And(parts) => parts.iter().any(is_rare),
+        Node::Or(parts) => parts.iter().all(is_rare),
+        Node::All | Node::Not(_) | Node::Phrase(_) => false,
     }
 }
 
@@ -105,7 +125,13 @@ fn term_in(
     }
     match texts[..] {
         [] => {}
-        [text] => others.push(exact(field, text)),
+        [text] if key.is_rare() => {
+            others.push(Box::new(RareTerm(Term::from_field_text(field, text))));
+        }
+        // A set looks at every document that has one of its words, before anything else narrows them down.
+        [..] if texts.len() <= APART_MAX => {
+            others.extend(texts.iter().map(|text| exact(field, text)));
+        }
         _ => others.push(one_of(field, texts)),
     }
     any(others)
@@ -159,10 +185,10 @@ fn exists(key: Key) -> Box<dyn Query> {
 
 /// Documents that pass each query.
 pub(crate) fn all(queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
-    Box::new(BooleanQuery::intersection(queries))
+    Box::new(AllOf(queries))
 }
 
 /// Documents that pass one of the queries.
-pub(crate) fn any(mut queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+fn any(mut queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
     if queries.len() == 1 { queries.remove(0) } else { Box::new(BooleanQuery::union(queries)) }
 }

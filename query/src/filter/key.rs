@@ -146,6 +146,11 @@ impl Key {
         Key::ALL.iter().copied().find(|key| key.name() == name)
     }
 
+    /// Tells whether each of its values is that of few events.
+    pub(super) fn is_rare(self) -> bool {
+        matches!(self, Key::Accessor | Key::Hash | Key::Lease | Key::Request | Key::Token)
+    }
+
     /// Returns the key that was probably meant: a word that other tools use, or a typo of ours.
     pub(super) fn meant(name: &str) -> Option<&'static str> {
         Some(match name.to_lowercase().as_str() {

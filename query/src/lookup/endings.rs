@@ -1,10 +1,14 @@
 //! Requests that end many leases and tokens at once, and revocations of which no line tells the lease.
 
 use super::life::Revoked;
-use super::{Asked, answered_ns, done_ns};
+use super::{Asked, done_ns, question};
+use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::period::rfc3339;
 use crate::row::EventRow;
+use crate::scan::Address;
+use crate::select::Selection;
+use crate::texts::Texts;
 
 /// The most requests of each sort that are taken into account.
 const MAX: usize = 100_000;
@@ -12,10 +16,18 @@ const MAX: usize = 100_000;
 /// What ends many leases and tokens at once.
 pub(super) struct Endings {
     many: Vec<Many>,
-    /// When a lease was revoked of which no line tells the id; ascending.
-    unnamed: Vec<i64>,
+    /// Revocations whose own lines do not tell the lease's id; by time, ascending.
+    unnamed: Vec<Unnamed>,
     /// How many salts the lines were written under.
     salts: usize,
+}
+
+/// A revocation of a lease by the hash of its id.
+struct Unnamed {
+    at: i64,
+    event: Address,
+    /// Whether other lines tell the id; found out once it is asked for, since most never are.
+    is_told: Option<bool>,
 }
 
 /// One request that ends everything below a path or in a namespace.
@@ -54,21 +66,42 @@ impl Asked<'_> {
         )?;
         within_limit(matched, "requests that end many leases at once")?;
         let many = rows.iter().filter_map(Many::of).collect();
-        let (matched, revocations) =
-            self.events("action:lease.revoke outcome:success -lease:*", MAX)?;
-        within_limit(matched, "revocations of single leases")?;
-        let mut unnamed = Vec::new();
-        for event in &revocations {
-            let named = match event.hmacs.get("request.lease_id") {
-                Some(hash) => !self.view.texts_of(hash)?.is_empty(),
-                None => false,
-            };
-            if !named {
-                unnamed.extend(answered_ns(event));
-            }
-        }
-        unnamed.sort_unstable();
+        let unnamed = self.revocations_by_hash()?;
         Ok(Endings { many, unnamed, salts: self.devices()?.len() })
+    }
+
+    /// Finds the revocations whose own lines do not tell the lease's id, by time.
+    fn revocations_by_hash(&self) -> Result<Vec<Unnamed>, QueryError> {
+        let question = question("action:lease.revoke outcome:success -lease:*");
+        let mut unnamed = Vec::new();
+        let (mut reader, mut completed) = (FirstValues::default(), Vec::new());
+        for part in Selection::new(&self.view, &question)?.parts()? {
+            let answered = part.segment.fast_fields().column_opt::<i64>("completed")?;
+            part.blocks(|documents| {
+                match &answered {
+                    Some(answered) => reader.read(answered, documents, &mut completed),
+                    None => completed.clear(),
+                }
+                completed.resize(documents.len(), None);
+                let times = completed.iter().zip(documents).filter_map(|(answered, &document)| {
+                    let at = answered.or_else(|| part.part.places.time(document))?;
+                    let event = Address { segment: part.number, document };
+                    Some(Unnamed { at, event, is_told: None })
+                });
+                unnamed.extend(times);
+                within_limit(unnamed.len() as u64, "revocations of single leases")
+            })?;
+        }
+        unnamed.sort_unstable_by_key(|revocation| (revocation.at, revocation.event));
+        Ok(unnamed)
+    }
+
+    /// Tells whether lines tell the id of the lease that a revocation names by its hash.
+    fn is_told(&self, event: Address) -> Result<bool, QueryError> {
+        let segment = self.view.searcher().segment_reader(event.segment);
+        let mut hashes = Texts::open(segment, "lease_hash")?;
+        let hash = hashes.first(event.document).map_err(tantivy::TantivyError::from)?;
+        hash.map_or(Ok(false), |hash| Ok(!self.view.texts_of(&hash)?.is_empty()))
     }
 }
 
@@ -88,24 +121,40 @@ impl Endings {
 
     /// Returns whether, from when and why a lease may have been revoked without a line that says so. `hashes` is
     /// how many hashes of its id are known.
-    pub(super) fn doubt(&self, given: i64, until: i64, hashes: usize) -> Option<(i64, String)> {
+    pub(super) fn doubt(
+        &mut self,
+        asked: &Asked<'_>,
+        given: i64,
+        until: i64,
+        hashes: usize,
+    ) -> Result<Option<(i64, String)>, QueryError> {
         if hashes >= self.salts.max(1) {
-            return None;
+            return Ok(None);
         }
-        let from = self.unnamed.partition_point(|at| *at < given);
-        let to = self.unnamed.partition_point(|at| *at <= until);
-        let since = self.unnamed.get(from..to).filter(|since| !since.is_empty())?;
-        let words = match since.len() {
+        let from = self.unnamed.partition_point(|revocation| revocation.at < given);
+        let to = self.unnamed.partition_point(|revocation| revocation.at <= until);
+        let (mut first, mut count) = (None, 0_u64);
+        for revocation in self.unnamed.get_mut(from..to).unwrap_or_default() {
+            let is_told = match revocation.is_told {
+                Some(is_told) => is_told,
+                None => *revocation.is_told.insert(asked.is_told(revocation.event)?),
+            };
+            if !is_told {
+                first.get_or_insert(revocation.at);
+                count += 1;
+            }
+        }
+        let Some(first) = first else { return Ok(None) };
+        let since = rfc3339(first);
+        let words = match count {
             1 => format!(
-                "the revocation at {} may be of it: no line tells which lease it names",
-                rfc3339(since[0])
+                "the revocation at {since} may be of it: no line tells which lease it names"
             ),
             count => format!(
-                "one of {count} revocations since {} may be of it: no line tells which leases they name",
-                rfc3339(since[0])
+                "one of {count} revocations since {since} may be of it: no line tells which leases they name"
             ),
         };
-        Some((since[0], words))
+        Ok(Some((first, words)))
     }
 }
 

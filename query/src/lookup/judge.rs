@@ -51,7 +51,8 @@ impl<'a> Judge<'a> {
             name: issued.lease.as_deref().unwrap_or_default(),
             given,
         }));
-        life.doubts.extend(self.endings.doubt(given, self.at, rows.hashes.len()));
+        let hashes = rows.hashes.len();
+        life.doubts.extend(self.endings.doubt(self.asked, given, self.at, hashes)?);
         let origin = match &issued.token {
             Some(token) => Some(self.token_of(token)?),
             None => None,

@@ -9,26 +9,23 @@ use std::fmt;
 use std::str::FromStr;
 
 use ingest::event::Reason;
-use ingest::index::schema::Fields;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use tantivy::Searcher;
-use tantivy::query::AllQuery;
 use utoipa::ToSchema;
 
 use super::catalogue::Catalogue;
-use super::scope::{self, Scope};
+use super::scope::Scope;
 use super::{Heading, ReportError, SourceCoverage};
 use crate::filter::Filter;
+use crate::history::View;
 use crate::period::{Period, rfc3339, zone_name};
-use crate::question::exact;
 use crate::table::{Cell, Column, Kind, Table};
 use crate::trail::Trail;
 
 mod collect;
 mod counts;
 
-pub use self::collect::{Group, GroupKey, collect};
+use self::collect::{Collected, Group, GroupKey, collect};
 pub use self::counts::{Counts, Distinct, NAMED_MAX};
 
 /// What a row is.
@@ -102,54 +99,38 @@ pub fn access(
     now: Timestamp,
 ) -> Result<AccessReport, ReportError> {
     let view = trail.view();
-    let sets = view.sets();
     let coverage = view.coverage(period.from, period.to, now)?;
     let horizon = view.retention().sentence();
     let bounds = view
         .bounds()
         .map(|bounds| format!("only {}: the reader is bound to that", bounds.sentence()));
-    let only = view.bounds().map(|_| view.bounded(&AllQuery)).transpose()?;
     let scope = Scope {
         filter,
         period,
         all: false,
-        bounds: only.as_deref(),
-        sets: &sets,
         origin: trail.ledger().origin(),
-        leaf: view.leaf(),
         coverage: &coverage,
         horizon: horizon.as_deref(),
         now,
     };
-    let mut report = report(view.searcher(), view.fields(), &scope, by)?;
-    sets.finish()?;
+    let mut report = report(&view, &scope, by)?;
     report.heading.notes.splice(0..0, bounds);
     Ok(report)
 }
 
-/// Makes the report over an index.
+/// Makes the report over a view.
 ///
 /// # Errors
 /// The index fails, or holds more names than a report can.
-pub fn report(
-    searcher: &Searcher,
-    fields: &Fields,
-    scope: &Scope<'_>,
-    by: By,
-) -> Result<AccessReport, ReportError> {
-    let events = scope.events(fields);
-    let groups = collect(searcher, &*events.counted, by.columns())?;
+pub fn report(view: &View, scope: &Scope<'_>, by: By) -> Result<AccessReport, ReportError> {
+    let collected = collect(view, &scope.question(), by)?;
     let mut totals = Counts::default();
-    groups.values().for_each(|group| totals.merge(&group.counts));
-    let counted = scope::count(searcher, &*events.counted)?;
-    if counted != totals.requests {
-        return Err(ReportError::TieOut { rows: totals.requests, counted });
-    }
-    let mut rows: Vec<AccessRow> =
-        groups.into_iter().map(|(key, group)| row(by, key, group)).collect();
+    collected.groups.values().for_each(|group| totals.merge(&group.counts));
+    let heading = heading(view, scope, &collected, &totals)?;
+    let groups = collected.groups.into_iter();
+    let mut rows: Vec<AccessRow> = groups.map(|(key, group)| row(by, key, group)).collect();
     // Groups come in the order of their keys, and the sort keeps it among equals.
     rows.sort_by_key(|row| std::cmp::Reverse(row.counts.requests));
-    let heading = heading(searcher, fields, scope, &events, counted, &totals)?;
     Ok(AccessReport { heading, by, rows, totals })
 }
 
@@ -159,45 +140,27 @@ fn row(by: By, key: GroupKey, group: Group) -> AccessRow {
         By::Path => (key.next().flatten(), key.next().flatten()),
         By::Identity | By::Decision => (None, key.next().flatten()),
     };
-    // Of several identities the names say nothing about the row.
-    let (name, names) = match by {
-        By::Identity => (group.newest_name.map(|(_, name)| name), Distinct::of(&group.names)),
-        By::Path | By::Decision => (None, Distinct::default()),
-    };
-    let addresses = Distinct::of(&group.addresses);
     AccessRow {
         key,
         namespace,
-        name,
-        names,
+        name: group.name,
+        names: Distinct::of(&group.names),
         counts: group.counts,
-        first: group.first,
-        last: group.last,
-        addresses,
+        first: group.seen.map(|(first, _)| first),
+        last: group.seen.map(|(_, last)| last),
+        addresses: Distinct::of(&group.addresses),
     }
 }
 
 fn heading(
-    searcher: &Searcher,
-    fields: &Fields,
+    view: &View,
     scope: &Scope<'_>,
-    events: &scope::Events,
-    counted: u64,
+    collected: &Collected,
     totals: &Counts,
 ) -> Result<Heading, ReportError> {
     let catalogue = Catalogue::built_in();
     let entry = catalogue.report("access").expect("a test finds it in the catalogue");
-    let sources = collect(searcher, &*events.matched, &["source"])?;
-    let sources = sources.into_iter().map(|(mut key, group)| SourceCoverage {
-        source: key.swap_remove(0).unwrap_or_default(),
-        events: group.counts.requests,
-        first: group.first.map(rfc3339),
-        last: group.last.map(rfc3339),
-    });
-    let mut left_out = std::collections::BTreeMap::new();
-    for (word, query) in &events.left_out {
-        left_out.insert(*word, scope::count(searcher, &**query)?);
-    }
+    let left_out = scope.left_out(&collected.left_out);
     Ok(Heading {
         report: entry.id.clone(),
         title: entry.title.clone(),
@@ -208,16 +171,16 @@ fn heading(
         zone: zone_name(&scope.period.zone).to_owned(),
         filter: scope.filter.to_string(),
         origin: scope.origin.to_owned(),
-        leaf: scope.leaf,
+        leaf: view.leaf(),
         generated: scope.now.to_string(),
-        sources: sources.collect(),
-        matched: scope::count(searcher, &*events.matched)?,
-        counted,
+        sources: scope.sources(view)?,
+        matched: collected.counted + left_out.values().sum::<u64>(),
+        counted: collected.counted,
         left_out,
         pending: totals.pending,
-        no_twin: scope::no_twin(searcher, fields, &*events.matched, scope.sets)?,
-        without_time: scope::without_time(searcher, &*events.any_time)?,
-        undecodable: scope::count(searcher, &*exact(fields.doc, "undecodable"))?,
+        no_twin: scope.no_twin(view)?,
+        without_time: scope.without_time(view)?,
+        undecodable: view.totals()?.undecodable,
         evidence: catalogue.evidence(entry),
         coverage: scope.coverage.clone(),
         notes: scope
@@ -244,15 +207,6 @@ impl By {
             By::Identity => "identity",
             By::Path => "path",
             By::Decision => "decision",
-        }
-    }
-
-    /// The columns of the index that make a group.
-    fn columns(self) -> &'static [&'static str] {
-        match self {
-            By::Identity => &["identity_key"],
-            By::Path => &["ns", "path"],
-            By::Decision => &["decision"],
         }
     }
 }

@@ -1,19 +1,18 @@
-//! Over what a report is made, and the queries that follow from it.
+//! Over what a report is made, and what it says of that.
 
 use std::collections::BTreeMap;
 
-use ingest::index::document::uid_term;
-use ingest::index::schema::Fields;
 use jiff::Timestamp;
-use tantivy::Searcher;
-use tantivy::collector::Count;
-use tantivy::query::{ExistsQuery, Query, TermSetQuery};
 
-use super::ReportError;
+use super::{ReportError, SourceCoverage};
+use crate::count::groups_in;
 use crate::coverage::Coverage;
-use crate::filter::{Filter, Sets, all, any, not};
-use crate::period::Period;
-use crate::question::{LEFT_OUT, class, exact, within};
+use crate::error::QueryError;
+use crate::filter::{CountField, Filter};
+use crate::history::View;
+use crate::period::{Period, rfc3339};
+use crate::question::{LEFT_OUT, LeftOut, Question};
+use crate::select::{Selection, selected};
 
 /// Over what a report is made.
 #[derive(Clone, Copy)]
@@ -24,14 +23,8 @@ pub struct Scope<'a> {
     pub period: &'a Period,
     /// Whether to count also what is left out unless asked for.
     pub all: bool,
-    /// What a reader is bound to, if he is.
-    pub bounds: Option<&'a dyn Query>,
-    /// What the trail's history adds.
-    pub sets: &'a dyn Sets,
     /// The ledger.
     pub origin: &'a str,
-    /// How many of its leaves the index covers.
-    pub leaf: u64,
     /// How complete the trail is over the period.
     pub coverage: &'a Coverage,
     /// From where the trail begins, if retention removed what was before.
@@ -40,62 +33,62 @@ pub struct Scope<'a> {
     pub now: Timestamp,
 }
 
-/// The events of a scope, as queries.
-pub(super) struct Events {
-    /// What fits the filter, whenever.
-    pub(super) any_time: Box<dyn Query>,
-    /// What fits filter and period.
-    pub(super) matched: Box<dyn Query>,
-    /// The same less what is left out.
-    pub(super) counted: Box<dyn Query>,
-    /// What is left out, by word.
-    pub(super) left_out: BTreeMap<&'static str, Box<dyn Query>>,
-}
-
 impl Scope<'_> {
-    pub(super) fn events(&self, fields: &Fields) -> Events {
-        let mut clauses = vec![self.filter.query(fields, self.sets), exact(fields.doc, "event")];
-        clauses.extend(self.bounds.map(|bounds| bounds.box_clone()));
-        let any_time = all(clauses);
-        let matched = match within(fields.time, self.period.from, self.period.to) {
-            None => any_time.box_clone(),
-            Some(within) => all(vec![any_time.box_clone(), within]),
-        };
-        let mut left_out = BTreeMap::new();
-        for word in LEFT_OUT {
-            if !self.all && !self.filter.asks_for(word) {
-                left_out.insert(word, all(vec![matched.box_clone(), class(word, fields)]));
+    /// Returns the question for the events that the report counts.
+    pub(super) fn question(&self) -> Question {
+        let Period { from, to, .. } = *self.period;
+        Question { filter: self.filter.clone(), from, to, all: self.all, at: None }
+    }
+
+    /// Returns how many events are left out, by each word that the filter does not ask for.
+    pub(super) fn left_out(&self, found: &LeftOut) -> BTreeMap<&'static str, u64> {
+        let words = LEFT_OUT.into_iter();
+        let words = words.filter(|word| !self.all && !self.filter.asks_for(word));
+        words.map(|word| (word, found.0.get(word).copied().unwrap_or(0))).collect()
+    }
+
+    /// Returns what each source brought of the events that fit, left out or not.
+    pub(super) fn sources(&self, view: &View) -> Result<Vec<SourceCoverage>, QueryError> {
+        let by = [CountField { name: "source", many: false, field: view.fields().source }];
+        let question = Question { all: true, ..self.question() };
+        let (ways, ..) = groups_in(view, &question, &[(&by, true)])?;
+        let sources = ways.iter().flat_map(|sources| sources.iter());
+        let mut sources: Vec<SourceCoverage> = sources
+            .map(|source| SourceCoverage {
+                source: source.values[0].unwrap_or_default().to_owned(),
+                events: source.count,
+                first: source.seen.map(|(first, _)| rfc3339(first)),
+                last: source.seen.map(|(_, last)| rfc3339(last)),
+            })
+            .collect();
+        sources.sort_by(|one, other| one.source.cmp(&other.source));
+        Ok(sources)
+    }
+
+    /// Counts those events that are forwarded and have no twin, left out or not.
+    pub(super) fn no_twin(&self, view: &View) -> Result<u64, ReportError> {
+        if view.without_twin()?.is_empty() {
+            return Ok(0);
+        }
+        let no_twin = Filter::parse("is:no_twin", self.now).expect("a filter of ours");
+        let filter = Filter::all_of([self.filter.clone(), no_twin]);
+        Ok(selected(view, &Question { filter, all: true, ..self.question() })?.matched)
+    }
+
+    /// Counts those events that no period can hold, whatever this one is.
+    pub(super) fn without_time(&self, view: &View) -> Result<u64, QueryError> {
+        let question = Question { from: None, to: None, all: true, ..self.question() };
+        let mut count = 0;
+        for part in Selection::new(view, &question)?.parts()? {
+            if part.part.is_timeless {
+                let places = &part.part.places;
+                part.blocks(|documents| {
+                    let timeless = documents.iter().filter(|&&document| !places.has_time(document));
+                    count += timeless.count() as u64;
+                    Ok(())
+                })?;
             }
         }
-        let counted = if left_out.is_empty() {
-            matched.box_clone()
-        } else {
-            let out = left_out.values().map(|query| query.box_clone()).collect();
-            all(vec![matched.box_clone(), not(any(out))])
-        };
-        Events { any_time, matched, counted, left_out }
+        Ok(count)
     }
-}
-
-/// Counts the documents of a query.
-pub(super) fn count(searcher: &Searcher, query: &dyn Query) -> Result<u64, ReportError> {
-    Ok(searcher.search(query, &Count)? as u64)
-}
-
-/// Counts those of the query's events that no period can hold.
-pub(super) fn without_time(searcher: &Searcher, query: &dyn Query) -> Result<u64, ReportError> {
-    let timed: Box<dyn Query> = Box::new(ExistsQuery::new("time".to_owned(), false));
-    count(searcher, &*all(vec![query.box_clone(), not(timed)]))
-}
-
-/// Counts those of the query's events that are forwarded and have no twin.
-pub(super) fn no_twin(
-    searcher: &Searcher,
-    fields: &Fields,
-    query: &dyn Query,
-    sets: &dyn Sets,
-) -> Result<u64, ReportError> {
-    let uids = sets.no_twin();
-    let terms = uids.iter().map(|&uid| uid_term(fields, uid));
-    count(searcher, &*all(vec![query.box_clone(), Box::new(TermSetQuery::new(terms))]))
 }

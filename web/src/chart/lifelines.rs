@@ -10,7 +10,7 @@ use crate::text::{Text, counted};
 use crate::zone::Zone;
 
 const LEFT: f64 = 190.0;
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 1_150.0;
 /// Room for an arrow.
 const ARROW: f64 = 10.0;
 const ROW: f64 = 24.0;

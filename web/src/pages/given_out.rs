@@ -16,7 +16,7 @@ use crate::page::Rendered;
 use crate::pages::overview::shell;
 use crate::pages::subject;
 use crate::shell::Shell;
-use crate::text::{Text, counted, grouped};
+use crate::text::{Text, capital, counted, grouped};
 use crate::time::MINUTE;
 use crate::zone::Zone;
 
@@ -211,7 +211,7 @@ fn page(
             zone.name(),
             grouped(listed.leaf)
         ),
-        coverage: Text::whole(&listed.coverage),
+        coverage: Text::whole(&capital(&listed.coverage)),
         lives: drawn(&rows, &listed, zone),
         rows: rows.iter().map(|given| row(given, zone)).collect(),
         csv: href(&format!("/api/v1{page}.csv"), ""),

@@ -184,7 +184,7 @@ fn table(table: query::table::Table) -> Result<Vec<u8>, PageError> {
 impl Meant {
     fn make(&self, trail: &Trail) -> Result<AccessReport, PageError> {
         access(trail, &self.scope, &self.period, self.by, self.now).map_err(|error| match error {
-            ReportError::TooMany(_) => PageError::Question(error.to_string()),
+            ReportError::Trail(error) => error.into(),
             error => PageError::Trail(Box::new(error)),
         })
     }

@@ -6,10 +6,9 @@ use query::filter::Filter;
 use query::history::View;
 use query::interval::Interval;
 use query::question::Question;
-use query::search::search_in;
+use query::search::{earliest, search_in};
 use serde::Deserialize;
 
-use super::overview::buckets;
 use super::overview::coverage::coverage;
 use crate::error::PageError;
 use crate::link;
@@ -95,7 +94,7 @@ impl Scope<'_> {
         let counting = Question { all: false, ..everything };
         let now = now();
         let last = newest.items.first().and_then(|row| row.time_unix_ns).unwrap_or(now);
-        let first = buckets::earliest(view, &counting)?.unwrap_or(last).min(last);
+        let first = earliest(view, &counting)?.unwrap_or(last).min(last);
         let held = Stretch::holding(last, now);
         let stretch = match asked {
             Some(asked) => asked,
@@ -189,7 +188,7 @@ pub(crate) fn known(view: &View, now: i64) -> Result<Range<i64>, PageError> {
     let everything = Question::everything();
     let newest = search_in(view, &everything, 1, None)?;
     let last = newest.items.first().and_then(|row| row.time_unix_ns).unwrap_or(now);
-    let first = buckets::earliest(view, &everything)?.unwrap_or(last).min(last);
+    let first = earliest(view, &everything)?.unwrap_or(last).min(last);
     let is_followed = coverage(view)?.sources.iter().any(|source| source.followed);
     let until = if is_followed { now.max(last) } else { last };
     Ok(first..until.saturating_add(1))

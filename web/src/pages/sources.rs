@@ -11,7 +11,7 @@ use crate::link::Link;
 use crate::page::Rendered;
 use crate::pages::overview::coverage::{coverage, shell};
 use crate::shell::Shell;
-use crate::text::{Text, counted, grouped};
+use crate::text::{Text, capital, counted, grouped};
 use crate::zone::Zone;
 
 /// Days that are shown of a source, the newest.
@@ -62,7 +62,7 @@ fn page(trail: &Seen) -> Result<Rendered<SourcesPage>, PageError> {
     let lacking = coverage.nodes_without_source.iter();
     Ok(Rendered::ok(SourcesPage {
         shell: shell(trail, "Sources"),
-        sentence: Text::whole(&coverage.sentence()),
+        sentence: Text::whole(&capital(&coverage.sentence())),
         grade: coverage.grade.words(),
         nodes: lacking.map(|node| Text::new(node)).collect(),
         sources: coverage.sources.iter().map(|source| card(source, trail.zone())).collect(),

@@ -122,8 +122,11 @@ fn page(trail: &Seen, asked: &Asked, of: Of) -> Result<Rendered<SubjectsPage>, P
     let list = List {
         total: counted(found.subjects, one, many),
         at: format!(
-            "of {}, answered at leaf {}",
+            "of {}{}, answered at leaf {}",
             counted(found.matched, "request", "requests"),
+            found.waiting.filter(|&waiting| waiting > 0).map_or_else(String::new, |waiting| {
+                format!(" (not among them: {} without an answer yet)", grouped(waiting))
+            }),
             grouped(found.leaf)
         ),
         rows: rows(&found.items, of, &fixed, trail.zone()),

@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::restart::fill;
-use super::{folder, generated, release};
+use super::{folder, generated_as, release};
 use crate::measure::cpu_s;
 
 /// Lines of the generated log: half as many events. It is imported under two nodes.
 const LINES: u64 = 1_000_000;
 const NODES: u64 = 2;
+/// What the generator is told, so that so many lines fill thirty days.
+const DAYS: &str = "38";
 /// How often each page is asked for, after once; less often if that takes longer than this.
 const ROUNDS_MAX: usize = 100;
 const TIME_MAX: Duration = Duration::from_secs(10);
@@ -30,8 +32,8 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 pub(crate) fn pages() -> Result<()> {
     let program = release()?;
     let folder = folder()?;
-    let log = generated(&folder, LINES)?;
-    let data = folder.join("query-data-1m");
+    let log = generated_as(&folder, "audit-30-days.log", LINES, &["--days", DAYS])?;
+    let data = folder.join("pages-data");
     fill(&program, &data, &log, NODES * fs::metadata(&log)?.len())?;
     let last = last_day(&log)?;
     let mut server = Command::new("faketime");

@@ -32,20 +32,10 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts so many requests of one kind.
-    pub fn add(
-        &mut self,
-        decision: Decision,
-        reason: Reason,
-        outcome: Outcome,
-        operation: Option<&str>,
-        count: u64,
-    ) {
+    /// Counts so many requests of a decision by what came of them, but for denied and unknown ones, which
+    /// [`Counts::add_reason`] counts.
+    pub(super) fn add_outcome(&mut self, decision: Decision, outcome: Outcome, count: u64) {
         self.requests += count;
-        *self.operations.entry(operation.unwrap_or("-").to_owned()).or_default() += count;
-        if reason == Reason::Pending {
-            self.pending += count;
-        }
         match (decision, outcome) {
             (Decision::Allowed, Outcome::Success) => self.access += count,
             (Decision::Allowed, Outcome::NotFound) => self.allowed_not_found += count,
@@ -60,9 +50,25 @@ impl Counts {
                 | Outcome::System
                 | Outcome::Unknown,
             ) => self.allowed_other += count,
-            (Decision::Denied, _) => *self.denied.entry(reason).or_default() += count,
-            (Decision::Unknown, _) => *self.unknown.entry(reason).or_default() += count,
+            (Decision::Denied | Decision::Unknown, _) => {}
         }
+    }
+
+    /// Counts the same requests by reason.
+    pub(super) fn add_reason(&mut self, decision: Decision, reason: Reason, count: u64) {
+        if reason == Reason::Pending {
+            self.pending += count;
+        }
+        match decision {
+            Decision::Allowed => {}
+            Decision::Denied => *self.denied.entry(reason).or_default() += count,
+            Decision::Unknown => *self.unknown.entry(reason).or_default() += count,
+        }
+    }
+
+    /// Counts the same requests by the server's operation.
+    pub(super) fn add_operation(&mut self, operation: Option<&str>, count: u64) {
+        *self.operations.entry(operation.unwrap_or("-").to_owned()).or_default() += count;
     }
 
     /// Adds the counts of other requests.

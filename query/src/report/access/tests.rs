@@ -1,16 +1,16 @@
 use std::collections::BTreeMap;
 
-use ingest::event::{AuditEvent, Decision, Flag, Outcome};
+use ingest::event::{AuditEvent, Decision, Flag, Outcome, Uid};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
 use crate::coverage::{Coverage, Grade};
-use crate::filter::tests::documents::searcher;
+use crate::filter::Filter;
 use crate::filter::tests::events::{ELEVEN_NS, events, example, time};
-use crate::filter::{Filter, NoSets};
 use crate::period::Period;
 use crate::table::Form;
+use crate::testing::view_of;
 
 fn now() -> Timestamp {
     "2026-11-24T12:00:00Z".parse().expect("a time")
@@ -23,8 +23,7 @@ fn made(
     all: bool,
     by: By,
 ) -> AccessReport {
-    let (first, second) = events.split_at(events.len() / 2);
-    let (searcher, fields) = searcher(&[first, second]);
+    let view = view_of(events, events.len().div_ceil(2).max(1));
     let filter = Filter::parse(filter, now()).expect("a filter");
     let period = Period::new(period, None, None, None, now()).expect("a period");
     let coverage = Coverage {
@@ -39,15 +38,12 @@ fn made(
         filter: &filter,
         period: &period,
         all,
-        bounds: None,
-        sets: &NoSets,
         origin: "keytrail/prod",
-        leaf: 42,
         horizon: None,
         coverage: &coverage,
         now: now(),
     };
-    report(&searcher, &fields, &scope, by).expect("a report")
+    report(&view, &scope, by).expect("a report")
 }
 
 /// Three identities' day: reads, a new name, refusals, a failed login, what is left out.
@@ -94,7 +90,12 @@ fn day() -> Vec<AuditEvent> {
     let late = AuditEvent { flags: vec![Flag::Late], ..example() };
     let both = AuditEvent { flags: vec![Flag::Late], ..forwarded.clone() };
     let timeless = AuditEvent { time: None, ..example() };
-    vec![app, renamed, missing, refused, login, pending, forwarded, late, both, timeless]
+    let mut all =
+        vec![app, renamed, missing, refused, login, pending, forwarded, late, both, timeless];
+    for (number, event) in (1..).zip(&mut all) {
+        event.uid = Uid([number; 16]);
+    }
+    all
 }
 
 fn csv(report: &AccessReport) -> String {
@@ -179,7 +180,9 @@ fn naive(events: &[AuditEvent], by: By) -> Rows {
             By::Decision => (None, Some(event.decision.to_string())),
         };
         let (counts, addresses): &mut (Counts, Vec<String>) = rows.entry(key).or_default();
-        counts.add(event.decision, event.reason, event.outcome, event.operation.as_deref(), 1);
+        counts.add_outcome(event.decision, event.outcome, 1);
+        counts.add_reason(event.decision, event.reason, 1);
+        counts.add_operation(event.operation.as_deref(), 1);
         addresses.extend(event.remote_address.clone());
         addresses.sort();
         addresses.dedup();

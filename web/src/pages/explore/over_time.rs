@@ -2,12 +2,13 @@
 
 use query::history::View;
 use query::question::Question;
+use query::search::earliest;
 
 use crate::app::Seen;
 use crate::chart::{Chart, histogram};
 use crate::error::PageError;
 use crate::link;
-use crate::pages::overview::buckets::{Bars, earliest};
+use crate::pages::overview::buckets::Bars;
 use crate::pages::scope::known;
 use crate::time::{Step, now};
 

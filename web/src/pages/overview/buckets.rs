@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use query::count::count_in;
 use query::filter::CountField;
 use query::history::View;
@@ -80,24 +79,6 @@ impl Bars<'_> {
         }
         Ok(buckets)
     }
-}
-
-/// Returns when the first event of a question was: the beginning of its second.
-///
-/// Answers come newest first, so the first is found by counting ever finer what lies in the first step.
-pub(crate) fn earliest(view: &View, question: &Question) -> Result<Option<i64>, PageError> {
-    let mut question = question.clone();
-    let mut earliest = None;
-    for step in ["52w", "1w", "1d", "1h", "5m", "1s"] {
-        let interval = Interval::parse(step, &TimeZone::UTC)?;
-        let counts = count_in(view, &question, &[], Some(&interval))?;
-        let Some(first) = counts.rows.first() else { break };
-        let [Some(from), Some(to)] = &first.values[..] else { break };
-        question.from = nanoseconds(from);
-        question.to = nanoseconds(to);
-        earliest = question.from;
-    }
-    Ok(earliest)
 }
 
 /// Returns a time of a count.

@@ -7,7 +7,7 @@ use query::report::access::{AccessReport, AccessRow, By, Counts};
 use query::report::catalogue::EvidenceFor;
 
 use crate::link::{self, Link};
-use crate::text::{Text, counted, grouped};
+use crate::text::{Text, capital, counted, grouped};
 use crate::verdict::words;
 
 /// The report.
@@ -47,14 +47,14 @@ pub(super) struct Row {
 
 /// What a row counts.
 pub(super) struct Numbers {
-    pub(super) requests: String,
-    pub(super) access: String,
-    pub(super) allowed_else: String,
+    pub(super) requests: Link,
+    pub(super) access: Link,
+    pub(super) allowed_else: Link,
     pub(super) allowed_because: Vec<String>,
-    pub(super) denied: String,
+    pub(super) denied: Link,
     pub(super) is_denied: bool,
     pub(super) denied_because: Vec<String>,
-    pub(super) unknown: String,
+    pub(super) unknown: Link,
     pub(super) unknown_because: Vec<String>,
     pub(super) operations: Vec<Text>,
 }
@@ -86,17 +86,20 @@ impl AccessView {
                 &time.map_or_else(|| "no time".to_owned(), |ns| minute(&rfc3339_in(ns, &zone))),
             )
         };
-        let row = |row: &AccessRow| Row {
-            key: Link {
-                href: if linked { href(report, row) } else { None },
-                text: Text::new(shown(row)),
-            },
-            under: under(row, report.by),
-            numbers: Numbers::of(&row.counts),
-            first: time(row.first),
-            last: time(row.last),
-            addresses: counted(row.addresses.count, "address", "addresses"),
-            named: named(row),
+        let row = |row: &AccessRow| {
+            let asked = if linked { asked(report, row) } else { None };
+            Row {
+                key: Link {
+                    href: asked.as_ref().map(|asked| asked.href("/explore")),
+                    text: Text::new(shown(row)),
+                },
+                under: under(row, report.by),
+                numbers: Numbers::of(&row.counts, asked.as_ref()),
+                first: time(row.first),
+                last: time(row.last),
+                addresses: counted(row.addresses.count, "address", "addresses"),
+                named: named(row),
+            }
         };
         AccessView {
             title: Text::new(&heading.title),
@@ -110,14 +113,21 @@ impl AccessView {
             notes: heading.notes.iter().map(|note| sentence(note)).collect(),
             rows: report.rows.iter().take(ROWS_SHOWN).map(row).collect(),
             cut: cut(report.rows.len()),
-            totals: Numbers::of(&report.totals),
+            totals: Numbers::of(&report.totals, linked.then(|| scope(report)).as_ref()),
             zone: Text::new(&heading.zone),
         }
     }
 }
 
 impl Numbers {
-    fn of(counts: &Counts) -> Numbers {
+    /// Makes the numbers of events that a question asks for, if there is one.
+    fn of(counts: &Counts, asked: Option<&link::Question>) -> Numbers {
+        let number = |count: u64, filter: &str| Link {
+            text: Text::new(&grouped(count)),
+            href: asked
+                .filter(|_| count > 0)
+                .and_then(|asked| Some(asked.with_typed(filter)?.href("/explore"))),
+        };
         let denied: u64 = counts.denied.values().sum();
         let unknown: u64 = counts.unknown.values().sum();
         let mut operations: Vec<(&String, &u64)> = counts.operations.iter().collect();
@@ -138,16 +148,19 @@ impl Numbers {
         ];
         let allowed_because = allowed_else.iter().filter(|(count, _)| *count > 0);
         Numbers {
-            requests: grouped(counts.requests),
-            access: grouped(counts.access),
-            allowed_else: grouped(allowed_else.iter().map(|(count, _)| count).sum::<u64>()),
+            requests: number(counts.requests, ""),
+            access: number(counts.access, "decision:allowed outcome:success"),
+            allowed_else: number(
+                allowed_else.iter().map(|(count, _)| count).sum::<u64>(),
+                "decision:allowed -outcome:success",
+            ),
             allowed_because: allowed_because
                 .map(|(count, word)| format!("{word} {}", grouped(*count)))
                 .collect(),
-            denied: grouped(denied),
+            denied: number(denied, "decision:denied"),
             is_denied: denied > 0,
             denied_because: because(&counts.denied),
-            unknown: grouped(unknown),
+            unknown: number(unknown, "decision:unknown"),
             unknown_because: because(&counts.unknown),
             operations,
         }
@@ -202,16 +215,20 @@ fn named(row: &AccessRow) -> Vec<Text> {
     named
 }
 
-/// Returns the explorer's address for the events of a row.
-fn href(report: &AccessReport, row: &AccessRow) -> Option<String> {
+/// Returns the question for the events of a row.
+fn asked(report: &AccessReport, row: &AccessRow) -> Option<link::Question> {
+    scope(report).with_typed(&row.filter(report.by)?)
+}
+
+/// Returns the question for the events of the report.
+fn scope(report: &AccessReport) -> link::Question {
     let heading = &report.heading;
-    let question = link::Question {
+    link::Question {
         q: heading.filter.clone(),
         from: heading.from.clone().unwrap_or_default(),
         to: heading.to.clone().unwrap_or_default(),
         ..link::Question::default()
-    };
-    Some(question.with_typed(&row.filter(report.by)?)?.href("/explore"))
+    }
 }
 
 fn facts(report: &AccessReport) -> Vec<(&'static str, Text)> {
@@ -225,7 +242,7 @@ fn facts(report: &AccessReport) -> Vec<(&'static str, Text)> {
         ("To, not included", Text::new(to)),
         ("Zone of dates", Text::new(&heading.zone)),
         ("Scope, as a filter", Text::new(filter)),
-        ("Coverage", Text::new(&heading.coverage.sentence())),
+        ("Coverage", Text::new(&capital(&heading.coverage.sentence()))),
         ("Ledger", Text::new(&heading.origin)),
         ("Leaves covered", Text::new(&format!("the first {}", grouped(heading.leaf)))),
         ("Made at", Text::new(&heading.generated)),
@@ -293,10 +310,5 @@ fn minute(rfc3339: &str) -> String {
 
 /// Makes a sentence of a note.
 fn sentence(note: &str) -> String {
-    let mut text = note.to_owned();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    text.push('.');
-    text
+    format!("{}.", capital(note))
 }
