@@ -20,6 +20,7 @@ mod brute_force;
 mod chain;
 mod cli;
 mod controls_fixtures;
+mod controls;
 mod coverage;
 mod crash;
 mod crashed_server;
