@@ -219,6 +219,8 @@ pub enum Form {
     Altered,
     /// Clocks that differ.
     Clock,
+    /// A clock that goes back from one line to the next.
+    ClockBack,
 }
 
 impl Outside {

@@ -12,6 +12,7 @@ use super::run::{Run, Span};
 use crate::error::QueryError;
 use crate::filter::Filter;
 use crate::period::rfc3339;
+use crate::question::LEFT_OUT;
 use crate::row::Rows;
 use crate::scan::Address;
 
@@ -21,16 +22,21 @@ pub const UIDS_MAX: usize = 100;
 /// The most exceptions of a control.
 pub(super) const EXCEPTIONS_MAX: usize = 100_000;
 
+/// An event: its time, the leaf that issued it, and where it is.
+pub(super) type Sample = (i64, u64, Address);
+
 /// The first events of several, by time and leaf.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Samples(Vec<(i64, u64, Address)>);
+pub(super) struct Samples(Vec<Sample>);
+
+impl Hit<'_> {
+    pub(super) fn sample(&self) -> Sample {
+        (self.time, self.leaf, self.address)
+    }
+}
 
 impl Samples {
-    pub(super) fn add(&mut self, hit: Hit<'_>) {
-        self.insert((hit.time, hit.leaf, hit.address));
-    }
-
-    pub(super) fn insert(&mut self, sample: (i64, u64, Address)) {
+    pub(super) fn insert(&mut self, sample: Sample) {
         let at = self.0.partition_point(|known| *known < sample);
         if at < UIDS_MAX {
             self.0.insert(at, sample);
@@ -80,9 +86,13 @@ impl Outcome {
 impl Draft {
     /// Counts an event.
     pub(super) fn add(&mut self, hit: Hit<'_>) {
+        self.add_sample(hit.sample());
+    }
+
+    pub(super) fn add_sample(&mut self, sample: Sample) {
         self.count += 1;
-        self.stretch(hit.time);
-        self.samples.add(hit);
+        self.stretch(sample.0);
+        self.samples.insert(sample);
     }
 
     pub(super) fn stretch(&mut self, time: i64) {
@@ -138,8 +148,10 @@ impl Draft {
             (None, Some(requests)) if !requests.is_empty() => {
                 let quoted: Vec<String> = requests.into_iter().map(crate::filter::quoted).collect();
                 let named = Filter::parse(&format!("request:{}", quoted.join(",")), run.now).ok();
-                // What the rule asks for, such as system lines, is asked for here too.
-                named.map(|named| Filter::all_of([run.filter(&rule.query), named]))
+                // What the rule asks for and counts leave out, such as system lines, is asked for here too.
+                let base = run.filter(&rule.query);
+                let asks = LEFT_OUT.iter().any(|word| base.asks_for(word));
+                named.map(|named| Filter::all_of(asks.then_some(base).into_iter().chain([named])))
             }
             (None, _) => None,
         };

@@ -5,6 +5,7 @@ use super::draft::Outcome;
 use super::run::Run;
 use crate::error::QueryError;
 
+mod clock_back;
 mod device_start;
 mod dormant;
 mod duties;
@@ -25,10 +26,12 @@ mod unused_policy;
 pub(super) fn said(form: Form) -> &'static [&'static str] {
     match form {
         Form::RootLife => &["known_since", "end"],
-        Form::LeaseEnds => &["leases", "share_found"],
+        Form::LeaseEnds => &["leases", "left", "share_found"],
         Form::NotWritten => &["written"],
         Form::SensitiveReader => &["sensitive_path", "owner"],
-        Form::UnusedPolicy | Form::SelfGranted => &["policy"],
+        Form::UnusedPolicy => &["policy", "since"],
+        Form::SelfGranted => &["policy", "granted"],
+        Form::SelfElevated => &["granted"],
         Form::SelfApproved => &["ticket"],
         Form::LeaverActive => &["leaver", "left"],
         Form::Heartbeats | Form::Ties | Form::Altered | Form::Clock => &["source", "what"],
@@ -46,6 +49,7 @@ pub(super) fn params(form: Form) -> &'static [&'static str] {
         Form::UnusedPolicy => &["min_days"],
         Form::LeaverActive => &["grace"],
         Form::Clock => &["skew"],
+        Form::ClockBack => &["back"],
         _ => &[],
     }
 }
@@ -82,5 +86,6 @@ pub(super) fn run(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryError> {
         Form::Ties => meta::ties(run),
         Form::Altered => meta::altered(run),
         Form::Clock => meta::clock(run),
+        Form::ClockBack => clock_back::clock_back(run, rule),
     }
 }

@@ -1,9 +1,9 @@
 //! Duties that one identity should not have both of.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::controls::control::Rule;
-use crate::controls::draft::{Draft, EXCEPTIONS_MAX, Outcome, exactly};
+use crate::controls::draft::{Draft, EXCEPTIONS_MAX, Outcome, Sample, exactly};
 use crate::controls::each::each_of;
 use crate::controls::excuse::NAMES;
 use crate::controls::field::Field;
@@ -18,21 +18,21 @@ pub(super) fn self_granted(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryE
     let span = Span { from: run.span.from.saturating_sub(window), to: run.span.to };
     let fields = [Field::Identity, Field::Ns, Field::Object];
     let mut words = Words::default();
-    let mut written: BTreeMap<[u32; 3], Vec<i64>> = BTreeMap::new();
+    let mut written: BTreeMap<[u32; 3], Vec<Sample>> = BTreeMap::new();
     let mut outcome = Outcome::default();
     scan(run, &run.filter(&rule.query), span, &fields, &mut words, &mut |hit, _| {
         outcome.events += u64::from(run.span.has(hit.time));
         let key: [u32; 3] = hit.values.try_into().expect("three fields were asked for");
         if key[0] != 0 && key[2] != 0 {
-            written.entry(key).or_default().push(hit.time);
+            written.entry(key).or_default().push(hit.sample());
         }
         match written.len() > EXCEPTIONS_MAX {
             true => Err(QueryError::TooMany { what: "writers of policies", limit: EXCEPTIONS_MAX }),
             false => Ok(()),
         }
     })?;
-    for (key, mut times) in written {
-        times.sort_unstable();
+    for (key, mut writes) in written {
+        writes.sort_unstable();
         let [identity, ns, policy] = key.map(|word| words.text(word).map(str::to_owned));
         let subject = vec![(Field::Identity, identity), (Field::Ns, ns)];
         let policy = policy.expect("a policy that was met");
@@ -42,37 +42,46 @@ pub(super) fn self_granted(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryE
             continue;
         };
         let mut draft = Draft { subject, apart: vec![("policy", policy)], ..Draft::default() };
-        let mut is_whole = true;
-        let after = Span { from: run.span.from.max(times[0] + 1), to: run.span.to };
+        let after = Span { from: run.span.from.max(writes[0].0 + 1), to: run.span.to };
+        let mut used = BTreeSet::new();
         scan(run, &filter, after, &[], &mut Words::default(), &mut |hit, _| {
-            let at = times.partition_point(|time| *time < hit.time);
+            let at = writes.partition_point(|(time, ..)| *time < hit.time);
             // The newest write before it.
-            match at.checked_sub(1).map(|at| times[at]) {
-                Some(write) if hit.time <= write.saturating_add(window) => draft.add(hit),
-                _ => is_whole = false,
+            if let Some(&write) = at.checked_sub(1).map(|at| &writes[at])
+                && hit.time <= write.0.saturating_add(window)
+            {
+                used.insert(write);
+                draft.add(hit);
             }
             Ok(())
         })?;
         if draft.count > 0 {
-            draft.filter = is_whole.then_some(filter);
+            draft.said.insert("granted", draft.count.to_string());
+            // What grants stands first.
+            used.into_iter().for_each(|write| draft.add_sample(write));
             outcome.drafts.push(draft);
         }
     }
     Ok(outcome)
 }
 
-/// Who governs audit devices and reads secrets, both within the period.
+/// Who governs audit devices and reads secrets, both within the period: the rule's query has both.
 pub(super) fn auditor_reads(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryError> {
-    let mut governs: HashSet<String> = HashSet::new();
-    let governing = Filter::parse("action:audit.enable,audit.disable outcome:success", run.now);
-    let governing = governing.expect("a filter of ours");
-    let mut words = Words::default();
-    scan(run, &governing, run.span, &[Field::Identity], &mut words, &mut |hit, words| {
-        governs.extend(words.text(hit.values[0]).map(str::to_owned));
+    let (mut governs, mut reads) = (BTreeSet::new(), BTreeSet::new());
+    let (filter, fields) = (run.filter(&rule.query), [Field::Identity, Field::Action]);
+    scan(run, &filter, run.span, &fields, &mut Words::default(), &mut |hit, words| {
+        let is_audit = words.text(hit.values[1]).is_some_and(|action| action.starts_with("audit."));
+        if let Some(identity) = words.text(hit.values[0]) {
+            let of = if is_audit { &mut governs } else { &mut reads };
+            if !of.contains(identity) {
+                of.insert(identity.to_owned());
+            }
+        }
         Ok(())
     })?;
-    each_of(run, rule, &run.filter(&rule.query), run.span, &mut |hit, words| {
-        Ok(words.text(hit.values[0]).is_some_and(|identity| governs.contains(identity)))
+    each_of(run, rule, &filter, run.span, &mut |hit, words| {
+        let identity = words.text(hit.values[0]);
+        Ok(identity.is_some_and(|identity| governs.contains(identity) && reads.contains(identity)))
     })
 }
 

@@ -1,9 +1,9 @@
 //! Refused, then a change of policies, roles or groups by the same identity, then allowed on the same path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::controls::control::Rule;
-use crate::controls::draft::{Draft, EXCEPTIONS_MAX, Outcome};
+use crate::controls::draft::{Draft, EXCEPTIONS_MAX, Outcome, Sample};
 use crate::controls::field::Field;
 use crate::controls::hits::{Words, scan};
 use crate::controls::run::{Run, Span};
@@ -14,12 +14,12 @@ pub(super) fn self_elevated(run: &Run<'_>, rule: &Rule) -> Result<Outcome, Query
     let window = run.length(rule.window.as_deref().unwrap_or("$elevation"));
     let span = Span { from: run.span.from.saturating_sub(window), to: run.span.to };
     let mut words = Words::default();
-    let mut changes: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+    let mut changes: BTreeMap<u32, Vec<Sample>> = BTreeMap::new();
     let mut outcome = Outcome::default();
     scan(run, &run.filter(&rule.query), span, &[Field::Identity], &mut words, &mut |hit, _| {
         outcome.events += u64::from(run.span.has(hit.time));
         if hit.values[0] != 0 {
-            changes.entry(hit.values[0]).or_default().push(hit.time);
+            changes.entry(hit.values[0]).or_default().push(hit.sample());
         }
         match changes.len() > EXCEPTIONS_MAX {
             true => Err(QueryError::TooMany {
@@ -39,7 +39,7 @@ pub(super) fn self_elevated(run: &Run<'_>, rule: &Rule) -> Result<Outcome, Query
         };
         let fields = [Field::Ns, Field::Path];
         let mut paths = Words::default();
-        let mut refused: BTreeMap<[u32; 2], Vec<i64>> = BTreeMap::new();
+        let mut refused: BTreeMap<[u32; 2], Vec<Sample>> = BTreeMap::new();
         scan(
             run,
             &of("decision:denied reason:policy"),
@@ -48,29 +48,32 @@ pub(super) fn self_elevated(run: &Run<'_>, rule: &Rule) -> Result<Outcome, Query
             &mut paths,
             &mut |hit, _| {
                 let key = hit.values.try_into().expect("two fields were asked for");
-                refused.entry(key).or_default().push(hit.time);
+                refused.entry(key).or_default().push(hit.sample());
                 Ok(())
             },
         )?;
         if refused.is_empty() {
             continue;
         }
-        refused.values_mut().for_each(|times| times.sort_unstable());
-        let mut found: BTreeMap<[u32; 2], Draft> = BTreeMap::new();
+        refused.values_mut().for_each(|refused| refused.sort_unstable());
+        let mut found: BTreeMap<[u32; 2], (Draft, BTreeSet<Sample>)> = BTreeMap::new();
         let allowed = of("decision:allowed outcome:success");
         scan(run, &allowed, run.span, &fields, &mut paths, &mut |hit, _| {
             let key: [u32; 2] = hit.values.try_into().expect("two fields were asked for");
             let Some(refused) = refused.get(&key) else { return Ok(()) };
-            // The newest change before it, and a refusal before that, not too long ago.
-            let change = changes.partition_point(|time| *time < hit.time).checked_sub(1);
-            let Some(change) = change.map(|at| changes[at]) else { return Ok(()) };
-            let refusal = refused.partition_point(|time| *time < change).checked_sub(1);
-            if refusal.is_some_and(|at| hit.time <= refused[at].saturating_add(window)) {
-                found.entry(key).or_default().add(hit);
+            // The newest change before it, and the newest refusal before that, not too long ago.
+            let Some(change) = last_before(&changes, hit.time) else { return Ok(()) };
+            let Some(refusal) = last_before(refused, change.0) else { return Ok(()) };
+            if hit.time <= refusal.0.saturating_add(window) {
+                let (draft, before) = found.entry(key).or_default();
+                draft.add(hit);
+                before.extend([change, refusal]);
             }
             Ok(())
         })?;
-        for (key, mut draft) in found {
+        for (key, (mut draft, before)) in found {
+            draft.said.insert("granted", draft.count.to_string());
+            before.into_iter().for_each(|sample| draft.add_sample(sample));
             let [ns, path] = key.map(|word| paths.text(word).map(str::to_owned));
             draft.subject = vec![
                 (Field::Identity, Some(identity.clone())),
@@ -81,4 +84,10 @@ pub(super) fn self_elevated(run: &Run<'_>, rule: &Rule) -> Result<Outcome, Query
         }
     }
     Ok(outcome)
+}
+
+/// Returns the last of ascending events before an instant.
+fn last_before(events: &[Sample], time: i64) -> Option<Sample> {
+    let at = events.partition_point(|event| event.0 < time);
+    at.checked_sub(1).map(|at| events[at])
 }

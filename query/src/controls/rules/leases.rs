@@ -7,7 +7,7 @@ use super::revoked::Revocations;
 use crate::controls::control::Rule;
 use crate::controls::draft::{Draft, Outcome};
 use crate::controls::field::Field;
-use crate::controls::hits::{Words, scan};
+use crate::controls::hits::{Words, count, scan};
 use crate::controls::run::{Run, Span};
 use crate::error::QueryError;
 use crate::filter::{Filter, quoted};
@@ -58,24 +58,31 @@ pub(super) fn lease_ends(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryErr
     }
     let mut seen = Seen::read(run)?;
     for ((identity, prefix), leases) in groups {
-        let count = leases.len() as u64;
-        if count < min_leases {
+        let given_out = leases.len() as u64;
+        if given_out < min_leases {
             continue;
         }
         let mut draft = Draft {
             subject: vec![(Field::Identity, identity), (Field::LeasePrefix, prefix)],
             ..Draft::default()
         };
+        let mut named = Vec::new();
         for given in &leases {
-            if !seen.has(run, given)? {
-                draft.count += 1;
-                draft.stretch(given.time);
-                draft.samples.insert((given.time, given.leaf, given.address));
+            match seen.has(run, given)? {
+                true => named.push(given),
+                false => draft.add_sample((given.time, given.leaf, given.address)),
             }
         }
-        if draft.count * 100 > count * share as u64 {
-            draft.said.insert("leases", count.to_string());
-            draft.said.insert("share_found", (draft.count * 100 / count).to_string());
+        if draft.count * 100 <= given_out * share as u64 {
+            continue;
+        }
+        // Some may be among those that the holder gave back by a hash that no line shows in clear.
+        let unnamed = seen.unnamed(run, draft.subject[0].1.as_deref(), &named)?;
+        let left = draft.count.saturating_sub(unnamed);
+        if left * 100 > given_out * share as u64 {
+            draft.said.insert("leases", given_out.to_string());
+            draft.said.insert("left", left.to_string());
+            draft.said.insert("share_found", (left * 100 / given_out).to_string());
             outcome.drafts.push(draft);
         }
     }
@@ -92,8 +99,8 @@ struct Seen<'a> {
     leases: HashSet<String>,
     /// Beginnings of leases that were revoked together, and when.
     prefixes: Vec<(i64, String)>,
-    /// Whether requests name leases by a hash at all.
-    has_hashed: bool,
+    /// How many revocations name their lease by a hash, by who asked for them.
+    hashed: HashMap<Option<String>, u64>,
     revocations: Revocations<'a>,
     tokens: HashMap<String, Option<i64>>,
 }
@@ -101,7 +108,7 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn read(run: &'a Run<'a>) -> Result<Seen<'a>, QueryError> {
         let mut leases = HashSet::new();
-        let (mut prefixes, mut has_hashed) = (Vec::new(), false);
+        let (mut prefixes, mut hashed) = (Vec::new(), HashMap::new());
         let filter = "action:lease.renew,lease.revoke,lease.revoke_prefix,lease.revoke_force outcome:success";
         let filter = Filter::parse(filter, run.now).expect("a filter of ours");
         let mut addresses = Vec::new();
@@ -127,12 +134,12 @@ impl<'a> Seen<'a> {
                     (false, Some(lease), ..) | (false, None, Some(lease), _) => {
                         leases.insert(lease);
                     }
-                    _ => has_hashed = true,
+                    _ => *hashed.entry(row.identity_key).or_default() += 1,
                 }
             }
         }
         let revocations = Revocations::new(run);
-        Ok(Seen { leases, prefixes, has_hashed, revocations, tokens: HashMap::new() })
+        Ok(Seen { leases, prefixes, hashed, revocations, tokens: HashMap::new() })
     }
 
     fn has(&mut self, run: &Run<'_>, given: &Given) -> Result<bool, QueryError> {
@@ -147,7 +154,7 @@ impl<'a> Seen<'a> {
         {
             return Ok(true);
         }
-        if self.has_hashed && self.is_named_by_hash(run, &given.lease)? {
+        if !self.hashed.is_empty() && self.is_named_by_hash(run, &given.lease)? {
             return Ok(true);
         }
         // A lease ends with the token that asked for it.
@@ -160,15 +167,35 @@ impl<'a> Seen<'a> {
         Ok(self.tokens[token].is_some_and(|at| at >= given.time))
     }
 
+    /// Returns how many revocations of an identity name a lease by a hash that is none of these leases'.
+    fn unnamed(
+        &self,
+        run: &Run<'_>,
+        identity: Option<&str>,
+        named: &[&Given],
+    ) -> Result<u64, QueryError> {
+        let all = self.hashed.get(&identity.map(str::to_owned)).copied().unwrap_or(0);
+        let mut known = 0;
+        if all > 0 {
+            for given in named {
+                known += self.named_by_hash(run, "lease.revoke", &given.lease)?;
+            }
+        }
+        Ok(all.saturating_sub(known))
+    }
+
     fn is_named_by_hash(&self, run: &Run<'_>, lease: &str) -> Result<bool, QueryError> {
+        Ok(self.named_by_hash(run, "lease.renew,lease.revoke", lease)? > 0)
+    }
+
+    fn named_by_hash(&self, run: &Run<'_>, actions: &str, lease: &str) -> Result<u64, QueryError> {
         let hashes = run.view.hashes_of(lease)?;
         if hashes.is_empty() {
-            return Ok(false);
+            return Ok(0);
         }
         let hashes: Vec<String> = hashes.iter().map(|hash| quoted(hash)).collect();
-        let text =
-            format!("action:lease.renew,lease.revoke outcome:success hash:{}", hashes.join(","));
+        let text = format!("action:{actions} outcome:success hash:{}", hashes.join(","));
         let filter = Filter::parse(&text, run.now).expect("a filter of ours");
-        Ok(crate::controls::hits::count(run, &filter, run.span)? > 0)
+        count(run, &filter, run.span)
     }
 }

@@ -20,13 +20,7 @@ pub(super) fn unused_policy(run: &Run<'_>, rule: &Rule) -> Result<Outcome, Query
     let window = run.length(rule.window.as_deref().unwrap_or("$window"));
     let min_days = run.param("min_days");
     let span = Span { from: run.span.to.saturating_sub(window), to: run.span.to };
-    if run.log_from > span.from {
-        return Ok(Outcome::lacking(format!(
-            "the log begins at {}, and the window at {}",
-            rfc3339(run.log_from),
-            rfc3339(span.from)
-        )));
-    }
+    let since = rfc3339(run.log_from.max(span.from));
     let filter = run.filter(&rule.query);
     let question = run.question(&filter, span);
     let field = |name| CountField::parse(name, run.view.fields()).expect("a field of the grammar");
@@ -54,6 +48,11 @@ pub(super) fn unused_policy(run: &Run<'_>, rule: &Rule) -> Result<Outcome, Query
     let active: HashSet<&String> =
         days.iter().filter(|(_, days)| **days >= min_days).map(|(identity, _)| identity).collect();
     let mut outcome = Outcome { events: by_day.total, ..Outcome::default() };
+    if run.log_from > span.from {
+        outcome
+            .missing
+            .push(format!("the log begins at {since}, and the window at {}", rfc3339(span.from)));
+    }
     for ((identity, policy), count) in held {
         let is_used = granting.contains_key(&(identity.clone(), policy.clone()));
         if is_used || !active.contains(&identity) || NOT_MEANT.contains(&policy.as_str()) {
@@ -69,6 +68,7 @@ pub(super) fn unused_policy(run: &Run<'_>, rule: &Rule) -> Result<Outcome, Query
             filter: exact.clone(),
             ..Draft::default()
         };
+        draft.said.insert("since", since.clone());
         if let Some(exact) = exact {
             scan(run, &exact, span, &[], &mut Words::default(), &mut |hit, _| {
                 draft.add(hit);
