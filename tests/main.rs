@@ -19,6 +19,7 @@ mod browser;
 mod brute_force;
 mod chain;
 mod cli;
+mod controls;
 mod controls_fixtures;
 mod coverage;
 mod crash;

@@ -287,6 +287,13 @@ pub enum Fact {
         #[serde(default)]
         expires: Option<Timestamp>,
     },
+    /// Controls were run with other registers than the last time.
+    RegistersChanged {
+        /// Who ran them: `os:user@host` is what the operating system told, claimed and not proven.
+        by: String,
+        /// All registers as they are from now on.
+        registers: Vec<RegisterSeen>,
+    },
     /// An alarm was raised, or is over.
     Alarm {
         /// The name in the configuration.
@@ -342,6 +349,18 @@ pub enum Fact {
     Unknown,
 }
 
+/// A register as a run of controls saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterSeen {
+    /// Its name.
+    pub name: String,
+    /// How many rows it has.
+    pub rows: u64,
+    /// SHA-256 of what they say, in hexadecimal digits; absent: there is no such register.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
 /// A segment whose lines are removed; headers and leaf hashes stay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovedSegment {
@@ -392,6 +411,7 @@ impl Fact {
         "exported",
         "deeds_left_out",
         "account_changed",
+        "registers_changed",
         "alarm",
         "key_rotated",
         "new_origin",
@@ -415,6 +435,7 @@ impl Fact {
                 | Fact::ExceptionReviewed { .. }
                 | Fact::DeedsLeftOut { .. }
                 | Fact::AccountChanged { .. }
+                | Fact::RegistersChanged { .. }
         )
     }
 }

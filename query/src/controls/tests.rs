@@ -1,0 +1,5 @@
+use std::fs;
+
+use super::*;
+
+mod catalogue;

@@ -1,0 +1,244 @@
+//! Controls over scenarios that were recorded from a real OpenBao, each with a hand-written list of what it must raise
+//! and what it must not (`fixtures/controls/README.md`), and over the large recordings.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::util::{Data, fixture};
+
+/// A request as the index has it.
+struct Request {
+    uid: String,
+    id: String,
+    identity: String,
+    path: String,
+    operation: String,
+    address: String,
+    is_refused: bool,
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Reads every request, those that counts leave out too.
+fn requests(data: &Data) -> Vec<Request> {
+    let found =
+        data.run("search", ["", "--all", "--limit", "0", "--format", "json"]).expect(0).json();
+    let request = |event: Value| Request {
+        uid: text(&event["uid"]),
+        id: text(&event["request_id"]),
+        identity: event["identity"]["name"].as_str().unwrap_or("anonymous").to_owned(),
+        path: text(&event["path"]),
+        operation: text(&event["operation"]),
+        address: text(&event["remote_address"]),
+        is_refused: matches!(event["decision"].as_str(), Some("denied"))
+            || event["error"].is_string(),
+    };
+    found.into_iter().map(request).collect()
+}
+
+/// Tells whether a pattern, `*` within a segment and `**` across, is the whole of a text.
+fn is_like(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern {
+        [] => text.is_empty(),
+        [b'*', b'*', rest @ ..] => (0..=text.len()).any(|at| is_like(rest, &text[at..])),
+        [b'*', rest @ ..] => {
+            let segment = text.iter().position(|byte| *byte == b'/').unwrap_or(text.len());
+            (0..=segment).any(|at| is_like(rest, &text[at..]))
+        }
+        [byte, rest @ ..] => text.first() == Some(byte) && is_like(rest, &text[1..]),
+    }
+}
+
+/// Returns the ids of the requests that an entry of an expected list selects.
+fn selected(entry: &toml::Table, requests: &[Request]) -> BTreeSet<String> {
+    let list = |name: &str| -> Option<Vec<String>> {
+        let list = entry.get(name)?.as_array()?;
+        Some(list.iter().map(|text| text.as_str().unwrap().to_owned()).collect())
+    };
+    let fits = |request: &&Request| {
+        request.identity == entry["identity"].as_str().unwrap()
+            && list("paths")
+                .unwrap()
+                .iter()
+                .any(|path| is_like(path.as_bytes(), request.path.as_bytes()))
+            && list("ops").is_none_or(|ops| ops.contains(&request.operation))
+            && list("addresses").is_none_or(|addresses| addresses.contains(&request.address))
+            && entry
+                .get("allowed")
+                .is_none_or(|allowed| allowed.as_bool() != Some(request.is_refused))
+    };
+    requests.iter().filter(fits).map(|request| request.id.clone()).collect()
+}
+
+/// Entries of expected lists about clauses that keytrail's controls do not ask, each with the reason.
+const NOT_ASKED: [(&str, &str, &str); 2] = [
+    ("KT-SEC-05", "sweep", "what a list answered is no column of the index"),
+    ("KT-LEASE-01", "reissued", "how long a lease lives is not in the log"),
+];
+
+/// Entries of expected lists that the lines do not bear out, each with the reason.
+const NOT_BORNE_OUT: [(&str, &str, &str); 3] = [
+    ("KT-ROOT-03", "used and never revoked", "the recording ends before the token's time is over"),
+    (
+        "KT-ROOT-03",
+        "born here, never used, never revoked",
+        "it is no orphan, and its parent revoked itself within the time: it ended with it",
+    ),
+    (
+        "KT-SEC-04",
+        "written before the log begins: no data, not an exception",
+        "the log is longer than the age, so it was not written for so long",
+    ),
+];
+
+/// Compares a scenario with what is found; returns what differs.
+fn differences(folder: &Path) -> Vec<String> {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let expected: toml::Table =
+        fs::read_to_string(folder.join("expected.toml")).unwrap().parse().unwrap();
+    let control = expected["control"].as_str().unwrap();
+    let data = Data::new();
+    data.import_as("prod", "bao-0", [folder.join("audit.jsonl.gz")]).expect(0);
+    let mut arguments: Vec<String> =
+        ["--control", control, "--format", "json"].map(str::to_owned).into();
+    if folder.join("context").is_dir() {
+        arguments.extend(["--context".to_owned(), folder.join("context").display().to_string()]);
+    }
+    for (param, value) in expected.get("params").and_then(|it| it.as_table()).into_iter().flatten()
+    {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        arguments.extend(["--param".to_owned(), format!("{control}.{param}={value}")]);
+    }
+    let evaluation = data.run("controls", &arguments).expect(0).json().remove(0);
+    let finding = &evaluation["findings"][0];
+    let requests = requests(&data);
+    let mut differences = Vec::new();
+    let mut differ = |what: String| differences.push(format!("{name}: {what}"));
+    let exceptions = finding["exceptions"].as_array().unwrap();
+    let mut raised = BTreeSet::new();
+    let mut of_exceptions: Vec<(&Value, BTreeSet<String>)> = Vec::new();
+    for exception in exceptions {
+        let uids: Vec<String> = exception["uids"].as_array().unwrap().iter().map(text).collect();
+        if uids.len() as u64 != exception["count"].as_u64().unwrap() {
+            differ(format!("{} uids of {}", uids.len(), exception["count"]));
+        }
+        let ids: BTreeSet<String> = requests
+            .iter()
+            .filter(|request| uids.contains(&request.uid))
+            .map(|request| request.id.clone())
+            .collect();
+        raised.extend(ids.iter().cloned());
+        // What the filter opens is what was counted, no row more and no row less.
+        let Some(filter) = exception["filter"].as_str() else {
+            differ(format!("no filter: {}", exception["words"]));
+            continue;
+        };
+        let opened: BTreeSet<String> =
+            data.search(filter).iter().map(|event| text(&event["uid"])).collect();
+        if opened != uids.iter().cloned().collect() {
+            differ(format!("{filter} opens {} rows, not {}", opened.len(), uids.len()));
+        }
+        if exception["words"].as_str().unwrap().contains(['{', '}']) {
+            differ(format!("words: {}", exception["words"]));
+        }
+        of_exceptions.push((exception, ids));
+    }
+    let is_not_borne_out =
+        |what: &str| NOT_BORNE_OUT.iter().any(|(of, entry, _)| *of == control && *entry == what);
+    let told = |ids: &BTreeSet<String>| -> Vec<String> {
+        let named = requests.iter().filter(|request| ids.contains(&request.id));
+        named
+            .map(|it| format!("{} {} {} {}", it.identity, it.operation, it.path, it.address))
+            .collect()
+    };
+    let entries = |name: &str| -> Vec<toml::Table> {
+        let list = expected.get(name).and_then(|list| list.as_array()).cloned().unwrap_or_default();
+        list.into_iter().map(|entry| entry.as_table().unwrap().clone()).collect()
+    };
+    let mut wanted = BTreeSet::new();
+    for entry in entries("raising") {
+        let what = entry["what"].as_str().unwrap();
+        let rule = entry["rule"].as_str().unwrap();
+        let selection = selected(&entry, &requests);
+        if selection.len() as i64 != entry["count"].as_integer().unwrap() {
+            differ(format!("{what}: {} requests, not {}", selection.len(), entry["count"]));
+        }
+        if NOT_ASKED.iter().any(|(of, clause, _)| *of == control && *clause == rule)
+            || is_not_borne_out(what)
+        {
+            continue;
+        }
+        // Of leases those that were left are the exception, and the others what it is measured by.
+        if let Some(left) = entry.get("unrenewed").and_then(|left| left.as_integer()) {
+            let of = format!("of {} leases", selection.len());
+            let is_said = of_exceptions.iter().any(|(exception, ids)| {
+                let words = exception["words"].as_str().unwrap();
+                ids.is_subset(&selection)
+                    && words.contains(&of)
+                    && words.contains(&format!("at least {left} "))
+            });
+            if !is_said {
+                differ(format!("{what}: nobody says that at least {left} {of} were left"));
+            }
+            wanted.extend(raised.intersection(&selection).cloned());
+            continue;
+        }
+        let severity = entry.get("severity").and_then(|severity| severity.as_str());
+        let is_raised = of_exceptions.iter().any(|(exception, ids)| {
+            !ids.is_disjoint(&selection)
+                && severity.is_none_or(|severity| exception["severity"] == severity)
+        });
+        if !is_raised {
+            differ(format!("not raised: {what}"));
+        }
+        let missed = told(&selection.difference(&raised).cloned().collect());
+        if !missed.is_empty() {
+            differ(format!("{what}: without {missed:?}"));
+        }
+        wanted.extend(selection);
+    }
+    if wanted.is_empty() {
+        differ("nothing is expected".to_owned());
+    }
+    for entry in entries("near_miss").iter().chain(&entries("background")) {
+        let (what, selection) = (entry["what"].as_str().unwrap(), selected(entry, &requests));
+        if selection.len() as i64 != entry["count"].as_integer().unwrap() {
+            differ(format!("{what}: {} requests, not {}", selection.len(), entry["count"]));
+        }
+        let caught = told(&selection.intersection(&raised).cloned().collect());
+        if is_not_borne_out(what) {
+            wanted.extend(selection);
+        } else if !caught.is_empty() {
+            differ(format!("raised though {what}: {caught:?}"));
+        }
+    }
+    let more = told(&raised.difference(&wanted).cloned().collect());
+    if !more.is_empty() {
+        differ(format!("raised too: {more:?}"));
+    }
+    if !differences.is_empty() {
+        let words = exceptions.iter().map(|it| format!("{} {}", it["rule"], it["words"]));
+        differences.push(format!(
+            "{name} found {:?}, missing {}",
+            words.collect::<Vec<_>>(),
+            finding["missing"]
+        ));
+    }
+    differences
+}
+
+#[test]
+fn scenarios_of_a_real_server_raise_what_they_must_and_nothing_else() {
+    let mut folders: Vec<_> =
+        fs::read_dir(fixture("controls")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.retain(|folder| folder.is_dir());
+    folders.sort();
+    assert!(folders.len() >= 29, "{} scenarios", folders.len());
+    let differences: Vec<String> = folders.iter().flat_map(|folder| differences(folder)).collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
