@@ -211,6 +211,31 @@ pub enum Fact {
         /// It is taken away.
         removed: bool,
     },
+    /// A reviewer decided about an exception to a control, or confirmed what another one decided.
+    ExceptionReviewed {
+        /// Who.
+        by: String,
+        /// From where.
+        address: String,
+        /// The exception's hash.
+        exception: String,
+        /// Its key: control, cluster, rule and what its events have in common.
+        key: String,
+        /// The events that were before him: the first's time, in nanoseconds since 1970.
+        from_unix_ns: i64,
+        /// The last's.
+        to_unix_ns: i64,
+        /// How many.
+        events: u64,
+        /// `in_review`, `expected`, `false_positive`, `accepted_risk`, `remediated`, `incident` or `reopened`.
+        state: String,
+        /// Why, in his words.
+        reason: String,
+        /// Where it is followed up.
+        ticket: Option<String>,
+        /// Until when it holds.
+        expires: Option<Timestamp>,
+    },
     /// Somebody took an answer away as a file.
     Exported {
         /// Who.
@@ -382,6 +407,7 @@ impl Fact {
         "asked",
         "lines_shown",
         "view_changed",
+        "exception_reviewed",
         "exported",
         "deeds_left_out",
         "account_changed",
@@ -406,6 +432,7 @@ impl Fact {
                 | Fact::LinesShown { .. }
                 | Fact::Exported { .. }
                 | Fact::ViewChanged { .. }
+                | Fact::ExceptionReviewed { .. }
                 | Fact::DeedsLeftOut { .. }
                 | Fact::AccountChanged { .. }
                 | Fact::RegistersChanged { .. }

@@ -31,6 +31,7 @@ pub mod context;
 pub mod controls;
 pub mod count;
 pub mod coverage;
+pub mod dispositions;
 pub mod interval;
 pub mod issued;
 pub mod listing;
