@@ -1,13 +1,13 @@
 //! Controls over scenarios that were recorded from a real OpenBao, each with a hand-written list of what it must raise
 //! and what it must not (`fixtures/controls/README.md`), and over the large recordings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::util::{Data, fixture};
+use crate::util::{Data, fixture, fixture_text, main_recording};
 
 /// A request as the index has it.
 struct Request {
@@ -241,4 +241,115 @@ fn scenarios_of_a_real_server_raise_what_they_must_and_nothing_else() {
     assert!(folders.len() >= 29, "{} scenarios", folders.len());
     let differences: Vec<String> = folders.iter().flat_map(|folder| differences(folder)).collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Runs controls and returns the whole answer.
+fn evaluated(data: &Data, arguments: &[&str]) -> Value {
+    data.run("controls", arguments.iter().chain(&["--format", "json"])).expect(0).json().remove(0)
+}
+
+/// Returns each exception as control, rule, events, first and last; and each control's verdict.
+fn told(evaluation: &Value) -> (Vec<String>, BTreeMap<String, String>) {
+    let (mut exceptions, mut verdicts) = (Vec::new(), BTreeMap::new());
+    for finding in evaluation["findings"].as_array().unwrap() {
+        let control = text(&finding["control"]);
+        for it in finding["exceptions"].as_array().unwrap() {
+            let (rule, count) = (text(&it["rule"]), &it["count"]);
+            exceptions.push(format!(
+                "{control} {rule} {count} {} {}",
+                text(&it["first"]),
+                text(&it["last"])
+            ));
+        }
+        verdicts.insert(control, text(&finding["verdict"]["verdict"]));
+    }
+    exceptions.sort();
+    (exceptions, verdicts)
+}
+
+fn three_nodes() -> Data {
+    let data = Data::new();
+    for node in ["node-1", "node-2", "node-3"] {
+        let file = fixture(&format!("openbao-2.7.2/ha/{node}.audit.jsonl.gz"));
+        data.import_as("prod", node, [file]).expect(0);
+    }
+    data
+}
+
+#[test]
+fn recordings_have_the_exceptions_that_a_look_through_their_lines_finds() {
+    let all: toml::Table = fixture_text("expected/controls.toml").parse().unwrap();
+    let ha = three_nodes();
+    for (name, data) in [("main", main_recording()), ("ha", &ha)] {
+        let expected = all[name].as_table().unwrap();
+        let line = |it: &toml::Value| {
+            let text = |key: &str| it[key].as_str().unwrap().to_owned();
+            let (control, rule, first, last) =
+                (text("control"), text("rule"), text("first"), text("last"));
+            format!("{control} {rule} {} {first} {last}", it["count"])
+        };
+        let mut wanted: Vec<String> =
+            expected["exceptions"].as_array().unwrap().iter().map(line).collect();
+        wanted.sort();
+        let evaluation = evaluated(data, &[]);
+        let (exceptions, verdicts) = told(&evaluation);
+        assert_eq!(exceptions, wanted, "{name}");
+        let none: Vec<&str> =
+            expected["none"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+        for (control, verdict) in verdicts {
+            let raised = wanted.iter().any(|line| line.starts_with(&control));
+            let right = match (raised, none.contains(&control.as_str())) {
+                (true, _) => "exceptions",
+                (false, true) => "no_exceptions_found",
+                (false, false) => "no_data",
+            };
+            assert_eq!(verdict, right, "{name} {control}");
+        }
+        // What each filter opens is what was counted, without what counts leave out.
+        for finding in evaluation["findings"].as_array().unwrap() {
+            for it in finding["exceptions"].as_array().unwrap() {
+                let filter = it["filter"].as_str().expect("a filter");
+                assert_eq!(data.total(filter), it["count"].as_u64().unwrap(), "{filter}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_period_has_its_first_instant_and_not_its_last() {
+    // The second root token's first use, and the last of the failed logins from 203.0.113.66.
+    let data = main_recording();
+    let root = |from: &str, to: &str| {
+        let mut arguments = vec!["--control", "KT-ROOT-01"];
+        for (name, value) in [("--from", from), ("--to", to)] {
+            if !value.is_empty() {
+                arguments.extend([name, value]);
+            }
+        }
+        let evaluation = evaluated(data, &arguments);
+        let exceptions = evaluation["findings"][0]["exceptions"].as_array().unwrap();
+        let mut counts: Vec<u64> =
+            exceptions.iter().map(|it| it["count"].as_u64().unwrap()).collect();
+        counts.sort_unstable();
+        counts
+    };
+    let second = "2026-11-24T14:16:52.28515881Z";
+    assert_eq!(root("", second), [645]);
+    assert_eq!(root("", "2026-11-24T14:16:52.285158811Z"), [1, 645]);
+    assert_eq!(root(second, ""), [2, 10]);
+    assert_eq!(root("2026-11-24T14:16:52.285158811Z", ""), [2, 9]);
+    let burst = |period: &[&str]| {
+        let evaluation = evaluated(data, &[&["--control", "KT-AUTH-01"], period].concat());
+        text(&evaluation["findings"][0]["verdict"]["verdict"])
+    };
+    // Nine fail before 22.956, and the tenth makes the burst; afterwards it holds until the last.
+    assert_eq!(burst(&["--to", "2026-11-24T14:16:22.956824575Z"]), "no_exceptions_found");
+    assert_eq!(burst(&["--to", "2026-11-24T14:16:22.956824576Z"]), "exceptions");
+    assert_eq!(burst(&["--from", "2026-11-24T14:16:23.646799459Z"]), "exceptions");
+    assert_eq!(burst(&["--from", "2026-11-24T14:16:23.64679946Z"]), "no_exceptions_found");
+    // The same day by the clocks of two zones; the day after has no event.
+    assert_eq!(burst(&["--period", "2026-11-24", "--tz", "Europe/Berlin"]), "exceptions");
+    assert_eq!(burst(&["--period", "2026-11-25", "--tz", "Pacific/Auckland"]), "exceptions");
+    assert_eq!(burst(&["--period", "2026-11-25"]), "no_data");
+    assert_eq!(burst(&["--period", "2026-11-24", "--tz", "Pacific/Auckland"]), "no_data");
 }

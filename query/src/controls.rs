@@ -69,8 +69,8 @@ pub struct Asking<'a> {
 
 /// What there is to look at.
 struct Log {
-    /// The first event of the whole log.
-    from: i64,
+    /// From the first event of the whole log to its last.
+    log: Span,
     /// The period, cut where the log ends.
     span: Span,
     coverage: Coverage,
@@ -89,18 +89,18 @@ pub fn evaluate(trail: &Trail, asking: &Asking<'_>) -> Result<Evaluation, Evalua
     let Period { from, to, .. } = *asking.period;
     let seen = Measures { seen: true, latency: false };
     let everything =
-        |from, to| Question { filter: Filter::everything(), from, to, all: false, at: asking.at };
-    let counted = measure_in(&view, &everything(from, to), &[], None, seen)?;
-    let whole = measure_in(&view, &everything(None, None), &[], None, seen)?;
+        |from, to, all| Question { filter: Filter::everything(), from, to, all, at: asking.at };
+    let counted = measure_in(&view, &everything(from, to, false), &[], None, seen)?;
+    // The log begins with the probe of its device, which no count has.
+    let whole = measure_in(&view, &everything(None, None, true), &[], None, seen)?;
     let coverage = view.coverage(from, to, asking.now)?;
     let horizon = view.retention();
     let log = match (whole.measured.seen, counted.measured.seen) {
         (Some((log_from, log_last)), Some(_)) => {
             let until = horizon.until.and_then(|until| i64::try_from(until.as_nanosecond()).ok());
-            let span = Span {
-                from: from.unwrap_or(log_from),
-                to: to.unwrap_or(i64::MAX).min(log_last.saturating_add(1)),
-            };
+            let log = Span { from: log_from, to: log_last.saturating_add(1) };
+            let span =
+                Span { from: from.unwrap_or(log.from), to: to.map_or(log.to, |to| to.min(log.to)) };
             let is_cut = until.filter(|until| *until >= span.from);
             let missing = is_cut.map(|until| {
                 format!(
@@ -109,7 +109,7 @@ pub fn evaluate(trail: &Trail, asking: &Asking<'_>) -> Result<Evaluation, Evalua
                 )
             });
             Some(Log {
-                from: log_from,
+                log,
                 span,
                 coverage: coverage.clone(),
                 missing: missing.into_iter().collect(),
@@ -233,7 +233,8 @@ fn finding(
         control,
         params,
         span: log.span,
-        log_from: log.from,
+        log_from: log.log.from,
+        log_to: log.log.to,
         at: asking.at,
         now: asking.now,
     };

@@ -35,6 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) span: Span,
     /// When the first event of the whole log was.
     pub(super) log_from: i64,
+    /// The nanosecond after its last.
+    pub(super) log_to: i64,
     pub(super) at: Option<u64>,
     pub(super) now: Timestamp,
 }

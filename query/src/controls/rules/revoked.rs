@@ -78,7 +78,7 @@ impl<'a> Revocations<'a> {
     fn first(&self, text: &str) -> Result<Option<(i64, Address)>, QueryError> {
         let run = self.run;
         let filter = Filter::parse(text, run.now).expect("a filter of ours");
-        let span = Span { from: run.log_from, to: run.span.to };
+        let span = Span { from: run.log_from, to: run.log_to };
         let mut first = None;
         let fields: [Field; 0] = [];
         scan(run, &filter, span, &fields, &mut Words::default(), &mut |hit, _| {

@@ -43,7 +43,7 @@ pub(super) fn root_life(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryErro
     })?;
     let mut outcome = Outcome { events: tally.matched, ..Outcome::default() };
     let mut revocations = Revocations::new(run);
-    let mut unjoined = 0;
+    let (mut unjoined, mut undecided) = (0, 0);
     let mut used = BTreeSet::new();
     for (word, mut draft) in tokens {
         let token = words.text(word).expect("a token that was met").to_owned();
@@ -53,8 +53,13 @@ pub(super) fn root_life(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryErro
         let born = revocations.birth(&token)?.map_or(first, |birth| birth.time);
         let revoked = revocations.of(&token, accessor.as_deref())?;
         let due = born.saturating_add(limit);
-        if revoked.is_some_and(|at| at <= due) || (revoked.is_none() && run.span.to <= due) {
-            continue;
+        match revoked {
+            Some(at) if at <= due => continue,
+            None if run.log_to <= due => {
+                undecided += 1;
+                continue;
+            }
+            _ => {}
         }
         if revoked.is_none() && run.salts_within(Span { from: born, to: due })?.is_some() {
             unjoined += 1;
@@ -75,10 +80,13 @@ pub(super) fn root_life(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryErro
     for born in births(run, &creations.expect("a filter of ours"))? {
         let (Some(token), Some(time)) = (born.token, born.time) else { continue };
         let due = time.saturating_add(limit);
-        if run.span.to <= due || used.contains(&token) {
+        let is_ended =
+            revocations.of(&token, born.accessor.as_deref())?.is_some_and(|at| at <= due);
+        if is_ended || used.contains(&token) {
             continue;
         }
-        if revocations.of(&token, born.accessor.as_deref())?.is_some_and(|at| at <= due) {
+        if run.log_to <= due {
+            undecided += 1;
             continue;
         }
         if run.salts_within(Span { from: time, to: due })?.is_some() {
@@ -91,6 +99,11 @@ pub(super) fn root_life(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryErro
         draft.said.insert("known_since", rfc3339(time));
         draft.said.insert("end", "it was neither used nor revoked in time".to_owned());
         outcome.drafts.push(draft);
+    }
+    if undecided > 0 {
+        outcome.missing.push(format!(
+            "{undecided} root tokens were not revoked, and their time is not over when the log ends"
+        ));
     }
     if unjoined > 0 {
         outcome.missing.push(format!(
