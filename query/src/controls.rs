@@ -34,6 +34,7 @@ mod load;
 mod param;
 mod rules;
 mod run;
+mod table;
 mod within;
 
 pub use self::control::{Control, Disposition, Kind, Outside, Rule, Severity};

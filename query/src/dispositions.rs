@@ -16,6 +16,7 @@ use ingest::source::LeafIndex;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::controls::{Evaluation, Exception, Severity};
 use crate::error::QueryError;
 use crate::trail::Trail;
 
@@ -98,6 +99,17 @@ pub struct Excepted<'a> {
     pub seen: Option<(i64, i64)>,
     /// Whether it takes two to decide.
     pub is_grave: bool,
+}
+
+impl<'a> Excepted<'a> {
+    /// Returns what is to be known of an exception.
+    pub fn of(exception: &'a Exception) -> Excepted<'a> {
+        Excepted {
+            hash: &exception.hash,
+            seen: exception.first.zip(exception.last),
+            is_grave: exception.severity >= Severity::High,
+        }
+    }
 }
 
 /// How an exception stands.
@@ -232,6 +244,13 @@ impl Dispositions {
         let same = reviews.iter().rev().take_while(|review| review.state == last.state);
         let other = same.filter(|review| covers(review)).find(|review| review.by != last.by);
         other.map_or(Standing::Awaiting(last), |other| Standing::Decided(other, Some(last)))
+    }
+
+    /// Says of each finding how many of its exceptions are decided.
+    pub fn settle(&self, evaluation: &mut Evaluation, now: Timestamp) {
+        for finding in &mut evaluation.findings {
+            finding.settle(|exception| self.standing(Excepted::of(exception), now).is_decided());
+        }
     }
 
     /// Tells whether a review may be written down: of a subject with these names, by `by`.

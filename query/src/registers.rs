@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ingest::own::RegisterSeen;
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -21,6 +22,9 @@ pub use self::rows::{
 
 use self::file::Untyped;
 use self::row::Row;
+use crate::error::QueryError;
+use crate::own_trail::{OwnQuestion, own_lines};
+use crate::trail::Trail;
 
 /// Why a register cannot be read.
 #[derive(Debug, Error)]
@@ -166,6 +170,36 @@ impl Registers {
             registers.take(&untyped, now)?;
         }
         Ok(registers)
+    }
+}
+
+impl Registers {
+    /// Returns the registers as a line of the ledger tells them, if the last such line tells others.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn not_recorded(&self, trail: &Trail) -> Result<Option<Vec<RegisterSeen>>, QueryError> {
+        let told = self.told().into_iter();
+        let seen: Vec<RegisterSeen> = told
+            .map(|RegisterTold { name, rows, sha256 }| RegisterSeen {
+                name: name.to_owned(),
+                rows: rows as u64,
+                sha256,
+            })
+            .collect();
+        let kind = Some("registers_changed".to_owned());
+        let question = OwnQuestion { kind, rows: 1, ..OwnQuestion::default() };
+        let last = own_lines(trail, &question)?.rows.pop();
+        let last = last.and_then(|line| line.rest.get("registers").cloned());
+        let is_recorded = match last {
+            // A line that a later version wrote in another way is not this one.
+            Some(last) => {
+                serde_json::from_value(last).is_ok_and(|last: Vec<RegisterSeen>| last == seen)
+            }
+            // Where there never was a register, nothing has changed.
+            None => seen.iter().all(|register| register.sha256.is_none()),
+        };
+        Ok((!is_recorded).then_some(seen))
     }
 }
 

@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Context;
-use ingest::own::{Fact, RegisterSeen};
-use query::controls::{Asking, Control, Evaluation, EvaluationError, Finding, Given, evaluate};
-use query::own_trail::{OwnQuestion, own_lines};
+use ingest::own::Fact;
+use query::controls::{Asking, Control, Evaluation, EvaluationError, Given, evaluate};
+use query::dispositions::Dispositions;
 use query::registers::Registers;
 use query::report::catalogue::Catalogue;
 use query::table::{Cell, Column, Form, Kind, Table};
@@ -58,17 +57,20 @@ pub(crate) fn run(args: ControlsArgs) -> Result<(), Failure> {
         only: &only,
         now,
     };
-    let evaluation = evaluate(&trail, &asking).map_err(|error| match error {
+    let mut evaluation = evaluate(&trail, &asking).map_err(|error| match error {
         EvaluationError::Query(error) => Failure::from(error),
         wrong => Failure::Usage(wrong.to_string()),
     })?;
+    let mut dispositions = Dispositions::default();
+    dispositions.read_on(&trail)?;
+    dispositions.settle(&mut evaluation, now);
     let mut out = stdout();
     match args.format {
         ControlsFormat::Json => {
             serde_json::to_writer(&mut out, &evaluation).map_err(anyhow::Error::from)?;
             out.write_all(b"\n")?;
         }
-        ControlsFormat::Csv => exceptions(&evaluation).write(Form::Csv, out)?,
+        ControlsFormat::Csv => evaluation.table().write(Form::Csv, out)?,
         ControlsFormat::Table => {
             findings(&evaluation).write(Form::Text { width: terminal_width() }, out)?;
             tell(&evaluation);
@@ -115,34 +117,12 @@ fn given(texts: &[String]) -> Result<Given, Failure> {
 
 /// Records the registers, if they are not those that were recorded last.
 fn record(data: &Path, trail: &Trail, registers: &Registers) -> Result<(), Failure> {
-    let seen: Vec<RegisterSeen> = registers
-        .told()
-        .into_iter()
-        .map(|told| RegisterSeen {
-            name: told.name.to_owned(),
-            rows: told.rows as u64,
-            sha256: told.sha256,
-        })
-        .collect();
-    let question = OwnQuestion {
-        kind: Some("registers_changed".to_owned()),
-        rows: 1,
-        ..OwnQuestion::default()
-    };
-    let last = own_lines(trail, &question)?.rows.pop();
-    let last: Option<Vec<RegisterSeen>> = last
-        .map(|last| serde_json::from_value(last.rest.get("registers").cloned().unwrap_or_default()))
-        .transpose()
-        .context("the ledger's last line about registers cannot be read")?;
-    let is_known = match last {
-        Some(last) => last == seen,
-        // Where there never was a register, nothing has changed.
-        None => seen.iter().all(|register| register.sha256.is_none()),
-    };
-    if is_known {
-        return Ok(());
+    match registers.not_recorded(trail)? {
+        Some(registers) => {
+            deed::record(data, Fact::RegistersChanged { by: deed::who(), registers })
+        }
+        None => Ok(()),
     }
-    deed::record(data, Fact::RegistersChanged { by: deed::who(), registers: seen })
 }
 
 fn list(args: &ControlsArgs, catalogue: &Catalogue, only: &[String]) -> Result<(), Failure> {
@@ -236,71 +216,6 @@ fn findings(evaluation: &Evaluation) -> Table {
         }
         for missing in &finding.missing {
             more("", format!("  missing: {missing}"));
-        }
-    }
-    Table { columns, rows }
-}
-
-/// Returns a row for each exception, and for each control without one.
-fn exceptions(evaluation: &Evaluation) -> Table {
-    let columns = [
-        ("control", Kind::Text),
-        ("version", Kind::Number),
-        ("title", Kind::Text),
-        ("verdict", Kind::Text),
-        ("rule", Kind::Text),
-        ("severity", Kind::Text),
-        ("subject", Kind::List),
-        ("events", Kind::Number),
-        ("first", Kind::Time),
-        ("last", Kind::Time),
-        ("words", Kind::Text),
-        ("filter", Kind::Text),
-        ("exception", Kind::Text),
-        ("missing", Kind::List),
-    ];
-    let columns = columns.map(|(name, kind)| Column::new(name, kind)).into();
-    let of = |finding: &Finding| {
-        vec![
-            Cell::Text(finding.control.clone()),
-            Cell::count(finding.version.into()),
-            Cell::Text(finding.title.clone()),
-            Cell::Text(finding.verdict.to_string()),
-        ]
-    };
-    let mut rows = Vec::new();
-    for finding in &evaluation.findings {
-        let missing = || Cell::List(finding.missing.clone());
-        for exception in &finding.exceptions {
-            let subject = exception
-                .subject
-                .iter()
-                .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
-            let mut row = of(finding);
-            row.extend([
-                Cell::Text(exception.rule.clone()),
-                Cell::text(Some(exception.severity.as_str())),
-                Cell::List(subject.collect()),
-                Cell::count(exception.count),
-                Cell::time(exception.first),
-                Cell::time(exception.last),
-                Cell::Text(exception.words.clone()),
-                Cell::text(exception.filter.clone()),
-                Cell::Text(exception.hash.clone()),
-                missing(),
-            ]);
-            rows.push(row);
-        }
-        if finding.exceptions.is_empty() {
-            let mut row = of(finding);
-            row.push(Cell::text(None::<String>));
-            row.push(Cell::text(Some(finding.severity.as_str())));
-            row.push(Cell::List(Vec::new()));
-            row.push(Cell::count(0));
-            row.extend([Cell::time(None), Cell::time(None)]);
-            row.extend([(); 3].map(|()| Cell::text(None::<String>)));
-            row.push(missing());
-            rows.push(row);
         }
     }
     Table { columns, rows }

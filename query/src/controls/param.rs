@@ -93,7 +93,8 @@ impl Unit {
 }
 
 impl Value {
-    pub(crate) fn text(&self) -> String {
+    /// Returns it as it was written.
+    pub fn text(&self) -> String {
         match self {
             Value::Number(number) => number.to_string(),
             Value::Text(text) => text.clone(),

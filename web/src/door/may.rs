@@ -29,6 +29,10 @@ pub(crate) enum Right {
     LookUp,
     /// Questions under a name, for everybody who is not bound.
     SaveViews,
+    /// What controls find in the whole log.
+    Controls,
+    /// Decisions about exceptions.
+    Review,
     /// The figures of the process.
     Figures,
     /// Who may ask, and what was done with keytrail itself.
@@ -43,6 +47,8 @@ impl fmt::Display for Right {
             Right::RawLine => "see raw lines and proofs",
             Right::LookUp => "look up values, tokens and leases",
             Right::SaveViews => "see and save views",
+            Right::Controls => "see what controls find in the whole log",
+            Right::Review => "review exceptions",
             Right::Figures => "see the figures of the process",
             Right::Settings => "see and change settings",
         })
@@ -69,7 +75,7 @@ macro_rules! grants {
     };
 }
 
-grants! { Look Export RawLine LookUp SaveViews Settings }
+grants! { Look Export RawLine LookUp SaveViews Controls Review Settings }
 
 /// A reader who has this right.
 #[derive(Clone, Debug)]
