@@ -353,3 +353,127 @@ fn a_period_has_its_first_instant_and_not_its_last() {
     assert_eq!(burst(&["--period", "2026-11-25"]), "no_data");
     assert_eq!(burst(&["--period", "2026-11-24", "--tz", "Pacific/Auckland"]), "no_data");
 }
+
+/// Returns the own lines about registers.
+fn recorded(data: &Data) -> Vec<Value> {
+    let own = String::from_utf8(data.cat("keytrail")).unwrap();
+    let lines = own.lines().filter(|line| line.contains("\"type\":\"registers_changed\""));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_change_of_a_register_is_recorded_and_the_same_again_is_not() {
+    let data = Data::new();
+    data.import([fixture("controls/sec-01/audit.jsonl.gz")]);
+    let run = || data.run("controls", ["--control", "KT-SEC-01"]).expect(0);
+    run();
+    assert_eq!(recorded(&data), [Value::Null; 0], "there never was a register");
+    let context = data.path().join("context");
+    fs::create_dir(&context).unwrap();
+    fs::write(context.join("tickets.toml"), "").unwrap();
+    run();
+    run();
+    let register = |line: &Value, name: &str| -> Value {
+        let registers = line["registers"].as_array().unwrap();
+        registers.iter().find(|register| register["name"] == name).unwrap().clone()
+    };
+    let first = recorded(&data);
+    assert_eq!(first.len(), 1);
+    assert_eq!(register(&first[0], "tickets")["rows"], 0);
+    assert!(register(&first[0], "tickets")["sha256"].is_string());
+    assert!(register(&first[0], "leavers")["sha256"].is_null());
+    assert!(first[0]["by"].as_str().unwrap().starts_with("os:"));
+    // Said otherwise it is the same register.
+    fs::remove_file(context.join("tickets.toml")).unwrap();
+    fs::write(context.join("tickets.csv"), "ticket,approver,from,to\n").unwrap();
+    run();
+    assert_eq!(recorded(&data).len(), 1);
+    fs::write(
+        context.join("tickets.csv"),
+        "ticket,approver,from,to\nT,bob,2026-01-01,2027-01-01\n",
+    )
+    .unwrap();
+    run();
+    let second = recorded(&data);
+    assert_eq!((second.len(), register(&second[1], "tickets")["rows"].as_u64()), (2, Some(1)));
+    // A register that is gone is a change too.
+    fs::remove_dir_all(&context).unwrap();
+    run();
+    assert_eq!(recorded(&data).len(), 3);
+    data.run("verify", [""; 0]).expect(0);
+}
+
+#[test]
+fn mistakes_end_the_run_and_say_where() {
+    let data = main_recording();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("leavers.csv");
+    fs::write(&file, "name,lft\nmallory,2026-10-12\n").unwrap();
+    let context = folder.path().to_str().unwrap();
+    for (arguments, expected) in [
+        (vec!["--context", context], "leavers.csv line 2: a leaver has a left"),
+        (vec!["--context", "/nowhere"], "--context /nowhere: there is no such folder"),
+        (vec!["--control", "KT-ROOT-1"], "there is no control KT-ROOT-1"),
+        (vec!["--framework", "sox"], "there is no \"sox\", only soc2, iso27001, pci4, nist80053"),
+        (
+            vec!["--param", "KT-SEC-05.paths"],
+            "write the control, a dot, the parameter and its value",
+        ),
+        (vec!["--param", "KT-SEC-05.paths=0"], "KT-SEC-05: paths: \"0\" is no number of things"),
+        (vec!["--period", "soon"], "\"soon\" is no time"),
+    ] {
+        let run = data.run("controls", &arguments).expect(2);
+        assert!(run.stderr.contains(expected), "{}\n{expected}", run.stderr);
+        assert_eq!(run.text(), "", "{arguments:?}");
+    }
+    fs::write(folder.path().join("leavers.csv"), "[[control]]").unwrap();
+    fs::rename(&file, folder.path().join("own.toml")).unwrap();
+    let run = data.run("controls", ["--catalogue", context]).expect(2);
+    assert!(run.stderr.contains("own.toml: "), "{}", run.stderr);
+}
+
+#[test]
+fn every_form_has_the_same_answers() {
+    let data = main_recording();
+    let evaluation = evaluated(data, &["--framework", "soc2"]);
+    let (exceptions, verdicts) = told(&evaluation);
+    let csv = data.run("controls", ["--framework", "soc2", "--format", "csv"]).expect(0);
+    let mut reader = csv::Reader::from_reader(csv.text().as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.unwrap()).collect();
+    let mut of_rows: Vec<String> = rows
+        .iter()
+        .filter(|row| !row[4].is_empty())
+        .map(|row| format!("{} {} {} {} {}", &row[0], &row[4], &row[7], &row[8], &row[9]))
+        .collect();
+    of_rows.sort();
+    assert_eq!(of_rows, exceptions);
+    let controls: BTreeSet<&str> = rows.iter().map(|row| &row[0]).collect();
+    assert_eq!(controls, verdicts.keys().map(String::as_str).collect());
+    let table = data.run("controls", ["--framework", "soc2"]).expect(0);
+    for control in verdicts.keys() {
+        assert!(table.text().lines().any(|line| line.starts_with(control)), "{control}");
+    }
+    // As of a leaf the answer lacks requests that wait for a response and nothing else. Sealing, a refused unwrapping and
+    // the device's probe never get one, and the recording ends before ten minutes have shown that.
+    let at = evaluation["leaf"].to_string();
+    let as_of = evaluated(data, &["--framework", "soc2", "--at", &at]);
+    let answered: Vec<String> = exceptions
+        .iter()
+        .filter(|line| {
+            !["KT-SEAL-02", "KT-LOG-01", "KT-SEC-06"].iter().any(|id| line.starts_with(id))
+        })
+        .map(|line| line.replace("KT-ROOT-01 used 10 ", "KT-ROOT-01 used 8 "))
+        .collect();
+    let mut found = told(&as_of).0;
+    found.sort();
+    assert_eq!(
+        found,
+        answered.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    );
+    let again = evaluated(data, &["--framework", "soc2", "--at", &at]);
+    assert_eq!(again, as_of);
+    assert_eq!(as_of["catalogue"], evaluation["catalogue"]);
+    let list = data.run("controls", ["--list", "--format", "json"]).expect(0).json();
+    let listed: BTreeSet<String> = list.iter().map(|control| text(&control["id"])).collect();
+    assert_eq!(listed, verdicts.into_keys().collect());
+}

@@ -16,8 +16,9 @@ use crate::select::{Selection, Tally};
 /// The most memory that the texts of a rule's values may take, in bytes.
 const TEXT_BYTES_MAX: usize = 256 << 20;
 
-/// The most events that are held at once; of more, stretches of time are read one after the other.
-const HELD_MAX: u64 = 2_000_000;
+/// The most events that are held at once; of more, stretches of time are read one after the other. Few in tests, so that
+/// they have several stretches.
+const HELD_MAX: u64 = if cfg!(test) { 5 } else { 2_000_000 };
 
 /// What stands for a value; 0 for none.
 pub(super) type Word = u32;

@@ -3,3 +3,5 @@ use std::fs;
 use super::*;
 
 mod catalogue;
+mod evaluation;
+mod sliding;
