@@ -43,6 +43,7 @@ mod outside;
 mod peers;
 mod proofs;
 mod retention;
+mod reviews;
 mod same_events;
 mod secrets;
 mod serving;

@@ -138,9 +138,9 @@ impl App {
         }
     }
 
-    /// Returns how many leaves of the ledger can be read.
+    /// Returns how many leaves of the ledger can be read now.
     pub(crate) fn ledger_size(&self) -> u64 {
-        self.trail.ledger().size()
+        self.trail.ledger().refresh().unwrap_or_default()
     }
 
     /// Returns the process.

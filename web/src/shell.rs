@@ -73,7 +73,7 @@ impl Shell {
             ("Integrity", "/integrity", None),
             ("Sources", "/sources", None),
             ("Controls", "/controls", Some('c')),
-            ("Access report", "/reports/access", Some('r')),
+            ("Report", "/reports/access", Some('r')),
             ("Settings", "/settings", None),
         ]
         .into_iter()

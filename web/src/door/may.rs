@@ -31,6 +31,8 @@ pub(crate) enum Right {
     SaveViews,
     /// What controls find in the whole log.
     Controls,
+    /// The same as files.
+    ExportControls,
     /// Decisions about exceptions.
     Review,
     /// The figures of the process.
@@ -48,6 +50,7 @@ impl fmt::Display for Right {
             Right::LookUp => "look up values, tokens and leases",
             Right::SaveViews => "see and save views",
             Right::Controls => "see what controls find in the whole log",
+            Right::ExportControls => "export what controls find",
             Right::Review => "review exceptions",
             Right::Figures => "see the figures of the process",
             Right::Settings => "see and change settings",
@@ -75,7 +78,7 @@ macro_rules! grants {
     };
 }
 
-grants! { Look Export RawLine LookUp SaveViews Controls Review Settings }
+grants! { Look Export RawLine LookUp SaveViews Controls ExportControls Review Settings }
 
 /// A reader who has this right.
 #[derive(Clone, Debug)]

@@ -50,8 +50,9 @@ impl Role {
             Right::Export | Right::RawLine => {
                 matches!(self, Role::Analyst | Role::Reviewer | Role::Auditor)
             }
-            // The life of a token or lease goes beyond any scope: cut at its bounds, the answer would be wrong.
-            Right::LookUp => matches!(self, Role::Analyst | Role::Reviewer),
+            // The life of a token or lease goes beyond any scope: cut at its bounds, the answer would be wrong. So would that
+            // of a control.
+            Right::LookUp | Right::ExportControls => matches!(self, Role::Analyst | Role::Reviewer),
         }
     }
 }

@@ -13,6 +13,7 @@ const SETTINGS: Needs = Some(Right::Settings);
 const SAVE_VIEWS: Needs = Some(Right::SaveViews);
 const LOOK_UP: Needs = Some(Right::LookUp);
 const CONTROLS: Needs = Some(Right::Controls);
+const EXPORT_CONTROLS: Needs = Some(Right::ExportControls);
 const REVIEW: Needs = Some(Right::Review);
 
 /// Routes that have one form.
@@ -26,8 +27,8 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::POST, "/explore/views", SAVE_VIEWS),
     (Method::POST, "/explore/views/forget", SAVE_VIEWS),
     (Method::GET, "/controls", CONTROLS),
-    (Method::GET, "/controls.csv", EXPORT),
-    (Method::GET, "/controls.json", EXPORT),
+    (Method::GET, "/controls.csv", EXPORT_CONTROLS),
+    (Method::GET, "/controls.json", EXPORT_CONTROLS),
     (Method::GET, "/controls/{id}", CONTROLS),
     (Method::POST, "/controls/{id}/review", REVIEW),
     (Method::GET, "/live", LOOK),

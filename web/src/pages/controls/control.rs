@@ -125,7 +125,7 @@ fn page(trail: &Seen, id: &str, asked: &Asked) -> Result<Rendered<ControlPage>, 
     let catalogue = &meant.catalogue;
     let known = catalogue.controls.iter().find(|control| control.id == id);
     let Some(control) = known else { return Err(PageError::NotFound { what: "control" }) };
-    let evaluation = meant.evaluated(trail, &[control.id.clone()])?;
+    let evaluation = meant.evaluated(trail, std::slice::from_ref(&control.id))?;
     let Some(finding) = evaluation.findings.first() else {
         return Err(PageError::NotFound { what: "control" });
     };
