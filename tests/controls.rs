@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::util::{Data, fixture, fixture_text, main_recording};
+use crate::util::{Data, fixture, fixture_text, generated, main_recording};
 
 /// A request as the index has it.
 struct Request {
@@ -476,4 +476,17 @@ fn every_form_has_the_same_answers() {
     let list = data.run("controls", ["--list", "--format", "json"]).expect(0).json();
     let listed: BTreeSet<String> = list.iter().map(|control| text(&control["id"])).collect();
     assert_eq!(listed, verdicts.into_keys().collect());
+}
+
+#[test]
+fn something_is_made_of_every_line_that_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two days, so that most hours are finished before the log ends.
+    let (log, _) = generated(folder.path(), 11, 4_000, &["--days", "2"]);
+    let data = Data::new();
+    data.import([log]);
+    let evaluation = evaluated(&data, &["--control", "KT-LOG-03"]);
+    let finding = &evaluation["findings"][0];
+    assert_eq!(finding["exceptions"].as_array().unwrap().len(), 0, "{}", finding["exceptions"]);
+    assert_eq!(finding["evaluated"]["events"]["counts"], data.status()["sources"][0]["lines"]);
 }
