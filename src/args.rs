@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Tokens(GivenOutArgs),
     /// Write a report over a period
     Report(ReportArgs),
+    /// Ask the trail what SOC 2 and ISO 27001 ask of it, and list the exceptions
+    Controls(ControlsArgs),
     /// Recompute the ledger and compare it with its signed checkpoint; or check a proof
     Verify(VerifyArgs),
     /// Prove offline that a line is in the ledger, or that the ledger extends a checkpoint
@@ -356,6 +358,60 @@ pub(crate) struct ReportArgs {
     /// File to write [default: standard output]
     #[arg(short, long)]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// `controls`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ControlsArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// A period: 2026, 2026-Q3, 2026-10, 2026-10-05
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub(crate) period: Option<String>,
+    /// From this time on [default: the first event]
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) from: Option<String>,
+    /// Before this time [default: the last event]
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) to: Option<String>,
+    /// Zone of the period
+    #[arg(long, default_value = "UTC")]
+    pub(crate) tz: String,
+    /// Only what was issued below this leaf: the answer of then, and the same whenever it is asked again
+    #[arg(long, value_name = "LEAF")]
+    pub(crate) at: Option<u64>,
+    /// Folder of the registers: tickets, leavers, sensitive paths … [default: context/ of the data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) context: Option<PathBuf>,
+    /// Folder of controls that replace ours by their ids, or are added
+    #[arg(long, value_name = "DIR")]
+    pub(crate) catalogue: Option<PathBuf>,
+    /// Only this control, such as KT-ROOT-01; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub(crate) control: Vec<String>,
+    /// Only controls that are evidence for this framework: soc2, iso27001
+    #[arg(long)]
+    pub(crate) framework: Option<String>,
+    /// Another value of a control's parameter, such as KT-TOK-01.human_ttl=8h; may be given several times
+    #[arg(long, value_name = "ID.NAME=VALUE")]
+    pub(crate) param: Vec<String>,
+    /// List the controls instead of running them
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Output format
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: ControlsFormat,
+}
+
+/// Output formats of controls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ControlsFormat {
+    /// Aligned columns for a person
+    Table,
+    /// One JSON object
+    Json,
+    /// RFC 4180: a row for each exception, and for each control without one
+    Csv,
 }
 
 /// `verify`.

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod cat;
 pub(crate) mod check_config;
 pub(crate) mod completions;
+pub(crate) mod controls;
 pub(crate) mod count;
 pub(crate) mod demo;
 pub(crate) mod given_out;

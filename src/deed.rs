@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use ingest::ledger::{Ledger, LedgerError, LedgerReader};
@@ -84,6 +85,9 @@ fn leave(data: &Path, fact: &Fact) -> anyhow::Result<()> {
 
 /// Takes up what commands have left. What cannot be taken up now is tried again.
 pub(crate) fn take_up(data: &Path, own: &OwnLines) {
+    // Two at once would take up the same line.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     // Mostly there is no such folder.
     let Ok(entries) = fs::read_dir(folder(data)) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::{Request, Response};
 use ingest::own::Fact;
+use ingest::pipeline::OwnLines;
 use tokio::runtime::Handle;
 use web::Verified;
 
@@ -17,6 +18,8 @@ use crate::watch::Told;
 /// This process.
 pub(crate) struct Process {
     pub(crate) data: PathBuf,
+    /// Where lines of ours go, if this process writes the ledger.
+    pub(crate) own: Option<OwnLines>,
     pub(crate) told: Told,
     /// Servers that can be asked for hashes.
     pub(crate) audit_hash: Option<AuditHash>,
@@ -45,7 +48,12 @@ impl web::Host for Process {
     }
 
     fn record(&self, fact: Fact) -> Result<(), String> {
-        deed::record(&self.data, fact).map_err(|failure| failure.to_string())
+        deed::record(&self.data, fact).map_err(|failure| failure.to_string())?;
+        // The watch would take it up seconds later, and who wrote it down looks at the next page.
+        if let Some(own) = &self.own {
+            deed::take_up(&self.data, own);
+        }
+        Ok(())
     }
 
     fn hashes_of(&self, value: &str) -> Result<Vec<String>, String> {

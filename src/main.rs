@@ -58,6 +58,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Leases(leases) => commands::given_out::leases(leases),
         Command::Tokens(tokens) => commands::given_out::tokens(tokens),
         Command::Report(report) => commands::report::run(report),
+        Command::Controls(controls) => commands::controls::run(controls),
         Command::Verify(verify) => commands::verify::run(verify),
         Command::Prove(prove) => commands::prove::run(prove),
         Command::Key(key) => commands::key::run(key),

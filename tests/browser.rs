@@ -83,6 +83,8 @@ impl Site {
             ("found", format!("/lookup?hmac={hash}")),
             ("integrity", "/integrity".to_owned()),
             ("sources", "/sources".to_owned()),
+            ("controls", "/controls?framework=soc2".to_owned()),
+            ("control", "/controls/KT-AUTH-01".to_owned()),
             ("report", "/reports/access".to_owned()),
             ("zone", "/?span=all&tz=Asia%2FKathmandu".to_owned()),
             ("settings", "/settings".to_owned()),

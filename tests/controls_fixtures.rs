@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::util::{Run, fixture, missing_tool, python};
+use crate::util::{Run, fixture, missing_tool, python, real_openbao_is_wanted};
 
 fn check(folder: &Path) -> Run {
     let mut command = python();
@@ -49,4 +49,24 @@ fn a_wrong_expectation_is_found() {
         fs::copy(fixture("controls/root-01/audit.jsonl.gz"), scene.join("audit.jsonl.gz")).unwrap();
         assert_eq!(check(folder.path()).code, 1, "{from} was changed to {to}");
     }
+}
+
+#[test]
+fn a_fresh_recording_is_as_expected() {
+    if !real_openbao_is_wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = python();
+    record.env("PYTHONDONTWRITEBYTECODE", "1").arg(fixture("tools/record_controls.py"));
+    Run::of(record.arg("--out").arg(folder.path())).expect(0);
+    let recorded = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut scenes = 0;
+    for name in recorded {
+        let expected = fixture("controls").join(&name).join("expected.toml");
+        fs::copy(expected, folder.path().join(&name).join("expected.toml")).unwrap();
+        scenes += 1;
+    }
+    assert!(scenes > 25, "only {scenes} scenes were recorded");
+    check(folder.path()).expect(0);
 }

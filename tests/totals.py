@@ -40,10 +40,15 @@ def lines(files):
     for file in files:
         with (gzip.open if file.endswith(".gz") else open)(file, "rb") as log:
             for line in log:
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    yield None
+                # After a crash a whole entry is glued to the torn one before it.
+                starts = [0, *(match.start() for match in re.finditer(rb'{"time":"', line) if match.start())]
+                for start in starts:
+                    try:
+                        yield json.loads(line[start:])
+                        break
+                    except ValueError:
+                        if start == 0:
+                            yield None
 
 
 def requests(files, left_out):

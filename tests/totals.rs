@@ -87,6 +87,9 @@ fn of_the_cluster() {
     }
 }
 
+const ALWAYS: Period =
+    Period { asked: &[], from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z" };
+
 /// Berlin's 25 October 2026 has 25 hours, of which two are called 02.
 const BERLIN: [Period; 5] = [
     Period {
@@ -155,12 +158,50 @@ fn of_days_around_the_end_of_summer_time() {
 }
 
 #[test]
+fn of_damaged_logs() {
+    if missing_tool(&python(), "install Python 3") {
+        return;
+    }
+    for (undecodable, files) in [
+        (1, &["crash/torn-by-kill9-then-restart.audit.jsonl"][..]),
+        (1, &["diskfull/audit-after-room.jsonl.gz"]),
+        (0, &["copytruncate/ct.jsonl.1.gz", "copytruncate/ct.jsonl.gz"]),
+    ] {
+        let data = Data::new();
+        let files: Vec<_> = files.iter().map(|name| format!("openbao-2.7.2/{name}")).collect();
+        data.import(files.iter().map(|name| fixture(name)));
+        let raw = agree(&data, "c", &[format!("n={}", files.join(","))], &ALWAYS);
+        assert_eq!(raw["left_out"]["undecodable"].as_u64().unwrap_or_default(), undecodable);
+        assert_eq!(data.status_of("undecodable"), undecodable, "{files:?}");
+    }
+}
+
+#[test]
+fn of_the_scenarios_of_controls() {
+    if missing_tool(&python(), "install Python 3") {
+        return;
+    }
+    // Each as a node of one cluster.
+    let (data, mut nodes) = (Data::new(), Vec::new());
+    for entry in fs::read_dir(fixture("controls")).unwrap() {
+        let folder = entry.unwrap();
+        let (name, log) = (folder.file_name(), folder.path().join("audit.jsonl.gz"));
+        if log.exists() {
+            data.import_as("c", name.to_str().unwrap(), [&log]);
+            nodes.push(format!("{}={}", name.display(), log.display()));
+        }
+    }
+    assert!(nodes.len() > 25, "only {nodes:?}");
+    let raw = agree(&data, "c", &nodes, &ALWAYS);
+    assert!(number(&raw["totals"][""]["requests"]) > 500);
+}
+
+#[test]
 fn the_second_reading_is_what_clients_were_told() {
     if missing_tool(&python(), "install Python 3") {
         return;
     }
-    let always = Period { asked: &[], from: "2026-11-24T00:00:00Z", to: "2026-11-25T00:00:00Z" };
-    let raw = totals("c", &MAIN.map(str::to_owned), &always);
+    let raw = totals("c", &MAIN.map(str::to_owned), &ALWAYS);
     let mut told: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut others = BTreeSet::new();
     for row in json_lines(&fixture_text("openbao-2.7.2/truth.jsonl.gz")) {

@@ -211,6 +211,31 @@ pub enum Fact {
         /// It is taken away.
         removed: bool,
     },
+    /// A reviewer decided about an exception to a control, or confirmed what another one decided.
+    ExceptionReviewed {
+        /// Who.
+        by: String,
+        /// From where.
+        address: String,
+        /// The exception's hash.
+        exception: String,
+        /// Its key: control, cluster, rule and what its events have in common.
+        key: String,
+        /// The events that were before him: the first's time, in nanoseconds since 1970.
+        from_unix_ns: i64,
+        /// The last's.
+        to_unix_ns: i64,
+        /// How many.
+        events: u64,
+        /// `in_review`, `expected`, `false_positive`, `accepted_risk`, `remediated`, `incident` or `reopened`.
+        state: String,
+        /// Why, in his words.
+        reason: String,
+        /// Where it is followed up.
+        ticket: Option<String>,
+        /// Until when it holds.
+        expires: Option<Timestamp>,
+    },
     /// Somebody took an answer away as a file.
     Exported {
         /// Who.
@@ -261,6 +286,13 @@ pub enum Fact {
         /// When a token ends.
         #[serde(default)]
         expires: Option<Timestamp>,
+    },
+    /// Controls were run with other registers than the last time.
+    RegistersChanged {
+        /// Who ran them: `os:user@host` is what the operating system told, claimed and not proven.
+        by: String,
+        /// All registers as they are from now on.
+        registers: Vec<RegisterSeen>,
     },
     /// An alarm was raised, or is over.
     Alarm {
@@ -317,6 +349,18 @@ pub enum Fact {
     Unknown,
 }
 
+/// A register as a run of controls saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterSeen {
+    /// Its name.
+    pub name: String,
+    /// How many rows it has.
+    pub rows: u64,
+    /// SHA-256 of what they say, in hexadecimal digits; absent: there is no such register.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
 /// A segment whose lines are removed; headers and leaf hashes stay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovedSegment {
@@ -363,9 +407,11 @@ impl Fact {
         "asked",
         "lines_shown",
         "view_changed",
+        "exception_reviewed",
         "exported",
         "deeds_left_out",
         "account_changed",
+        "registers_changed",
         "alarm",
         "key_rotated",
         "new_origin",
@@ -386,8 +432,10 @@ impl Fact {
                 | Fact::LinesShown { .. }
                 | Fact::Exported { .. }
                 | Fact::ViewChanged { .. }
+                | Fact::ExceptionReviewed { .. }
                 | Fact::DeedsLeftOut { .. }
                 | Fact::AccountChanged { .. }
+                | Fact::RegistersChanged { .. }
         )
     }
 }

@@ -94,6 +94,9 @@ pub struct Source {
     pub more_why: u64,
     /// What is or may be missing, the newest [`WHY_MAX`].
     pub incidents: Vec<Missing>,
+    /// All of it.
+    #[serde(skip)]
+    pub(crate) all_missing: Vec<Missing>,
     /// A process follows it, as far as is known.
     pub followed: bool,
     /// What is proven, and how.

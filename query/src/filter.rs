@@ -55,6 +55,7 @@ pub use self::field::CountField;
 pub use self::glob::Glob;
 pub use self::words::values as text_values;
 
+pub(crate) use self::error::nearest;
 pub(crate) use self::exclude::not;
 pub(crate) use self::index::all;
 

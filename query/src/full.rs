@@ -70,6 +70,14 @@ pub fn event_in(trail: &Trail, view: &View, uid: Uid) -> Result<Option<FullEvent
     Ok(Some(FullEvent { event, request, response, learned, twin, no_twin, same }))
 }
 
+/// Returns the row of this uid; `None` if there is none.
+///
+/// # Errors
+/// The index cannot be read.
+pub fn row_in(view: &View, uid: Uid) -> Result<Option<EventRow>, QueryError> {
+    find(view, uid)?.map(|address| Rows::new(view).row(address)).transpose()
+}
+
 /// Gives the newest whole events one by one, at most `limit` (0: all), those after the page which `after`
 /// ended; returns the page without them. Needs little memory however long the answer is.
 ///

@@ -280,6 +280,16 @@ impl View {
         Ok((probes.min(1)..=probes).map(|epoch| format!("{cluster}/{device}/{epoch}")).collect())
     }
 
+    /// Returns when audit devices were enabled, each with a new salt: nanoseconds since 1970, ascending.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub(crate) fn new_salts(&self) -> Result<Vec<i64>, QueryError> {
+        let mut times: Vec<i64> = self.probes()?.values().flatten().copied().collect();
+        times.sort_unstable();
+        Ok(times)
+    }
+
     /// Returns the event that another node made of a forwarded one, if it lies in the bounds.
     ///
     /// # Errors

@@ -28,12 +28,15 @@ mod twins;
 
 pub mod complete;
 pub mod context;
+pub mod controls;
 pub mod count;
 pub mod coverage;
+pub mod dispositions;
 pub mod interval;
 pub mod issued;
 pub mod listing;
 pub mod lookup;
+pub mod registers;
 pub mod report;
 pub mod status;
 pub mod subjects;

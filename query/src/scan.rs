@@ -19,7 +19,7 @@ pub(crate) struct Place {
 }
 
 /// A document of a searcher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Address {
     pub(crate) segment: u32,
     pub(crate) document: DocId,

@@ -176,6 +176,7 @@ async fn serve_until(
         .transpose()?;
     let host = Process {
         data: data.to_owned(),
+        own: following.as_ref().map(Following::own_lines),
         told,
         audit_hash: AuditHash::new(&beside.servers)?,
         sign_in: beside

@@ -4,10 +4,12 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ingest::own::Fact;
+use query::dispositions::Dispositions;
+use query::registers::Registers;
 use query::trail::Trail;
 use query::turn::Turn;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,6 +18,7 @@ use tracing::warn;
 
 use crate::door::{Door, Reader};
 use crate::error::PageError;
+use crate::evaluations::Evaluations;
 use crate::guard::PAGE_SECONDS_MAX;
 use crate::host::Host;
 use crate::zone::Zone;
@@ -45,6 +48,9 @@ pub(crate) struct App {
     waiting: Arc<Semaphore>,
     exports: Arc<Semaphore>,
     tails: Arc<Semaphore>,
+    /// What reviewers decided, as far as it was read.
+    dispositions: Arc<Mutex<Dispositions>>,
+    evaluations: Evaluations,
 }
 
 /// The trail as far as one reader sees it.
@@ -68,6 +74,35 @@ impl Seen {
     /// Returns the zone in which times are shown.
     pub(crate) fn zone(&self) -> &Zone {
         self.reader.zone()
+    }
+
+    /// Returns what controls answered lately.
+    pub(crate) fn evaluations(&self) -> &Evaluations {
+        &self.app.evaluations
+    }
+
+    /// Returns what reviewers decided so far.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub(crate) fn dispositions(&self) -> Result<Dispositions, PageError> {
+        let mut known = self.app.dispositions.lock().unwrap_or_else(PoisonError::into_inner);
+        known.read_on(&self.trail)?;
+        Ok(known.clone())
+    }
+
+    /// Records the registers by which controls are asked, if they are not those that were recorded last. May block.
+    ///
+    /// # Errors
+    /// They cannot be recorded, so nothing must be answered by them.
+    pub(crate) fn registers_seen(&self, registers: &Registers) -> Result<(), PageError> {
+        match registers.not_recorded(&self.trail)? {
+            None => Ok(()),
+            Some(registers) => {
+                let by = self.reader.by();
+                self.app.write_down(Fact::RegistersChanged { by, registers })
+            }
+        }
     }
 
     /// Records that the reader is shown these lines. May block.
@@ -106,7 +141,14 @@ impl App {
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
+            dispositions: Arc::default(),
+            evaluations: Evaluations::default(),
         }
+    }
+
+    /// Returns how many leaves of the ledger can be read now.
+    pub(crate) fn ledger_size(&self) -> u64 {
+        self.trail.ledger().refresh().unwrap_or_default()
     }
 
     /// Returns the process.

@@ -36,7 +36,8 @@ mod watched;
 pub use self::accounts::{Accounts, AccountsError, Standing, Token, User, new_password};
 pub(crate) use self::identify::{Peer, identify};
 pub(crate) use self::may::{
-    Export, Look, LookUp, May, Metrics, RawLine, Right, SaveViews, Settings,
+    Controls, Export, ExportControls, Look, LookUp, May, Metrics, RawLine, Review, Right,
+    SaveViews, Settings,
 };
 pub use self::oidc::{GroupRole, Oidc};
 pub(crate) use self::oidc::{begin as to_provider, callback as from_provider};

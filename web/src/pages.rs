@@ -1,6 +1,7 @@
 //! The pages, each in one file: what it shows, its template of the same name, its handler.
 
 pub(crate) mod compare;
+pub(crate) mod controls;
 pub(crate) mod event;
 pub(crate) mod explore;
 pub(crate) mod given_out;

@@ -16,6 +16,9 @@ use crate::export::{explore_arrow, explore_csv, explore_json};
 use crate::guard::guard;
 use crate::host::{metrics, ready};
 use crate::pages::compare::compare;
+use crate::pages::controls::control::control;
+use crate::pages::controls::review::review;
+use crate::pages::controls::{controls, controls_csv, controls_json};
 use crate::pages::event::event_page;
 use crate::pages::explore::{explore, forget_view, save_view};
 use crate::pages::given_out::{leases, tokens};
@@ -77,6 +80,11 @@ pub(crate) fn all() -> Routes {
     Routes::default()
         .get("/", overview)
         .get("/explore", explore)
+        .get("/controls", controls)
+        .get("/controls.csv", controls_csv)
+        .get("/controls.json", controls_json)
+        .get("/controls/{id}", control)
+        .post("/controls/{id}/review", review)
         .get("/explore.csv", explore_csv)
         .get("/explore.json", explore_json)
         .get("/explore.arrow", explore_arrow)

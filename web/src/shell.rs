@@ -26,6 +26,7 @@ pub(crate) struct ReaderLine {
     pub(crate) bounds: Option<Text>,
     looks_up: bool,
     keeps: bool,
+    sees_controls: bool,
     form_token: Option<String>,
 }
 
@@ -51,8 +52,9 @@ impl Shell {
         let form_token = reader.form_token();
         let looks_up = reader.may(Right::LookUp);
         let keeps = reader.may(Right::Settings);
+        let sees_controls = reader.may(Right::Controls);
         let zone = reader.zone().clone();
-        let reader = ReaderLine { signed_in, bounds, looks_up, keeps, form_token };
+        let reader = ReaderLine { signed_in, bounds, looks_up, keeps, sees_controls, form_token };
         Shell { reader: Some(reader), zone, ..self }
     }
 
@@ -60,6 +62,7 @@ impl Shell {
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let looks_up = self.reader.as_ref().is_none_or(|reader| reader.looks_up);
         let keeps = self.reader.as_ref().is_none_or(|reader| reader.keeps);
+        let sees_controls = self.reader.as_ref().is_none_or(|reader| reader.sees_controls);
         [
             ("Overview", "/", Some('o')),
             ("Explore", "/explore", Some('e')),
@@ -69,12 +72,14 @@ impl Shell {
             ("Look-up", "/lookup", None),
             ("Integrity", "/integrity", None),
             ("Sources", "/sources", None),
-            ("Access report", "/reports/access", Some('r')),
+            ("Controls", "/controls", Some('c')),
+            ("Report", "/reports/access", Some('r')),
             ("Settings", "/settings", None),
         ]
         .into_iter()
         .filter(|(name, ..)| !["Look-up", "Leases"].contains(name) || looks_up)
         .filter(|(name, ..)| *name != "Settings" || keeps)
+        .filter(|(name, ..)| *name != "Controls" || sees_controls)
         .map(|(name, href, key)| Entry { name, href, current: self.current == Some(name), key })
         .collect()
     }

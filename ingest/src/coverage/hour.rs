@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// An hour.
 pub const HOUR_NS: i64 = 3_600_000_000_000;
@@ -37,11 +37,21 @@ pub struct Hour {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delays {
     /// Lines by step: see [`Delays::upper_ms`].
+    #[serde(deserialize_with = "steps")]
     steps: BTreeMap<u8, u64>,
     /// The least, in nanoseconds; below zero when the server's clock is ahead of ours.
     pub min_ns: i64,
     /// The greatest, in nanoseconds.
     pub max_ns: i64,
+}
+
+/// Reads the steps, which JSON has as texts: within a record, whose kind is told by a field of it, serde does not
+/// turn them into numbers by itself.
+fn steps<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u8, u64>, D::Error> {
+    let texts = BTreeMap::<String, u64>::deserialize(from)?;
+    let step = |(text, lines): (String, u64)| Ok((text.parse()?, lines));
+    let steps: Result<_, std::num::ParseIntError> = texts.into_iter().map(step).collect();
+    steps.map_err(serde::de::Error::custom)
 }
 
 impl Default for Delays {

@@ -327,3 +327,26 @@ fn hours_are_added_up_by_their_own_time() {
     }
     assert_eq!(story.coverage.finished().len(), 3);
 }
+
+#[test]
+fn every_record_that_is_written_can_be_read() {
+    let mut story = Story::default();
+    // Six hours, of which two are finished; and what else a source's story has.
+    for _ in 0..6 {
+        story.request("secret/data/a");
+        story.second += HOUR_NS / SECOND;
+    }
+    let finished = story.coverage.finished();
+    assert!(
+        matches!(&finished[..], [(Some(0), Record::Hour(_)), (Some(0), Record::Hour(_))]),
+        "{finished:?}"
+    );
+    let growing = story.coverage.growing();
+    let records = finished.into_iter().map(|(_, record)| record);
+    for record in records.chain(growing.into_iter().map(|(_, record)| record)) {
+        let text = serde_json::to_string(&record).expect("plain data");
+        assert_eq!(serde_json::from_str::<Record>(&text).ok().as_ref(), Some(&record), "{text}");
+    }
+    let state = serde_json::to_value(&story.coverage).expect("plain data");
+    assert_eq!(serde_json::from_value::<Coverage>(state).ok(), Some(story.coverage));
+}

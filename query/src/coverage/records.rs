@@ -77,21 +77,22 @@ impl Records {
             _ => 0,
         });
         let skipped = days.len().saturating_sub(DAYS_MAX);
+        let all_missing: Vec<Missing> = incidents
+            .iter()
+            .map(|incident| Missing {
+                kind: incident.what.kind(),
+                from_unix_ns: incident.from,
+                to_unix_ns: incident.to,
+                text: told(incident),
+            })
+            .collect();
         Source {
             source: name.to_owned(),
             grade,
             why,
             more_why,
-            incidents: incidents
-                .iter()
-                .skip(incidents.len().saturating_sub(WHY_MAX))
-                .map(|incident| Missing {
-                    kind: incident.what.kind(),
-                    from_unix_ns: incident.from,
-                    to_unix_ns: incident.to,
-                    text: told(incident),
-                })
-                .collect(),
+            incidents: all_missing[all_missing.len().saturating_sub(WHY_MAX)..].to_vec(),
+            all_missing,
             followed: self.followed.iter().max() > self.stopped.iter().max(),
             proven: self.proven(span),
             lines: all.lines,

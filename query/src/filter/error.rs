@@ -84,7 +84,7 @@ impl Wrong {
 }
 
 /// Returns the word most like what was typed, if one is like it at all.
-pub(super) fn nearest(
+pub(crate) fn nearest(
     typed: &str,
     words: impl IntoIterator<Item = &'static str>,
 ) -> Option<&'static str> {

@@ -1,14 +1,22 @@
-//! The catalogue: frameworks, their requirements in our own words, and which report is evidence for
-//! which. Data, so that an auditor can read it; compiled in, so that it is always there.
+//! The catalogue: controls, frameworks, their requirements in our own words, and which control and report is evidence
+//! for which. Data, so that an auditor can read it; compiled in, so that it is always there.
+
+use std::path::Path;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::controls::{self, CatalogueError, Control};
 
 const FRAMEWORKS: &str = include_str!("../../../assets/catalogue/frameworks.toml");
 const REPORTS: &str = include_str!("../../../assets/catalogue/reports.toml");
 
-/// Frameworks and reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Controls, frameworks and reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Catalogue {
+    /// In the order of the files; those of an operator that are new come last.
+    pub controls: Vec<Control>,
     /// In the order of the file.
     pub frameworks: Vec<Framework>,
     /// In the order of the file.
@@ -16,7 +24,7 @@ pub struct Catalogue {
 }
 
 /// A framework.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Framework {
     /// Our short name.
@@ -25,23 +33,59 @@ pub struct Framework {
     pub name: String,
     /// Which edition the requirements are numbered after.
     pub version: String,
+    /// It is a column beside others: nobody is reported to by it.
+    #[serde(default)]
+    pub crosswalk: bool,
     /// Those for which keytrail has evidence.
     #[serde(rename = "requirement")]
     pub requirements: Vec<Requirement>,
 }
 
 /// A requirement of a framework.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// Its number in the standard.
     pub id: String,
-    /// What it is about, in our own words.
+    /// Its numbers in the edition before.
+    #[serde(default)]
+    pub alias_2013: Vec<String>,
+    /// What it is about, in our own words; "" of a crosswalk.
+    #[serde(default)]
     pub words: String,
+    /// The controls that are evidence for it.
+    #[serde(default)]
+    pub controls: Vec<String>,
+    /// How much they show of it.
+    #[serde(default)]
+    pub fit: Fit,
+    /// What they do not show.
+    #[serde(default)]
+    pub limits: String,
+    /// The number was compared with the standard's text.
+    #[serde(default = "yes")]
+    pub checked: bool,
+}
+
+/// How much controls show of a requirement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// They are evidence for it.
+    Direct,
+    /// They are evidence beside other.
+    #[default]
+    Supporting,
+    /// They say something about what it stands in.
+    Context,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A report.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportEntry {
     /// Its name on the command line.
@@ -55,7 +99,7 @@ pub struct ReportEntry {
 }
 
 /// That a report is evidence for a requirement.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceEntry {
     /// The framework's short name.
@@ -88,7 +132,46 @@ pub struct EvidenceFor {
 impl Catalogue {
     /// Returns the catalogue that is part of the program.
     pub fn built_in() -> Catalogue {
-        Catalogue::parse(FRAMEWORKS, REPORTS).expect("a test reads the built-in catalogue")
+        static BUILT_IN: LazyLock<Catalogue> = LazyLock::new(|| {
+            let read =
+                Catalogue::parse(FRAMEWORKS, REPORTS).expect("a test reads the built-in catalogue");
+            let controls = controls::built_in().expect("a test reads the built-in controls");
+            Catalogue { controls, ..read }
+        });
+        BUILT_IN.clone()
+    }
+
+    /// Returns the catalogue with the controls of an operator's folder over it: the same id replaces the whole control.
+    ///
+    /// # Errors
+    /// A file that cannot be read or used; the message names file, control and place.
+    pub fn overridden_by(mut self, folder: &Path) -> Result<Catalogue, CatalogueError> {
+        controls::override_by(&mut self.controls, folder)?;
+        Ok(self)
+    }
+
+    /// Returns the SHA-256 of all that it says, in hexadecimal digits, whatever the order of controls.
+    pub fn sha256(&self) -> String {
+        let mut sorted = self.clone();
+        sorted.controls.sort_by(|one, other| one.id.cmp(&other.id));
+        let text = serde_json::to_vec(&sorted).expect("texts, numbers and lists of them");
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Returns the ids of the controls that are evidence for a framework, in the catalogue's order; `None` if there is no
+    /// such framework.
+    pub fn controls_for(&self, framework: &str) -> Option<Vec<String>> {
+        let framework = self.frameworks.iter().find(|known| known.id == framework)?;
+        let named = |id: &String| framework.requirements.iter().any(|it| it.controls.contains(id));
+        let ids = self.controls.iter().map(|control| &control.id);
+        Some(ids.filter(|id| named(id)).cloned().collect())
+    }
+
+    /// Returns the numbers of a framework's requirements for which a control is evidence.
+    pub fn requirements_of<'a>(&'a self, framework: &str, control: &str) -> Vec<&'a Requirement> {
+        let framework = self.frameworks.iter().find(|known| known.id == framework);
+        let requirements = framework.map_or(&[][..], |framework| &framework.requirements);
+        requirements.iter().filter(|it| it.controls.iter().any(|id| id == control)).collect()
     }
 
     fn parse(frameworks: &str, reports: &str) -> Result<Catalogue, toml::de::Error> {
@@ -104,7 +187,7 @@ impl Catalogue {
         }
         let Frameworks { framework } = toml::from_str(frameworks)?;
         let Reports { report } = toml::from_str(reports)?;
-        Ok(Catalogue { frameworks: framework, reports: report })
+        Ok(Catalogue { controls: Vec::new(), frameworks: framework, reports: report })
     }
 
     /// Returns the report of this name.
@@ -162,6 +245,43 @@ mod tests {
             requirements,
             ["CC6.1", "CC6.2", "CC6.3", "CC7.2", "A.5.15", "A.5.18", "A.8.3", "A.8.15"]
         );
+    }
+
+    #[test]
+    fn frameworks_and_controls_know_each_other() {
+        let catalogue = Catalogue::built_in();
+        let ids: BTreeSet<&String> = catalogue.controls.iter().map(|control| &control.id).collect();
+        for framework in &catalogue.frameworks {
+            for requirement in &framework.requirements {
+                let (of, id) = (&framework.id, &requirement.id);
+                for control in &requirement.controls {
+                    assert!(ids.contains(control), "{of} {id} names {control}");
+                }
+                assert!(requirement.words.chars().count() <= 140, "{of} {id}");
+                assert_eq!(requirement.words.is_empty(), framework.crosswalk, "{of} {id}");
+                assert!(!requirement.controls.is_empty(), "{of} {id}");
+            }
+        }
+        for (framework, crosswalk) in
+            [("soc2", false), ("iso27001", false), ("pci4", true), ("nist80053", true)]
+        {
+            let found = catalogue.frameworks.iter().find(|known| known.id == framework);
+            assert_eq!(found.map(|found| found.crosswalk), Some(crosswalk), "{framework}");
+            if !crosswalk {
+                let of = catalogue.controls_for(framework).expect("a framework");
+                assert_eq!(of.len(), catalogue.controls.len(), "{framework} has every control");
+            }
+        }
+    }
+
+    #[test]
+    fn the_hash_is_of_what_is_said() {
+        let catalogue = Catalogue::built_in();
+        let (mut turned, mut changed) = (catalogue.clone(), catalogue.clone());
+        turned.controls.reverse();
+        changed.controls[0].rules[0].query.push_str(" decision:allowed");
+        assert_eq!(catalogue.sha256(), turned.sha256());
+        assert_ne!(catalogue.sha256(), changed.sha256());
     }
 
     #[test]

@@ -14,8 +14,12 @@ use ingest::source::{Lines, Reader, SourceId};
 use ingest::tail::Input;
 
 use super::Trail;
+use crate::controls::{Asking, Given, evaluate};
 use crate::full;
+use crate::period::Period;
 use crate::question::Question;
+use crate::registers::Registers;
+use crate::report::catalogue::Catalogue;
 
 const DAY_NS: i64 = 86_400_000_000_000;
 const SOURCE: &str = "c/n/file";
@@ -235,4 +239,35 @@ fn a_legal_hold_keeps_everything() {
     assert_eq!(view.retention().holds[0].reason, "case 8");
     assert_eq!(release_holds(&mut kept.ledger(), None).expect("released"), ["case 8"]);
     assert!(!apply(&mut kept.ledger(), days(1)).expect("removed").is_empty());
+}
+
+/// Of a period that retention has cut into, no control says that nothing was found.
+#[test]
+fn a_period_that_retention_has_cut_is_no_data() {
+    let kept = Kept::new();
+    let verdict = |from: Option<i64>| {
+        let trail = Trail::open(&kept.data()).expect("a trail");
+        let zone = jiff::tz::TimeZone::UTC;
+        let asking = Asking {
+            catalogue: &Catalogue::built_in(),
+            registers: &Registers::absent(),
+            period: &Period { from, to: None, zone, label: "a while".to_owned() },
+            at: None,
+            params: &Given::new(),
+            only: &["KT-SEC-05".to_owned()],
+            now: jiff::Timestamp::now(),
+        };
+        let finding = evaluate(&trail, &asking).expect("evaluated").findings.remove(0);
+        (finding.verdict.to_string(), finding.missing.concat())
+    };
+    let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).expect("a time");
+    let twenty_days_ago = Some(now - 20 * DAY_NS);
+    assert_eq!(verdict(twenty_days_ago), ("no exceptions found".to_owned(), String::new()));
+    assert!(!apply(&mut kept.ledger(), days(10)).expect("removed").is_empty());
+    kept.index();
+    // Of what is left something can be said.
+    assert_eq!(verdict(None).0, "no exceptions found");
+    let (verdict, missing) = verdict(twenty_days_ago);
+    assert_eq!(verdict, "no data");
+    assert!(missing.starts_with("retention removed lines that arrived up to "), "{missing}");
 }

@@ -223,10 +223,10 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(rows.join("\n"), @r#"
-            token: issued 2026-11-18 11:06:40, renewed 2 times, revoked 2026-11-18 12:06:40 [life] 190+380 renewed "M380 7V17" stop Some("M570 4V20") arrow false
-            lease: issued 2026-11-18 11:16:40, renewed 2 times, end inferred 2026-11-18 12:06:40 [life inferred] 253.3+316.7 renewed "M380 31V41" stop None arrow false
-            root: issued 2026-11-18 10:06:40, renewed 2 times, no end seen [life] 190+760 renewed "M380 55V65" stop None arrow true
-            long: issued 2026-11-18 11:06:40, renewed 2 times, end inferred 2026-11-18 20:06:40 [life inferred] 190+760 renewed "M380 79V89" stop None arrow true
+            token: issued 2026-11-18 11:06:40, renewed 2 times, revoked 2026-11-18 12:06:40 [life] 190+475 renewed "M427.5 7V17" stop Some("M665 4V20") arrow false
+            lease: issued 2026-11-18 11:16:40, renewed 2 times, end inferred 2026-11-18 12:06:40 [life inferred] 269.2+395.8 renewed "M427.5 31V41" stop None arrow false
+            root: issued 2026-11-18 10:06:40, renewed 2 times, no end seen [life] 190+950 renewed "M427.5 55V65" stop None arrow true
+            long: issued 2026-11-18 11:06:40, renewed 2 times, end inferred 2026-11-18 20:06:40 [life inferred] 190+950 renewed "M427.5 79V89" stop None arrow true
         "#);
         insta::assert_snapshot!(drawn.summary, @"4 life lines: 1 with an end that was seen, 2 with one that is inferred, 1 without any.");
     }

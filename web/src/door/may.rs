@@ -29,6 +29,12 @@ pub(crate) enum Right {
     LookUp,
     /// Questions under a name, for everybody who is not bound.
     SaveViews,
+    /// What controls find in the whole log.
+    Controls,
+    /// The same as files.
+    ExportControls,
+    /// Decisions about exceptions.
+    Review,
     /// The figures of the process.
     Figures,
     /// Who may ask, and what was done with keytrail itself.
@@ -43,6 +49,9 @@ impl fmt::Display for Right {
             Right::RawLine => "see raw lines and proofs",
             Right::LookUp => "look up values, tokens and leases",
             Right::SaveViews => "see and save views",
+            Right::Controls => "see what controls find in the whole log",
+            Right::ExportControls => "export what controls find",
+            Right::Review => "review exceptions",
             Right::Figures => "see the figures of the process",
             Right::Settings => "see and change settings",
         })
@@ -69,7 +78,7 @@ macro_rules! grants {
     };
 }
 
-grants! { Look Export RawLine LookUp SaveViews Settings }
+grants! { Look Export RawLine LookUp SaveViews Controls ExportControls Review Settings }
 
 /// A reader who has this right.
 #[derive(Clone, Debug)]

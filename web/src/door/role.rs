@@ -43,13 +43,16 @@ impl Role {
     pub(crate) fn may(self, right: Right) -> bool {
         match right {
             Right::Look => true,
-            Right::Figures | Right::SaveViews => self != Role::Auditor,
+            // Cut at somebody's bounds, "no exceptions found" would be wrong.
+            Right::Figures | Right::SaveViews | Right::Controls => self != Role::Auditor,
+            Right::Review => self == Role::Reviewer,
             Right::Settings => self == Role::Admin,
             Right::Export | Right::RawLine => {
                 matches!(self, Role::Analyst | Role::Reviewer | Role::Auditor)
             }
-            // The life of a token or lease goes beyond any scope: cut at its bounds, the answer would be wrong.
-            Right::LookUp => matches!(self, Role::Analyst | Role::Reviewer),
+            // The life of a token or lease goes beyond any scope: cut at its bounds, the answer would be wrong. So would that
+            // of a control.
+            Right::LookUp | Right::ExportControls => matches!(self, Role::Analyst | Role::Reviewer),
         }
     }
 }

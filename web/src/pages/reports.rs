@@ -138,7 +138,7 @@ fn page(
 ) -> Result<Rendered<ReportsPage>, PageError> {
     let by = meant.as_ref().map_or(By::Identity, |meant| meant.by);
     let page = ReportsPage {
-        shell: shell(trail, "Access report"),
+        shell: shell(trail, "Report"),
         choices: By::ALL.map(|each| Choice { word: each.as_str(), current: each == by }).into(),
         problem: None,
         csv: asked.href("/reports/access.csv"),

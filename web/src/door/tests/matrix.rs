@@ -12,6 +12,9 @@ const RAW: Needs = Some(Right::RawLine);
 const SETTINGS: Needs = Some(Right::Settings);
 const SAVE_VIEWS: Needs = Some(Right::SaveViews);
 const LOOK_UP: Needs = Some(Right::LookUp);
+const CONTROLS: Needs = Some(Right::Controls);
+const EXPORT_CONTROLS: Needs = Some(Right::ExportControls);
+const REVIEW: Needs = Some(Right::Review);
 
 /// Routes that have one form.
 const ROUTES: &[(Method, &str, Needs)] = &[
@@ -23,6 +26,11 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/explore.xlsx", EXPORT),
     (Method::POST, "/explore/views", SAVE_VIEWS),
     (Method::POST, "/explore/views/forget", SAVE_VIEWS),
+    (Method::GET, "/controls", CONTROLS),
+    (Method::GET, "/controls.csv", EXPORT_CONTROLS),
+    (Method::GET, "/controls.json", EXPORT_CONTROLS),
+    (Method::GET, "/controls/{id}", CONTROLS),
+    (Method::POST, "/controls/{id}/review", REVIEW),
     (Method::GET, "/live", LOOK),
     (Method::GET, "/live/tail", LOOK),
     (Method::GET, "/compare", LOOK),

@@ -1,0 +1,7 @@
+use std::fs;
+
+use super::*;
+
+mod catalogue;
+mod evaluation;
+mod sliding;

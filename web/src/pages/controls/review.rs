@@ -1,0 +1,146 @@
+//! `POST /controls/{id}/review`: what a reviewer says of an exception becomes a line of the ledger.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use ingest::own::Fact;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use query::controls::Exception;
+use query::dispositions::{Review, State as Decided};
+use query::row::EventRow;
+
+use super::Asked;
+use crate::app::{App, Seen};
+use crate::door::{May, Review as MayReview, fields};
+use crate::error::PageError;
+
+/// The fields of the form.
+const FIELDS: [&str; 9] =
+    ["token", "exception", "from", "to", "events", "state", "reason", "ticket", "expires"];
+
+/// How long is waited for the line to be in the ledger, so that the page that follows has it.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// Writes a review down.
+pub(crate) async fn review(
+    reader: May<MayReview>,
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+    body: Bytes,
+) -> Result<Response, PageError> {
+    let [token, exception, from, to, events, state, reason, ticket, expires] =
+        fields(&body, FIELDS)?;
+    reader.check_form(Some(&token))?;
+    if reader.role().is_none() {
+        return Err(PageError::Question(
+            "a review names who decided, and nobody is signed in: `keytrail user add` adds the first user"
+                .to_owned(),
+        ));
+    }
+    let question = |what: &str| PageError::Question(what.to_owned());
+    let number = |text: &str| text.parse::<i64>().map_err(|_| question("the form is not whole"));
+    let seen = (number(&from)?, number(&to)?);
+    let events = u64::try_from(number(&events)?).map_err(|_| question("the form is not whole"))?;
+    let state = Decided::parse(&state).ok_or_else(|| question("choose what you say of it"))?;
+    let expires = match expires.trim() {
+        "" => None,
+        day => Some(end_of(day)?),
+    };
+    let review = Review {
+        leaf: 0,
+        at: Timestamp::now(),
+        by: reader.by(),
+        state,
+        reason: reason.trim().to_owned(),
+        ticket: Some(ticket.trim().to_owned()).filter(|ticket| !ticket.is_empty()),
+        expires,
+        seen,
+        events,
+    };
+    let address = reader.address().to_owned();
+    let back = asked.href(&format!("/controls/{id}"));
+    let writer = app.clone();
+    let settled = app
+        .ask(&reader, move |trail| {
+            let found = found(trail, &id, &asked, &exception)?;
+            check(trail, &found, &review)?;
+            let leaves = trail.ledger().size();
+            writer.write_down(Fact::ExceptionReviewed {
+                by: review.by,
+                address,
+                exception: found.hash,
+                key: found.key,
+                from_unix_ns: seen.0,
+                to_unix_ns: seen.1,
+                events,
+                state: review.state.as_str().to_owned(),
+                reason: review.reason,
+                ticket: review.ticket,
+                expires: review.expires,
+            })?;
+            Ok(leaves)
+        })
+        .await?;
+    written(&app, settled).await;
+    let page = HeaderValue::from_str(&back).unwrap_or(HeaderValue::from_static("/controls"));
+    Ok((StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response())
+}
+
+/// Waits until the ledger has more than so many leaves. What is not there by then comes later.
+async fn written(app: &App, leaves: u64) {
+    let begun = tokio::time::Instant::now();
+    let mut pause = tokio::time::interval(Duration::from_millis(20));
+    while app.ledger_size() <= leaves && begun.elapsed() < SETTLE {
+        pause.tick().await;
+    }
+}
+
+/// Returns the end of a day, UTC.
+fn end_of(day: &str) -> Result<Timestamp, PageError> {
+    let wrong = || PageError::Question(format!("{day:?} is no day: write 2026-12-31"));
+    let day: Date = day.parse().map_err(|_| wrong())?;
+    let next = day.tomorrow().map_err(|_| wrong())?;
+    Ok(next.to_zoned_datetime(TimeZone::UTC).map_err(|_| wrong())?.timestamp())
+}
+
+/// Finds the exception that is meant among those of the control.
+fn found(trail: &Seen, id: &str, asked: &Asked, hash: &str) -> Result<Exception, PageError> {
+    let meant = asked.meant(Timestamp::now()).map_err(PageError::Question)?;
+    if !meant.catalogue.controls.iter().any(|control| control.id == id) {
+        return Err(PageError::NotFound { what: "control" });
+    }
+    let evaluation = meant.evaluated(trail, &[id.to_owned()])?;
+    let mut all = evaluation.findings.into_iter().flat_map(|finding| finding.exceptions);
+    all.find(|exception| exception.hash == hash).ok_or_else(|| {
+        PageError::Question("the control does not raise this exception any more".to_owned())
+    })
+}
+
+/// Tells whether the review may be written down.
+fn check(trail: &Seen, exception: &Exception, review: &Review) -> Result<(), PageError> {
+    let within = exception.first.zip(exception.last).is_none_or(|(first, last)| {
+        first <= review.seen.0 && review.seen.0 <= review.seen.1 && review.seen.1 <= last
+    });
+    if !within || review.events > exception.count {
+        return Err(PageError::Question(
+            "the exception has changed since the page was shown: look at it again".to_owned(),
+        ));
+    }
+    let mut subject: Vec<String> = exception.subject.values().flatten().cloned().collect();
+    let view = trail.view();
+    for uid in &exception.uids {
+        let row = query::full::row_in(&view, *uid)?;
+        let names = |row: EventRow| [row.identity, row.display_name, row.claimed];
+        subject.extend(row.map(names).into_iter().flatten().flatten());
+    }
+    let subject: Vec<&str> = subject.iter().map(String::as_str).collect();
+    let checked = trail.dispositions()?.check(&exception.hash, review, &subject, review.at);
+    checked.map_err(|refused| PageError::Question(refused.to_string()))
+}
