@@ -74,7 +74,7 @@ pub(super) fn between(leaves: &[Range<u64>], size: u64) -> Option<Vec<Range<u64>
     }
     let mut parts = Vec::new();
     // The right-hand part lies deeper on the stack, so that parts come in order.
-    let mut open: Vec<Range<u64>> = Vec::from([0..size]);
+    let mut open: Vec<Range<u64>> = std::iter::once(0..size).collect();
     while let Some(part) = open.pop() {
         let after = leaves.partition_point(|stretch| stretch.end <= part.start);
         match leaves.get(after).filter(|stretch| stretch.start < part.end) {
@@ -215,7 +215,7 @@ fn subtree(line: &str) -> Option<Subtree> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::single_range_in_vec_init, reason = "tests")]
 mod tests {
     use proptest::prelude::*;
 

@@ -208,7 +208,8 @@ fn many_leaves_are_proven_at_once_in_any_tree_that_the_ledger_was() {
         }
         assert!(check.is_proven(), "{} leaves", older.size);
     }
-    let beyond = reader.prove_leaves(vec![3..9], reader.tree(8).unwrap()).unwrap_err();
+    let beyond =
+        reader.prove_leaves(stretches((3..9).map(LeafIndex)), reader.tree(8).unwrap()).unwrap_err();
     assert!(matches!(beyond, LedgerError::OutOfRange { .. }), "{beyond}");
 }
 
