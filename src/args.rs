@@ -42,6 +42,10 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Ask the trail what SOC 2 and ISO 27001 ask of it, and list the exceptions
     Controls(ControlsArgs),
+    /// Write a pack: populations, sample, raw lines and their proof, to be verified offline
+    Pack(PackArgs),
+    /// Write a pack of the rows that an auditor picked
+    Evidence(EvidenceArgs),
     /// Recompute the ledger and compare it with its signed checkpoint; or check a proof
     Verify(VerifyArgs),
     /// Prove offline that a line is in the ledger, or that the ledger extends a checkpoint
@@ -352,6 +356,9 @@ pub(crate) struct ReportArgs {
     /// Only events that this filter keeps
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     pub(crate) scope: String,
+    /// As of this leaf: the same numbers tomorrow
+    #[arg(long, value_name = "LEAF")]
+    pub(crate) at: Option<u64>,
     /// Output format
     #[arg(long, value_enum, default_value = "html")]
     pub(crate) format: ReportFormat,
@@ -414,12 +421,86 @@ pub(crate) enum ControlsFormat {
     Csv,
 }
 
+/// `pack`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PackArgs {
+    /// Whose requirements are printed
+    #[arg(value_enum)]
+    pub(crate) framework: FrameworkName,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// A period: 2026, 2026-Q3, 2026-10, 2026-10-05
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub(crate) period: Option<String>,
+    /// From this time on
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) from: Option<String>,
+    /// Before this time
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) to: Option<String>,
+    /// Zone of the period
+    #[arg(long, default_value = "UTC")]
+    pub(crate) tz: String,
+    /// Only events that this filter keeps
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
+    pub(crate) scope: String,
+    /// As of this leaf: the same payload tomorrow [default: all that is indexed]
+    #[arg(long, value_name = "LEAF")]
+    pub(crate) at: Option<u64>,
+    /// How many rows to draw
+    #[arg(long, value_name = "N", requires = "seed")]
+    pub(crate) sample: Option<usize>,
+    /// What the draw begins from: any text, best chosen by the auditor
+    #[arg(long, requires = "sample")]
+    pub(crate) seed: Option<String>,
+    /// Which raw lines: those of the whole period, or those of the sample
+    #[arg(long, value_enum, default_value = "all")]
+    pub(crate) raw: RawArg,
+    /// File to write
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+}
+
+/// A framework that a pack is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FrameworkName {
+    /// SOC 2
+    Soc2,
+    /// ISO/IEC 27001
+    Iso27001,
+}
+
+/// `--raw`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RawArg {
+    /// Of the whole period
+    All,
+    /// Of the sample
+    Samples,
+}
+
+/// `evidence`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EvidenceArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The rows: a CSV file with a column `uid`, or uids
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE.csv|UID")]
+    pub(crate) rows: Vec<String>,
+    /// As of this leaf
+    #[arg(long, value_name = "LEAF")]
+    pub(crate) at: Option<u64>,
+    /// File to write
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+}
+
 /// `verify`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// A proof that `keytrail prove` wrote, to be checked without any ledger
+    /// A proof that `keytrail prove` wrote, or a pack (.zip), to be checked without any ledger
     #[arg(conflicts_with = "index")]
     pub(crate) proof: Option<PathBuf>,
     /// The line that the proof is about

@@ -59,6 +59,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Tokens(tokens) => commands::given_out::tokens(tokens),
         Command::Report(report) => commands::report::run(report),
         Command::Controls(controls) => commands::controls::run(controls),
+        Command::Pack(pack) => commands::pack::run(pack),
+        Command::Evidence(evidence) => commands::evidence::run(evidence),
         Command::Verify(verify) => commands::verify::run(verify),
         Command::Prove(prove) => commands::prove::run(prove),
         Command::Key(key) => commands::key::run(key),

@@ -42,6 +42,7 @@ pub mod status;
 pub mod subjects;
 
 pub mod error;
+pub mod evidence;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 pub mod table;

@@ -25,7 +25,7 @@ pub(crate) fn run(args: ReportArgs) -> Result<(), Failure> {
         ByArg::Decision => By::Decision,
     };
     let trail = Trail::open(&args.data.existing()?)?;
-    let report = access(&trail, &scope, &period, by, jiff::Timestamp::now())?;
+    let report = access(&trail, &scope, &period, by, args.at, jiff::Timestamp::now())?;
     let mut bytes = Vec::new();
     match args.format {
         ReportFormat::Html => bytes.extend(web::access_report_document(&report)?.into_bytes()),

@@ -22,7 +22,7 @@ use crate::args::VerifyArgs;
 use crate::commands::known_key::{
     describe_checkpoint, describe_signer, known_key, read_checkpoint, witness_key,
 };
-use crate::commands::verify_proof;
+use crate::commands::{verify_pack, verify_proof};
 use crate::failure::Failure;
 use crate::output::stdout;
 use crate::outside::export::EXTENSION;
@@ -30,6 +30,11 @@ use crate::progress::count_bar;
 
 /// Runs the command.
 pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
+    if let Some(pack) =
+        args.proof.as_ref().filter(|path| path.extension().is_some_and(|of| of == "zip"))
+    {
+        return verify_pack::run(pack, &args);
+    }
     if let Some(proof) = &args.proof {
         return verify_proof::run(proof, &args);
     }

@@ -29,6 +29,7 @@ mod host;
 mod kept_file;
 mod link;
 mod listening;
+mod pack;
 mod page;
 mod pages;
 mod requests;
@@ -50,6 +51,10 @@ pub use self::door::{
 };
 pub use self::host::{Host, Verified};
 pub use self::listening::{Listening, TlsFiles};
+pub use self::pack::{
+    Asked as PackAsked, Made as PackMade, PackError, RawLines, Rows as PackRows,
+    Verdict as PackVerdict, verify_pack, write_pack,
+};
 pub use self::pages::reports::access_report_document;
 pub use self::server::{ServeError, serve};
 

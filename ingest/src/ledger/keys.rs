@@ -147,6 +147,27 @@ impl KeyChain {
         Ok(KeyChain::new(VerifierKey::of_folder(data)?, handovers_of_folder(data)?))
     }
 
+    /// Signs a text with the key of a data folder: the text and its signature, as a signed note.
+    ///
+    /// # Errors
+    /// The folder has no signing key, as a copy for an auditor; the text is empty or does not end with a newline.
+    pub fn sign(data: &Path, text: &str) -> Result<String, LedgerError> {
+        let path = data.join("keys/signing.key");
+        let key = read_at_most(&path, HANDOVERS_BYTES_MAX)?
+            .ok_or_else(|| key_error(&path, "the signing key is missing: this copy cannot sign"))?;
+        let signer = NoteSigner::parse(&key).map_err(|problem| key_error(&path, problem))?;
+        if !text.ends_with('\n') {
+            return Err(key_error(&path, "only a text of whole lines can be signed"));
+        }
+        Ok(format!("{text}\n{}", signer.signature_line(text)))
+    }
+
+    /// Tells whether a note is signed by the key of now, and whether a known key vouches for that one.
+    pub fn signed(&self, note: &str, known: Option<&KnownKey>) -> (bool, bool) {
+        let vouched = known.is_some_and(|known| self.vouched_for(known).contains(&&self.current));
+        (self.current.verifies(note), vouched)
+    }
+
     /// Returns the key that signs now.
     pub fn current(&self) -> &VerifierKey {
         &self.current

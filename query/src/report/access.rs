@@ -87,7 +87,8 @@ const NOTES: [&str; 3] = [
     "some requests never reach an audit log, such as those that unseal or initialise the server",
 ];
 
-/// Makes the report over an opened data folder; `period` also says in which zone dates are meant.
+/// Makes the report over an opened data folder, of what was issued by leaves below `at` if it is given; `period` also says
+/// in which zone dates are meant.
 ///
 /// # Errors
 /// As [`report`].
@@ -96,6 +97,7 @@ pub fn access(
     filter: &Filter,
     period: &Period,
     by: By,
+    at: Option<u64>,
     now: Timestamp,
 ) -> Result<AccessReport, ReportError> {
     let view = trail.view();
@@ -107,6 +109,7 @@ pub fn access(
     let scope = Scope {
         filter,
         period,
+        at,
         all: false,
         origin: trail.ledger().origin(),
         coverage: &coverage,
@@ -171,7 +174,7 @@ fn heading(
         zone: zone_name(&scope.period.zone).to_owned(),
         filter: scope.filter.to_string(),
         origin: scope.origin.to_owned(),
-        leaf: view.leaf(),
+        leaf: scope.question().answered_at(view),
         generated: scope.now.to_string(),
         sources: scope.sources(view)?,
         matched: collected.counted + left_out.values().sum::<u64>(),

@@ -21,6 +21,8 @@ pub struct Scope<'a> {
     pub filter: &'a Filter,
     /// When.
     pub period: &'a Period,
+    /// As of which leaf; none: as of now.
+    pub at: Option<u64>,
     /// Whether to count also what is left out unless asked for.
     pub all: bool,
     /// The ledger.
@@ -37,7 +39,7 @@ impl Scope<'_> {
     /// Returns the question for the events that the report counts.
     pub(super) fn question(&self) -> Question {
         let Period { from, to, .. } = *self.period;
-        Question { filter: self.filter.clone(), from, to, all: self.all, at: None }
+        Question { filter: self.filter.clone(), from, to, all: self.all, at: self.at }
     }
 
     /// Returns how many events are left out, by each word that the filter does not ask for.

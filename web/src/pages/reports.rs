@@ -183,9 +183,11 @@ fn table(table: query::table::Table) -> Result<Vec<u8>, PageError> {
 
 impl Meant {
     fn make(&self, trail: &Trail) -> Result<AccessReport, PageError> {
-        access(trail, &self.scope, &self.period, self.by, self.now).map_err(|error| match error {
-            ReportError::Trail(error) => error.into(),
-            error => PageError::Trail(Box::new(error)),
+        access(trail, &self.scope, &self.period, self.by, None, self.now).map_err(|error| {
+            match error {
+                ReportError::Trail(error) => error.into(),
+                error => PageError::Trail(Box::new(error)),
+            }
         })
     }
 }

@@ -37,6 +37,7 @@ fn made(
     let scope = Scope {
         filter: &filter,
         period: &period,
+        at: None,
         all,
         origin: "keytrail/prod",
         horizon: None,

@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+"""Checks a keytrail pack without keytrail: python3 verify.py PACK.zip --key sha256:FINGERPRINT
+
+Needs Python 3.9 and the library `cryptography`. Checks every byte against the manifest, the manifest against the signature,
+the signature against the fingerprint had from elsewhere, every raw line against the signed tree, the source and place of
+each line against the header of its batch, and each row's hashes and places against the lines. Draws the sample again.
+Does not make the rows again from the lines: `keytrail verify` does. Exit code 1 if anything does not hold.
+"""
+
+import argparse
+import base64
+import csv
+import gzip
+import hashlib
+import io
+import json
+import struct
+import sys
+import zipfile
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+BESIDE = {"consistency.txt", "issue.json", "issue.sig", "keys", "payload/manifest.json"}
+csv.field_size_limit(1 << 30)
+
+
+def sha(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def need(condition, what):
+    if not condition:
+        raise ValueError(what)
+
+
+def exact(file, length, what):
+    data = file.read(length)
+    need(len(data) == length, what)
+    return data
+
+
+# Signed notes, as C2SP has them: a text, an empty line, and `— name base64(key id, signature)`.
+
+def read_key(text):
+    name, key_id, data = text.strip().split("+", 2)
+    data = base64.b64decode(data)
+    need(data[0] == 1 and len(data) == 33, "keys: no Ed25519 key")
+    need(sha(name.encode(), b"\n", data)[:4].hex() == key_id, "keys: the id of a key does not fit it")
+    return name, bytes.fromhex(key_id), data[1:]
+
+
+def signs(key, note):
+    name, key_id, public = key
+    text, signatures = note.rsplit("\n\n", 1)
+    for line in signatures.splitlines():
+        _, signer, signature = line.split(" ", 2)
+        signature = base64.b64decode(signature)
+        if signer == name and signature[:4] == key_id:
+            try:
+                Ed25519PublicKey.from_public_bytes(public).verify(signature[4:], (text + "\n").encode())
+                return True
+            except InvalidSignature:
+                return False
+    return False
+
+
+def key_chain(text):
+    """The key of now, and the keys for which each vouches: (old, new, leaves, whether the old one agreed)."""
+    first, _, rest = text.partition("\n")
+    handovers = []
+    for note in ("keytrail key handover\n" + part for part in rest.split("keytrail key handover\n")[1:]):
+        _, old, new, size, _ = note.rsplit("\n\n", 1)[0].split("\n")
+        old, new = read_key(old), read_key(new)
+        need(signs(new, note), "keys: a handover that the new key has not signed")
+        handovers.append((old, new, int(size), signs(old, note)))
+    return read_key(first), handovers
+
+
+def vouches(fingerprint, now, handovers):
+    """Whether the key of this fingerprint is the one of now, or handed over to it."""
+    known = None
+    for old, new, _, agreed in handovers:
+        if known is None and fingerprint_of(old) == fingerprint:
+            known = old
+        known = new if known == old and agreed else None
+    return known == now or fingerprint_of(now) == fingerprint
+
+
+def fingerprint_of(key):
+    return "sha256:" + sha(key[2]).hex()
+
+
+# The tree of RFC 6962.
+
+def split(leaves):
+    return 1 << ((leaves - 1).bit_length() - 1)
+
+
+def between(stretches, first, end):
+    """The largest parts of the tree that hold no leaf of the stretches."""
+    touching = [(a, b) for a, b in stretches if a < end and b > first]
+    if not touching:
+        return [(first, end - first)] if first < end else []
+    if touching[0][0] <= first and end <= touching[0][1]:
+        return []
+    middle = first + split(end - first)
+    return between(touching, first, middle) + between(touching, middle, end)
+
+
+class Tree:
+    """Takes the parts of a tree from left to right."""
+
+    def __init__(self):
+        self.peaks = []
+
+    def add(self, leaves, hashed):
+        while self.peaks and self.peaks[-1][0] == leaves:
+            count, left = self.peaks.pop()
+            leaves, hashed = 2 * count, sha(b"\1", left, hashed)
+        self.peaks.append((leaves, hashed))
+
+    def root(self):
+        if not self.peaks:
+            return sha()
+        hashed = self.peaks[-1][1]
+        for _, left in self.peaks[-2::-1]:
+            hashed = sha(b"\1", left, hashed)
+        return hashed
+
+
+def is_consistent(older, old_root, size, root, hashes):
+    """RFC 9162, 2.1.4.2."""
+    if older == size:
+        return not hashes and old_root == root
+    if not 0 < older < size:
+        return False
+    hashes = ([old_root] if older & (older - 1) == 0 else []) + hashes
+    if not hashes:
+        return False
+    node, last = older - 1, size - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    old = new = hashes[0]
+    for hashed in hashes[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            old, new = sha(b"\1", hashed, old), sha(b"\1", hashed, new)
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        else:
+            new = sha(b"\1", new, hashed)
+        node, last = node >> 1, last >> 1
+    return last == 0 and old == old_root and new == root
+
+
+def read_header(data, leaf, root_before):
+    """Source, generation and offset of each line of a batch; see ledger-format.md of keytrail."""
+    names = "version stream reader flags leaf generation parent offset arrived root source".split()
+    fields = dict(zip(names, struct.unpack_from("<BBBBQQQQq32sH", data)))
+    need(fields["version"] == 1 and fields["leaf"] == leaf and fields["root"] == root_before,
+         f"raw/headers.txt: leaf {leaf} is no header")
+    end = 78 + fields["source"]
+    (count,) = struct.unpack_from("<I", data, end)
+    lengths, number, shift = [], 0, 0
+    for byte in data[end + 4:]:
+        number, shift = number | (byte & 0x7F) << shift, shift + 7
+        if byte < 0x80:
+            lengths.append(number)
+            number, shift = 0, 0
+    need(len(lengths) == count, f"raw/headers.txt: leaf {leaf} has another number of lines")
+    places, offset = {leaf: (fields["offset"], len(data))}, fields["offset"]
+    for line, length in enumerate(lengths, leaf + 1):
+        places[line] = (offset, length)
+        offset += length
+    return data[78:end].decode(), fields["generation"], places
+
+
+class Pack:
+    def __init__(self, path):
+        self.zip = zipfile.ZipFile(path)
+        self.manifest = json.loads(self.zip.read("payload/manifest.json"))
+        paths = [entry["path"] for entry in self.manifest]
+        need(len(set(paths)) == len(paths), "payload/manifest.json: a path is named twice")
+        names = self.zip.namelist()
+        expected = BESIDE | {"payload/" + path for path in paths}
+        need(len(set(names)) == len(names) and set(names) == expected,
+             f"files that the manifest does not name, or that are missing: {sorted(set(names) ^ expected)}")
+
+    def text(self, name):
+        return self.zip.read(name).decode()
+
+    def rows(self, path):
+        with self.zip.open("payload/" + path) as file:
+            yield from csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""))
+
+    def check_bytes(self):
+        for entry in self.manifest:
+            hashed, count = hashlib.sha256(), 0
+            with self.zip.open("payload/" + entry["path"]) as file:
+                while part := file.read(1 << 20):
+                    hashed.update(part)
+                    count += len(part)
+                    need(count <= entry["bytes"], f"{entry['path']}: more bytes than manifest.json says")
+            need((count, hashed.hexdigest()) == (entry["bytes"], entry["sha256"]),
+                 f"{entry['path']}: the bytes are not those of manifest.json")
+
+    def check_signature(self, now):
+        note = self.text("issue.sig")
+        signed = [hashlib.sha256(self.zip.read(name)).hexdigest() for name in ("payload/manifest.json", "issue.json")]
+        need(note.rsplit("\n\n", 1)[0].split("\n") == ["keytrail pack", *signed],
+             "issue.sig: signed are other bytes than those of payload/manifest.json and issue.json")
+        need(signs(now, note), "issue.sig: not signed by the key in keys")
+
+    def check_raw(self, scope):
+        """Proves the raw lines; returns what rows must say of each."""
+        proof, tree = self.text("payload/raw/proof.txt").split("\n\n", 1)
+        proof = proof.split("\n")[1:]
+        origin, size, root = tree.split("\n")[:3]
+        need((origin, int(size)) == (scope["origin"], scope["at"]), "raw/proof.txt: it is for another tree")
+        stretches = [tuple(map(int, line.split(" ")[1:])) for line in proof if line.startswith("leaves ")]
+        need(all(a < b for a, b in stretches) and all(one[1] < two[0] for one, two in zip(stretches, stretches[1:])),
+             "raw/proof.txt: its stretches of leaves do not ascend")
+        given = [line.split(" ") for line in proof if not line.startswith("leaves ")]
+        given = [(int(first), int(count), base64.b64decode(hashed)) for first, count, hashed in given]
+        need([part[:2] for part in given] == between(stretches, 0, int(size)),
+             "raw/proof.txt: it does not hold the hashes that its leaves need")
+        headers = (line.split(" ") for line in self.text("payload/raw/headers.txt").splitlines())
+        rows, row = self.rows("raw/leaves.csv"), None
+        tree, lines, batch, part = Tree(), {}, None, (None, None)
+        for leaf in (leaf for a, b in stretches for leaf in range(a, b)):
+            while given and given[0][0] < leaf:
+                tree.add(*given.pop(0)[1:])
+            row = next(rows, None)
+            need(row and row["leaf"] == str(leaf), f"raw/leaves.csv: leaf {leaf} is missing")
+            if row["part"] != part[0]:
+                part = row["part"], gzip.open(self.zip.open(f"payload/raw/lines-{int(row['part']):04}.jsonl.gz"))
+            if row["what"] == "header":
+                number, data = next(headers, ("", ""))
+                need(number == str(leaf), f"raw/headers.txt: leaf {leaf} is missing")
+                data = base64.b64decode(data)
+                batch = read_header(data, leaf, tree.root())
+            else:
+                data = exact(part[1], int(row["length"]), f"raw/leaves.csv: leaf {leaf} is longer than what is left of its part")
+            need(sha(data).hex() == row["sha256"], f"raw/leaves.csv, leaf {leaf}: its part holds other bytes")
+            need(batch and leaf in batch[2], f"raw/leaves.csv, leaf {leaf}: no batch header names it")
+            told = row["source"], int(row["generation"]), (int(row["offset"]), int(row["length"]))
+            need(told == (batch[0], batch[1], batch[2][leaf]), f"raw/leaves.csv, leaf {leaf}: its batch header says otherwise")
+            if row["what"] != "header":
+                lines[str(leaf)] = [row[name] for name in ("sha256", "source", "generation", "offset", "length")]
+            tree.add(1, sha(b"\0", data))
+        for _, count, hashed in given:
+            tree.add(count, hashed)
+        need(next(rows, None) is None, "raw/leaves.csv: more leaves than raw/proof.txt names")
+        need(tree.root() == base64.b64decode(root),
+             "raw/proof.txt: the leaves do not make the root of the tree: one of them, or the proof, was changed")
+        return int(size), tree.root(), lines
+
+    def check_consistency(self, size, root, now, handovers):
+        proof, checkpoint = self.text("consistency.txt").split("\n\n", 1)
+        proof = proof.split("\n")
+        origin, signed_size, signed_root = checkpoint.split("\n")[:3]
+        hashes = [base64.b64decode(line) for line in proof[1:]]
+        need(proof[0] == f"old {size}" and is_consistent(size, root, int(signed_size), base64.b64decode(signed_root), hashes),
+             "consistency.txt: the signed tree does not begin with the tree of raw/proof.txt")
+        keys = [now] + [old for old, _, leaves, _ in handovers if int(signed_size) <= leaves]
+        need(any(key[0] == origin and signs(key, checkpoint) for key in keys),
+             "consistency.txt: the checkpoint is not signed by the key in keys")
+
+    def check_rows(self, path, lines, every):
+        for number, row in enumerate(self.rows(path), 1):
+            need(row["request_leaf"] or row["response_leaf"], f"{path}, row {number}: it names no line")
+            for half in ("request", "response"):
+                leaf = row[half + "_leaf"]
+                if not leaf or (leaf not in lines and not every):
+                    continue
+                told = [row[f"{half}_{name}"] for name in ("sha256", "source", "generation", "offset", "length")]
+                need(lines.get(leaf) == told, f"{path}, row {number}: its {half} is not what leaf {leaf} is")
+
+    def check_sample(self, scope):
+        """Draws the sample again out of the population."""
+        sample = scope["sample"]
+        uids = [row["uid"] for row in self.rows("populations/events.csv")]
+        ranks = {uid: sha(sample["seed"].encode(), b"\n", uid.encode()) for uid in uids}
+        drawn = set(sorted(uids, key=ranks.get)[:sample["wanted"]])
+        need([row["uid"] for row in self.rows("samples/sample.csv")] == [uid for uid in uids if uid in drawn],
+             "samples/sample.csv: the seed draws other rows")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pack")
+    parser.add_argument("--key", help="sha256: and 64 hex digits, had from elsewhere than this pack")
+    asked = parser.parse_args()
+    pack = Pack(asked.pack)
+    now, handovers = key_chain(pack.text("keys"))
+    pack.check_bytes()
+    pack.check_signature(now)
+    scope = json.loads(pack.text("payload/scope.json"))
+    size, root, lines = pack.check_raw(scope)
+    pack.check_consistency(size, root, now, handovers)
+    paths = {entry["path"] for entry in pack.manifest}
+    for path in ("populations/events.csv", "samples/sample.csv"):
+        if path in paths:
+            pack.check_rows(path, lines, scope["raw"] == "all" or path.startswith("samples"))
+    if scope["sample"] and scope["sample"]["wanted"]:
+        pack.check_sample(scope)
+    known = asked.key is not None and vouches(asked.key.lower(), now, handovers)
+    print(f"intact       yes\ntree         {scope['origin']} at {size} leaves\nlines        {len(lines)} proven")
+    print("signer      ", "known: the key given has signed the pack, or handed over to the one that has" if known
+          else "signer not established: NOT the key given" if asked.key else "signer not established: give the fingerprint that you had beforehand with --key")
+    print("rows         held against their lines where raw/ has those; not made again from them: `keytrail verify` does that")
+    if scope["population"] and scope["raw"] != "all":
+        print("population   asserted: raw/ has the lines of the sample only")
+    return 0 if known or asked.key is None else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (ValueError, KeyError, TypeError, IndexError, StopIteration, struct.error, OSError, zipfile.BadZipFile) as error:
+        print(f"intact       no\nproblem      {error}")
+        sys.exit(1)

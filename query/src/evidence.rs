@@ -1,0 +1,126 @@
+//! What a pack holds, as data: the rows of a population with the lines that each was made of, a seeded sample of them, and
+//! the leaves that are shown so that others make the same rows again.
+
+use ingest::ledger::{LedgerReader, StoredLine};
+use sha2::{Digest, Sha256};
+
+use crate::error::QueryError;
+use crate::history::View;
+use crate::page::Page;
+use crate::question::Question;
+use crate::row::EventRow;
+use crate::search::each_row;
+use crate::table::{Cell, Column, Kind};
+
+mod leaves;
+mod sample;
+
+pub use self::leaves::{Leaf, each_leaf, of_period, of_rows, with_headers};
+pub use self::sample::{ALGORITHM, Sample};
+
+/// How many of the columns tell of the event itself. Those after them tell of its lines and where they are kept.
+pub const EVENT_COLUMNS: usize = 18;
+
+/// The columns of a population.
+pub const COLUMNS: &[Column] = &[
+    Column::new("uid", Kind::Text),
+    Column::new("request_id", Kind::Text),
+    Column::new("time", Kind::Text),
+    Column::new("completed", Kind::Text),
+    Column::new("identity", Kind::Text),
+    Column::new("identity_key", Kind::Text),
+    Column::new("kind", Kind::Text),
+    Column::new("namespace", Kind::Text),
+    Column::new("path", Kind::Text),
+    Column::new("mount", Kind::Text),
+    Column::new("operation", Kind::Text),
+    Column::new("action", Kind::Text),
+    Column::new("decision", Kind::Text),
+    Column::new("reason", Kind::Text),
+    Column::new("outcome", Kind::Text),
+    Column::new("remote_address", Kind::Text),
+    Column::new("policies_granting", Kind::List),
+    Column::new("error", Kind::Text),
+    Column::new("request_leaf", Kind::Number),
+    Column::new("request_sha256", Kind::Text),
+    Column::new("request_source", Kind::Text),
+    Column::new("request_generation", Kind::Number),
+    Column::new("request_offset", Kind::Number),
+    Column::new("request_length", Kind::Number),
+    Column::new("response_leaf", Kind::Number),
+    Column::new("response_sha256", Kind::Text),
+    Column::new("response_source", Kind::Text),
+    Column::new("response_generation", Kind::Number),
+    Column::new("response_offset", Kind::Number),
+    Column::new("response_length", Kind::Number),
+];
+
+/// Returns what a row tells of the event: the same wherever its lines are kept.
+pub fn event_cells(row: &EventRow) -> Vec<Cell> {
+    vec![
+        Cell::Text(row.uid.to_string()),
+        Cell::text(row.request_id.clone()),
+        Cell::text(row.time.clone()),
+        Cell::text(row.completed.clone()),
+        Cell::text(row.identity.clone()),
+        Cell::text(row.identity_key.clone()),
+        Cell::text(row.kind.clone()),
+        Cell::text(row.ns.clone()),
+        Cell::text(row.path.clone()),
+        Cell::text(row.mount.clone()),
+        Cell::text(row.op.clone()),
+        Cell::text(row.action.clone()),
+        Cell::text(row.decision.clone()),
+        Cell::text(row.reason.clone()),
+        Cell::text(row.outcome.clone()),
+        Cell::text(row.ip.clone()),
+        Cell::List(row.policy.clone()),
+        Cell::text(row.error.clone()),
+    ]
+}
+
+/// Returns a whole row: the event and its lines, read from the ledger.
+///
+/// # Errors
+/// A line cannot be read, or retention removed it.
+pub fn cells(row: &EventRow, ledger: &LedgerReader) -> Result<Vec<Cell>, QueryError> {
+    let mut cells = event_cells(row);
+    for leaf in [row.request_leaf, row.response_leaf] {
+        match leaf {
+            Some(leaf) => line_cells(&ledger.line(leaf)?, &mut cells),
+            None => cells.extend([const { Cell::Absent }; 6]),
+        }
+    }
+    Ok(cells)
+}
+
+fn line_cells(line: &StoredLine, cells: &mut Vec<Cell>) {
+    cells.push(Cell::count(line.leaf.0));
+    cells.push(Cell::Text(sha256(&line.bytes)));
+    cells.push(Cell::text(Some(line.source.to_string())));
+    cells.push(Cell::count(line.generation.0));
+    cells.push(Cell::count(line.offset));
+    cells.push(Cell::count(line.bytes.len() as u64));
+}
+
+/// Returns the SHA-256 of bytes in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Returns bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Gives the rows of a population in the one order of answers: newest first.
+///
+/// # Errors
+/// The index cannot be read; what `each` returns.
+pub fn rows<E: From<QueryError>>(
+    view: &View,
+    question: &Question,
+    each: &mut dyn FnMut(EventRow) -> Result<(), E>,
+) -> Result<Page<EventRow>, E> {
+    each_row(view, question, 0, None, each)
+}

@@ -1,0 +1,370 @@
+//! From a period to a verified sample: a pack, rows picked outside of keytrail, both verifiers, and whatever is changed is found.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::util::{Data, Run, fixture, keytrail, python, tools_required};
+
+const DAY: [&str; 2] = ["--period", "2026-11-24"];
+const SAMPLE: [&str; 4] = ["--sample", "7", "--seed", "2026-Q4"];
+
+fn nodes(nodes: &[u8]) -> Data {
+    let data = Data::new();
+    for node in nodes {
+        let file = fixture(&format!("openbao-2.7.2/ha/node-{node}.audit.jsonl.gz"));
+        data.import_as("c", &format!("node-{node}"), [file]);
+    }
+    data
+}
+
+fn fingerprint(data: &Data) -> String {
+    data.status()["key_fingerprint"].as_str().unwrap().to_owned()
+}
+
+fn pack(data: &Data, folder: &Path, name: &str, more: &[&str]) -> PathBuf {
+    let path = folder.join(name);
+    let output = ["soc2", "-o", path.to_str().unwrap()];
+    data.run("pack", [&output[..], more].concat()).expect(0);
+    path
+}
+
+/// Both verifiers, without a network where the system lets a user do without one.
+fn verifiers(pack: &Path, key: &str) -> [Run; 2] {
+    let mut script = python();
+    script.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pack/verify.py"));
+    let can_unshare = Command::new("unshare").args(["-rn", "true"]).output();
+    let can_unshare = can_unshare.is_ok_and(|run| run.status.success());
+    [keytrail(), script].map(|mut verifier| {
+        if verifier.get_program().to_string_lossy().contains("keytrail") {
+            verifier.arg("verify");
+        }
+        verifier.arg(pack).args(["--key", key]);
+        if !can_unshare {
+            return Run::of(&mut verifier);
+        }
+        let mut offline = Command::new("unshare");
+        offline.arg("-rn").arg(verifier.get_program()).args(verifier.get_args());
+        Run::of(&mut offline)
+    })
+}
+
+/// Tells whether the second verifier cannot run here, and so nothing is to be checked.
+fn has_no_cryptography() -> bool {
+    let probe = python().args(["-c", "import cryptography"]).output();
+    let missing = !probe.is_ok_and(|run| run.status.success());
+    if missing {
+        assert!(!tools_required(), "pip install cryptography");
+        eprintln!("nothing was checked here: pip install cryptography");
+    }
+    missing
+}
+
+/// Runs a script over a pack: `files` are its files by name, and what the script leaves of them is written anew.
+fn edited(pack: &Path, script: &str) -> PathBuf {
+    let changed = pack.with_file_name("changed.zip");
+    let whole = format!(
+        "import sys, zipfile, json, hashlib, gzip
+with zipfile.ZipFile(sys.argv[1]) as zip: files = {{name: zip.read(name) for name in zip.namelist()}}
+def replace(name, old, new):
+    assert old in files[name], name
+    files[name] = files[name].replace(old, new, 1)
+def manifest(*paths):
+    entries = json.loads(files['payload/manifest.json'])
+    for entry in entries:
+        data = files['payload/' + entry['path']]
+        entry.update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    files['payload/manifest.json'] = (json.dumps(entries, indent=2) + '\\n').encode()
+more = []
+{script}
+with zipfile.ZipFile(sys.argv[2], 'w') as zip:
+    for name, data in [*files.items(), *more]: zip.writestr(name, data)
+"
+    );
+    Run::of(python().args(["-W", "ignore", "-c", &whole]).arg(pack).arg(&changed)).expect(0);
+    changed
+}
+
+/// Signs a changed pack anew with the key of a data folder: what its holder, or somebody with a key of his own, can do.
+fn signed_by(pack: &Path, data: &Data, script: &str) -> PathBuf {
+    let script = format!(
+        "{script}
+import base64
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+_, _, name, key_id, secret = open({:?}).read().strip().split('+', 4)
+key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret)[1:])
+manifest()
+hashes = [hashlib.sha256(files[name]).hexdigest() for name in ('payload/manifest.json', 'issue.json')]
+def signature(text):
+    return f'— {{name}} ' + base64.b64encode(bytes.fromhex(key_id) + key.sign(text.encode())).decode() + '\\n'
+text = '\\n'.join(['keytrail pack', *hashes]) + '\\n'
+files['issue.sig'] = (text + '\\n' + signature(text)).encode()
+files['keys'] = open({:?}).read().encode()
+proof, checkpoint = files['consistency.txt'].decode().split('\\n\\n', 1)
+text = checkpoint.rsplit('\\n\\n', 1)[0] + '\\n'
+files['consistency.txt'] = (proof + '\\n\\n' + text + '\\n' + signature(text)).encode()
+",
+        data.path().join("keys/signing.key"),
+        data.path().join("keys/verifier.key"),
+    );
+    edited(pack, &script)
+}
+
+fn json_in(pack: &Path, name: &str) -> Value {
+    let script = "import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))";
+    let run = Run::of(python().args(["-c", script]).arg(pack).arg(name)).expect(0);
+    serde_json::from_str(run.text()).unwrap()
+}
+
+#[test]
+fn from_a_quarter_to_a_verified_sample() {
+    if has_no_cryptography() {
+        return;
+    }
+    let (data, folder) = (nodes(&[1, 2, 3]), tempfile::tempdir().unwrap());
+    let key = fingerprint(&data);
+    let whole = pack(&data, folder.path(), "pack.zip", &[&DAY[..], &SAMPLE].concat());
+    assert_eq!(fs::metadata(&whole).unwrap().permissions().mode() & 0o777, 0o600);
+    let [ours, theirs] = verifiers(&whole, &key);
+    let (ours, theirs) = (ours.expect(0), theirs.expect(0));
+    for told in [&ours, &theirs] {
+        assert!(told.text().contains("intact       yes"), "{}", told.text());
+        assert!(told.text().contains("known: the key given"), "{}", told.text());
+    }
+    assert!(ours.text().contains("population   recomputed: "), "{}", ours.text());
+    let scope = json_in(&whole, "payload/scope.json");
+    assert_eq!(scope["population"]["rows"], scope["tie_out"][1]["right"][0]);
+    let rows = scope["population"]["rows"].as_u64().unwrap();
+    // The one request that waits for its response is no row.
+    assert_eq!(rows, data.total("-reason:pending"));
+
+    // Three rows are picked in another tool, and come back with their lines.
+    let picked = folder.path().join("picked.csv");
+    let script = "
+import csv, io, sys, zipfile, gzip
+rows = list(csv.DictReader(io.StringIO(zipfile.ZipFile(sys.argv[1]).read('payload/populations/events.csv').decode(), newline='')))
+with open(sys.argv[2], 'w', newline='', encoding='utf-8-sig') as file:
+    out = csv.writer(file)
+    out.writerow(['remark', 'uid'])
+    out.writerows([['why?', rows[at]['uid']] for at in (0, len(rows) // 2, len(rows) - 1)])
+";
+    Run::of(python().args(["-c", script]).arg(&whole).arg(&picked)).expect(0);
+    let evidence = folder.path().join("evidence.zip");
+    let arguments = ["--rows", picked.to_str().unwrap(), "-o", evidence.to_str().unwrap()];
+    data.run("evidence", arguments).expect(0);
+    for told in verifiers(&evidence, &key) {
+        let told = told.expect(0);
+        assert!(told.text().contains("intact       yes"), "{}", told.text());
+    }
+
+    // Their lines stand in the servers' own files, where the rows say; no keytrail is asked.
+    let script = "
+import csv, gzip, hashlib, io, sys, zipfile
+rows = list(csv.DictReader(io.StringIO(zipfile.ZipFile(sys.argv[1]).read('payload/samples/sample.csv').decode(), newline='')))
+assert len(rows) == 3, rows
+found = 0
+for row in rows:
+    for half in ('request', 'response'):
+        if not row[half + '_leaf']: continue
+        node = row[half + '_source'].split('/')[1]
+        log = gzip.open(f'{sys.argv[2]}/{node}.audit.jsonl.gz').read()
+        offset, length = int(row[half + '_offset']), int(row[half + '_length'])
+        line = log[offset:offset + length]
+        assert hashlib.sha256(line).hexdigest() == row[half + '_sha256'], row
+        assert row['request_id'].encode() in line and line.endswith(b'\\n')
+        found += 1
+assert found >= 3, found
+";
+    let logs = fixture("openbao-2.7.2/ha");
+    Run::of(python().args(["-c", script]).arg(&evidence).arg(logs)).expect(0);
+
+    // A row that is in no trail is listed, the others are there all the same.
+    let unknown = "0".repeat(32);
+    let some = [arguments[0], arguments[1], &unknown, arguments[2], arguments[3]];
+    let run = data.run("evidence", some).expect(1);
+    assert!(run.stderr.contains(&format!("not in the trail: {unknown}")), "{}", run.stderr);
+    verifiers(&evidence, &key).map(|told| told.expect(0));
+}
+
+#[test]
+fn whatever_is_changed_is_found_and_named() {
+    if has_no_cryptography() {
+        return;
+    }
+    let (data, other, folder) = (nodes(&[1, 2]), nodes(&[1]), tempfile::tempdir().unwrap());
+    let key = fingerprint(&data);
+    let whole = pack(&data, folder.path(), "pack.zip", &[&DAY[..], &SAMPLE].concat());
+    let finds = |changed: &Path, words: [&str; 2]| {
+        for (told, words) in verifiers(changed, &key).into_iter().zip(words) {
+            let told = told.expect(1);
+            assert!(told.text().contains(words), "{words:?} not in {}", told.text());
+        }
+    };
+    // As somebody without any key can do it: the manifest, or the signature over it, does not fit.
+    for (script, words) in [
+        (
+            "replace('payload/populations/events.csv', b'allowed', b'denied!')",
+            "populations/events.csv: ",
+        ),
+        (
+            "replace('payload/reports/access-by-decision.csv', b'allowed,', b'allowed,1')",
+            "reports/access-by-decision.csv: ",
+        ),
+        ("replace('payload/raw/leaves.csv', b',line,', b',own,')", "raw/leaves.csv: "),
+        ("replace('payload/manifest.json', b'\"rows\": 7', b'\"rows\": 8')", "issue.sig: "),
+        ("replace('issue.json', b'issued_by', b'wanted_by')", "issue.sig: "),
+        ("replace('issue.sig', b'keytrail pack', b'keytrail_pack')", "issue.sig: "),
+        ("files['payload/../evil'] = b''", "evil"),
+        ("files['/etc/evil'] = b''", "evil"),
+        ("del files['payload/README.txt']", "README.txt"),
+    ] {
+        finds(&edited(&whole, script), [words, words]);
+    }
+    // As the ledger's holder can do it: manifest and signature made anew over what was changed.
+    let line = "part = 'payload/raw/lines-0001.jsonl.gz'
+lines = gzip.decompress(files[part])
+files[part] = gzip.compress(lines.replace(b'read', b'list', 1), mtime=0)";
+    let line_and_leaf = format!(
+        "{line}
+old = {{hashlib.sha256(line + b'\\n').hexdigest() for line in lines.split(b'\\n')}}
+new = {{hashlib.sha256(line + b'\\n').hexdigest() for line in lines.replace(b'read', b'list', 1).split(b'\\n')}}
+(gone,), (come,) = old - new, new - old
+for name in ('raw/leaves.csv', 'populations/events.csv', 'samples/sample.csv'):
+    files['payload/' + name] = files['payload/' + name].replace(gone.encode(), come.encode())"
+    );
+    for (script, ours, theirs) in [
+        (line, "raw/leaves.csv, leaf ", "raw/leaves.csv, leaf "),
+        (
+            &line_and_leaf,
+            "raw/proof.txt: the leaves do not make the root",
+            "raw/proof.txt: the leaves do not make the root",
+        ),
+        (
+            "replace('payload/raw/leaves.csv', b'c/node-2/file', b'c/node-9/file')",
+            "its batch header says",
+            "its batch header says",
+        ),
+        ("replace('payload/raw/proof.txt', b'leaves 1', b'leaves 2')", "raw/", "raw/"),
+        (
+            "replace('payload/scope.json', b'2026-Q4', b'2026-Q5')",
+            "samples/sample.csv",
+            "samples/sample.csv",
+        ),
+        (
+            "data = files['payload/populations/events.csv'].split(b'\\r\\n'); data[3], data[4] = data[4], data[3]; files['payload/populations/events.csv'] = b'\\r\\n'.join(data)",
+            "populations/events.csv, row 3",
+            "",
+        ),
+        (
+            "replace('payload/populations/events.csv', b',allowed,policy', b',denied,policy')",
+            "populations/events.csv, row ",
+            "",
+        ),
+        (
+            "replace('payload/reports/access-by-decision.csv', b'allowed,', b'allowed,1')",
+            "reports/access-by-decision.csv, row ",
+            "",
+        ),
+    ] {
+        let changed = signed_by(&whole, &data, script);
+        let [told, by_script] = verifiers(&changed, &key);
+        let told = told.expect(1);
+        assert!(told.text().contains(ours), "{ours:?} not in {}", told.text());
+        // What the script does not make again it does not call recomputed.
+        let by_script = by_script.expect(i32::from(!theirs.is_empty()));
+        assert!(by_script.text().contains(theirs), "{theirs:?} not in {}", by_script.text());
+        assert!(!by_script.text().contains("recomputed"), "{}", by_script.text());
+    }
+    // A pack that is right in itself, signed by a key that nobody knows.
+    let fresh = signed_by(&whole, &other, "");
+    finds(&fresh, ["signer not established", "signer not established"]);
+}
+
+#[test]
+fn the_same_leaf_gives_the_same_payload_later() {
+    let (data, folder) = (nodes(&[1, 2]), tempfile::tempdir().unwrap());
+    let key = fingerprint(&data);
+    // Parts of a day, in a zone and over its change of the clocks, whose night has no events.
+    let options = [
+        "--from",
+        "2026-10-24",
+        "--to",
+        "2026-11-24T15:13:24",
+        "--tz",
+        "Europe/Berlin",
+        "--scope",
+        "-action:token.lookup",
+        "--sample",
+        "4",
+        "--seed",
+        "s",
+    ];
+    let before = pack(&data, folder.path(), "before.zip", &options);
+    let at = json_in(&before, "payload/scope.json")["at"].to_string();
+    data.import_as("c", "node-3", [fixture("openbao-2.7.2/ha/node-3.audit.jsonl.gz")]);
+    data.import_as("c", "node-4", [fixture("openbao-2.7.2/audit.jsonl.gz")]);
+    let later = pack(&data, folder.path(), "later.zip", &[&options[..], &["--at", &at]].concat());
+    let script = "
+import sys, zipfile
+one, other = (zipfile.ZipFile(path) for path in sys.argv[1:])
+assert one.namelist() == other.namelist()
+for name in one.namelist():
+    if name.startswith('payload/'): assert one.read(name) == other.read(name), name
+assert one.read('issue.json') != other.read('issue.json')
+";
+    Run::of(python().args(["-c", script]).arg(&before).arg(&later)).expect(0);
+    for made in [&before, &later] {
+        let run = keytrail().arg("verify").arg(made).args(["--key", &key]).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    }
+    let scope = json_in(&later, "payload/scope.json");
+    assert_eq!(scope["from"], "2026-10-23T22:00:00Z");
+    assert_eq!(scope["to"], "2026-11-24T14:13:24Z");
+    let by_count = data.run(
+        "count",
+        [
+            "-action:token.lookup",
+            "--by",
+            "node",
+            "--to",
+            "2026-11-24T14:13:24Z",
+            "--at",
+            &at,
+            "--format",
+            "json",
+        ],
+    );
+    let counted: u64 =
+        by_count.expect(0).json().iter().map(|row| row["count"].as_u64().unwrap()).sum();
+    assert_eq!(scope["population"]["rows"], counted);
+    // The report command gives the numbers of then, too.
+    let numbers = |at: &[&str]| {
+        let arguments = [&["access", "--format", "csv", "--by", "path"][..], at].concat();
+        data.run("report", arguments).expect(0).text().to_owned()
+    };
+    assert_ne!(numbers(&["--at", &at]), numbers(&[]));
+}
+
+#[test]
+fn a_pack_of_samples_says_that_its_population_is_asserted() {
+    let (data, folder) = (nodes(&[3]), tempfile::tempdir().unwrap());
+    let options = [&DAY[..], &SAMPLE, &["--raw", "samples"]].concat();
+    let made = pack(&data, folder.path(), "samples.zip", &options);
+    let told = Run::of(keytrail().arg("verify").arg(&made)).expect(0);
+    assert!(told.text().contains("population   asserted, not recomputed"), "{}", told.text());
+    assert!(told.text().contains("sample       recomputed: 7 rows"), "{}", told.text());
+    assert!(told.text().contains("signer not established"), "{}", told.text());
+
+    let nothing = folder.path().join("nothing.zip");
+    let run = data.run("pack", ["soc2", "--period", "2020", "-o", nothing.to_str().unwrap()]);
+    assert!(run.expect(1).stderr.contains("no event fits"));
+    assert!(!nothing.exists());
+    // A copy without the signing key cannot issue.
+    fs::remove_file(data.path().join("keys/signing.key")).unwrap();
+    let run = data.run("pack", ["soc2", "--period", "2026", "-o", nothing.to_str().unwrap()]);
+    assert!(run.expect(3).stderr.contains("this copy cannot sign"));
+    assert!(!nothing.exists());
+}

@@ -1,0 +1,142 @@
+//! Packs: one zip file that an auditor takes away, and verifies without keytrail's data folder.
+//!
+//! ```text
+//!   payload/                    the same bytes for the same ledger, leaf and options, whenever it is made
+//!     README.txt  scope.json  verify.py
+//!     populations/events.csv    samples/sample.csv    reports/access-by-*.csv
+//!     raw/lines-0001.jsonl.gz … raw/leaves.csv  raw/headers.txt  raw/proof.txt
+//!     manifest.json             bytes, SHA-256 and rows of every other file of payload/
+//!   consistency.txt             from the payload's tree to the signed checkpoint of when it was made
+//!   keys  issue.json  issue.sig who made it and when; the ledger's signature over manifest.json and issue.json
+//! ```
+
+use std::io;
+
+use ingest::indexer::IndexerError;
+use ingest::ledger::LedgerError;
+use query::error::QueryError;
+use query::report::ReportError;
+use query::table::TableError;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+mod again;
+mod shown;
+mod verify;
+mod words;
+mod write;
+mod zipped;
+
+pub use self::verify::{Verdict, verify_pack};
+pub use self::write::{Asked, Made, RawLines, Rows, write_pack};
+
+/// The form of what is written here; `scope.json` names it.
+const FORM: &str = "keytrail pack 1";
+/// What the second verifier is: it goes into every pack.
+const VERIFY_PY: &str = include_str!("../../assets/pack/verify.py");
+/// The first line of the signed text.
+const SIGNED: &str = "keytrail pack";
+
+/// Why a pack could not be made or read.
+#[derive(Debug, Error)]
+pub enum PackError {
+    /// Reading or writing failed.
+    #[error("the pack cannot be read or written: {0}")]
+    Io(#[from] io::Error),
+    /// It is no zip file, or a damaged one.
+    #[error("the pack is no zip file that can be read: {0}")]
+    Zip(#[from] zip::result::ZipError),
+    /// A table cannot be written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The trail cannot be asked.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A report cannot be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Lines cannot be indexed again.
+    #[error(transparent)]
+    Index(#[from] IndexerError),
+    /// A text of ours cannot be written as JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// Numbers that must be equal are not. Only a bug can cause this.
+    #[error("{0}: nothing was written")]
+    TieOut(String),
+    /// There is nothing to write.
+    #[error("{0}")]
+    Empty(String),
+    /// What the pack says does not hold.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// A file of the payload, as the manifest names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    path: String,
+    bytes: u64,
+    sha256: String,
+    /// Rows of a table, lines of a part; absent for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+}
+
+/// `scope.json`: what was asked, and how the numbers tie out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ScopeFile {
+    form: String,
+    framework: Option<String>,
+    origin: String,
+    cluster: String,
+    /// Leaves of the tree that everything here is proven against, and as of which the question is answered.
+    at: u64,
+    rules: String,
+    period: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    /// In nanoseconds since 1970, as compared.
+    from_unix_ns: Option<i64>,
+    to_unix_ns: Option<i64>,
+    zone: Option<String>,
+    filter: Option<String>,
+    /// `all` or `samples`.
+    raw: String,
+    sample: Option<SampleFile>,
+    population: Option<PopulationFile>,
+    tie_out: Vec<Equation>,
+    /// Of the framework, for which the reports are evidence, in our own words.
+    requirements: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct SampleFile {
+    wanted: usize,
+    seed: String,
+    algorithm: String,
+    rows: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct PopulationFile {
+    rows: u64,
+    sha256: String,
+    left_out: std::collections::BTreeMap<String, u64>,
+}
+
+/// Two numbers that are equal, counted in two ways.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Equation {
+    equation: String,
+    left: u64,
+    right: Vec<u64>,
+}
+
+fn signed_text(manifest: &str, issue: &str) -> String {
+    format!("{SIGNED}\n{manifest}\n{issue}\n")
+}
