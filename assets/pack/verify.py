@@ -160,7 +160,7 @@ def read_header(data, leaf, root_before):
     names = "version stream reader flags leaf generation parent offset arrived root source".split()
     fields = dict(zip(names, struct.unpack_from("<BBBBQQQQq32sH", data)))
     need(fields["version"] == 1 and fields["leaf"] == leaf and fields["root"] == root_before,
-         f"raw/headers.txt: leaf {leaf} is no header")
+         f"raw/headers.txt, leaf {leaf}: no header, or one of the leaves before it was changed")
     end = 78 + fields["source"]
     (count,) = struct.unpack_from("<I", data, end)
     lengths, number, shift = [], 0, 0

@@ -82,6 +82,11 @@ impl Shown {
                 }
                 if is_header {
                     header = BatchHeader::of_leaf(&bytes, LeafIndex(number), &check.root_before());
+                    if header.is_none() {
+                        return wrong(&format!(
+                            "raw/headers.txt, leaf {number}: no header, or one of the leaves before it was changed"
+                        ));
+                    }
                 }
                 check.leaf(leaf_hash(&bytes));
                 let offset =
