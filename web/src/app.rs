@@ -18,6 +18,7 @@ use tracing::warn;
 
 use crate::door::{Door, Reader};
 use crate::error::PageError;
+use crate::evaluations::Evaluations;
 use crate::guard::PAGE_SECONDS_MAX;
 use crate::host::Host;
 use crate::zone::Zone;
@@ -49,6 +50,7 @@ pub(crate) struct App {
     tails: Arc<Semaphore>,
     /// What reviewers decided, as far as it was read.
     dispositions: Arc<Mutex<Dispositions>>,
+    evaluations: Evaluations,
 }
 
 /// The trail as far as one reader sees it.
@@ -72,6 +74,11 @@ impl Seen {
     /// Returns the zone in which times are shown.
     pub(crate) fn zone(&self) -> &Zone {
         self.reader.zone()
+    }
+
+    /// Returns what controls answered lately.
+    pub(crate) fn evaluations(&self) -> &Evaluations {
+        &self.app.evaluations
     }
 
     /// Returns what reviewers decided so far.
@@ -135,6 +142,7 @@ impl App {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
             dispositions: Arc::default(),
+            evaluations: Evaluations::default(),
         }
     }
 

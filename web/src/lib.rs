@@ -22,6 +22,7 @@ mod assets;
 mod chart;
 mod door;
 mod error;
+mod evaluations;
 mod export;
 mod guard;
 mod host;

@@ -10,7 +10,7 @@ use axum::response::Response;
 use ingest::own::Fact;
 use jiff::Timestamp;
 use query::controls::{Asking, Evaluation, EvaluationError, Finding, Given, Verdict, evaluate};
-use query::period::{Period, rfc3339};
+use query::period::{Period, rfc3339, zone_name};
 use query::registers::Registers;
 use query::report::catalogue::{Catalogue, Fit, Framework, Requirement};
 use query::table::Form;
@@ -20,6 +20,7 @@ use crate::app::{App, Seen};
 use crate::asked::given;
 use crate::door::{Controls, ExportControls, May, Reader};
 use crate::error::PageError;
+use crate::evaluations::Key;
 use crate::export::file;
 use crate::link::address;
 use crate::page::Rendered;
@@ -383,6 +384,13 @@ impl Meant {
         let registers = Registers::read(&trail.data().join("context"), self.now)
             .map_err(|problem| PageError::Question(problem.to_string()))?;
         trail.registers_seen(&registers)?;
+        let Period { from, to, zone, .. } = &self.period;
+        let told = registers.told().into_iter();
+        let key = Key {
+            period: (*from, *to, zone_name(zone).to_owned()),
+            registers: told.map(|register| (register.name, register.sha256)).collect(),
+            only: only.to_vec(),
+        };
         let asking = Asking {
             catalogue: &self.catalogue,
             registers: &registers,
@@ -392,10 +400,15 @@ impl Meant {
             only,
             now: self.now,
         };
-        let mut evaluation = evaluate(trail, &asking).map_err(|error| match error {
-            EvaluationError::Query(error) => PageError::from(error),
-            wrong => PageError::Question(wrong.to_string()),
-        })?;
+        let ask = || {
+            evaluate(trail, &asking).map_err(|error| match error {
+                EvaluationError::Query(error) => PageError::from(error),
+                wrong => PageError::Question(wrong.to_string()),
+            })
+        };
+        let mut evaluation = trail.evaluations().get_or(key, trail.view().leaf(), ask)?;
+        // As it was asked this time: two periods may be the same time in other words.
+        evaluation.period.clone_from(&self.period.label);
         trail.dispositions()?.settle(&mut evaluation, self.now);
         Ok(evaluation)
     }
