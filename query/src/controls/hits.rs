@@ -31,6 +31,25 @@ pub(super) struct Words {
     bytes: usize,
 }
 
+/// Groups by their values, each once, numbered as they come.
+#[derive(Default)]
+pub(super) struct Keys {
+    numbers: HashMap<Box<[Word]>, u32>,
+    pub(super) keys: Vec<Box<[Word]>>,
+}
+
+impl Keys {
+    pub(super) fn number(&mut self, key: &[Word]) -> u32 {
+        if let Some(&number) = self.numbers.get(key) {
+            return number;
+        }
+        let number = self.keys.len() as u32;
+        self.keys.push(key.into());
+        self.numbers.insert(key.into(), number);
+        number
+    }
+}
+
 /// An event of a rule.
 #[derive(Clone, Copy)]
 pub(super) struct Hit<'a> {
