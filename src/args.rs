@@ -324,6 +324,8 @@ pub(crate) enum ReportFormat {
     Csv,
     /// Heading, rows and totals
     Json,
+    /// Heading and rows, a sheet each
+    Xlsx,
 }
 
 /// `report`.

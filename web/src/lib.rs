@@ -50,7 +50,7 @@ pub use self::door::{
 };
 pub use self::host::{Host, Verified};
 pub use self::listening::{Listening, TlsFiles};
-pub use self::pages::reports::access_report_document;
+pub use self::pages::reports::{access_report_document, access_report_workbook};
 pub use self::server::{ServeError, serve};
 
 #[cfg(test)]

@@ -43,6 +43,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Returns the text of a tree that nobody has signed.
+    pub(super) fn unsigned(origin: &str, size: u64, root: Hash) -> Checkpoint {
+        let note = format!("{origin}\n{size}\n{}\n\n", BASE64_STANDARD.encode(root));
+        Checkpoint { origin: origin.to_owned(), size, root, note }
+    }
+
     /// Reads a signed note. Says nothing about its signature: see [`VerifierKey::verifies`].
     ///
     /// # Errors

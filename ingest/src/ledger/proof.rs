@@ -76,7 +76,7 @@ pub(super) fn consistency<E>(
 }
 
 /// The largest power of two below a number above 1.
-fn split(leaves: u64) -> u64 {
+pub(super) fn split(leaves: u64) -> u64 {
     1 << (leaves - 1).ilog2()
 }
 

@@ -1,7 +1,10 @@
 //! Proofs out of a ledger: from the hash tiles, and from the lines where a tile is missing or wrong.
 
+use std::ops::Range;
+
 use super::error::LedgerError;
 use super::keys::KeyChain;
+use super::multi_proof::{MultiProof, Subtree, between};
 use super::note::Checkpoint;
 use super::proof::{consistency, inclusion, range_hash};
 use super::proof_text::{ConsistencyProof, InclusionProof};
@@ -37,6 +40,54 @@ impl LedgerReader {
                 "leaf {leaf}, or one beside it, is not the one that was signed"
             )))
         }
+    }
+
+    /// Returns the tree of the first `size` leaves, unsigned: [`LedgerReader::prove_consistency`] ties it to a
+    /// checkpoint that is signed.
+    ///
+    /// # Errors
+    /// There are not so many leaves; the ledger is damaged or unreadable.
+    pub fn tree(&self, size: u64) -> Result<Checkpoint, LedgerError> {
+        let seen = self.seen();
+        if size > seen.checkpoint.size {
+            return Err(LedgerError::OutOfRange {
+                leaf: LeafIndex(size - 1),
+                size: seen.checkpoint.size,
+            });
+        }
+        let root = range_hash(0, size, &mut |level, index| self.node(&seen, level, index))?;
+        Ok(Checkpoint::unsigned(&seen.checkpoint.origin, size, root))
+    }
+
+    /// Proves that these leaves, given as stretches that ascend and do not touch, are in the tree of a checkpoint of
+    /// this ledger, which may not be the last any more. Does not read the leaves themselves: who checks the proof does.
+    ///
+    /// # Errors
+    /// They are no such stretches, or not all below the checkpoint's size; the ledger is damaged or unreadable.
+    pub fn prove_leaves(
+        &self,
+        leaves: Vec<Range<u64>>,
+        checkpoint: Checkpoint,
+    ) -> Result<MultiProof, LedgerError> {
+        let seen = self.seen();
+        let size = checkpoint.size;
+        if size > seen.checkpoint.size {
+            return Err(LedgerError::OutOfRange {
+                leaf: LeafIndex(size - 1),
+                size: seen.checkpoint.size,
+            });
+        }
+        let Some(parts) = between(&leaves, size) else {
+            let leaf = LeafIndex(leaves.iter().map(|stretch| stretch.end).max().unwrap_or(0));
+            return Err(LedgerError::OutOfRange { leaf, size });
+        };
+        let mut node = |level, index| self.node(&seen, level, index);
+        let hashes = parts.into_iter().map(|part| {
+            let hash = range_hash(part.start, part.end, &mut node)?;
+            Ok(Subtree { first: LeafIndex(part.start), leaves: part.end - part.start, hash })
+        });
+        let hashes = hashes.collect::<Result<Vec<_>, LedgerError>>()?;
+        Ok(MultiProof { leaves, hashes, checkpoint })
     }
 
     /// Proves that the tree of the last checkpoint begins with the tree that this ledger had when it had `older`

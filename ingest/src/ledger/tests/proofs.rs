@@ -187,6 +187,33 @@ fn every_leaf_and_checkpoint_of_a_ledger_is_proven_with_and_without_tiles() {
 }
 
 #[test]
+fn many_leaves_are_proven_at_once_in_any_tree_that_the_ledger_was() {
+    let (data, checkpoints) = grown();
+    let reader = data.reader();
+    for older in &checkpoints {
+        let tree = reader.tree(older.size).unwrap();
+        assert_eq!((tree.size, tree.root), (older.size, older.root));
+        assert!(reader.prove_consistency(older.size).unwrap().proves(&tree));
+        let set =
+            stretches((0..older.size).filter(|leaf| leaf % 7 < 3 || *leaf > 200).map(LeafIndex));
+        let proof = reader.prove_leaves(set, tree).unwrap();
+        let proof: MultiProof = proof.to_string().parse().unwrap();
+        let mut check = proof.check().unwrap();
+        while let Some(leaf) = check.next() {
+            let content = reader.prove_inclusion(leaf).unwrap();
+            if let Some(header) = content.0.header(&content.1) {
+                assert_eq!(header.root_before, check.root_before(), "leaf {leaf}");
+            }
+            assert!(check.leaf(leaf_hash(&content.1)));
+        }
+        assert!(check.is_proven(), "{} leaves", older.size);
+    }
+    let beyond =
+        reader.prove_leaves(stretches((3..9).map(LeafIndex)), reader.tree(8).unwrap()).unwrap_err();
+    assert!(matches!(beyond, LedgerError::OutOfRange { .. }), "{beyond}");
+}
+
+#[test]
 fn what_was_changed_is_not_proven() {
     let (data, _) = grown();
     let (proof, line) = data.reader().prove_inclusion(LeafIndex(2)).unwrap();
