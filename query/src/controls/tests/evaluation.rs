@@ -382,3 +382,124 @@ proptest! {
         prop_assert_eq!(looked_at, events);
     }
 }
+
+/// Both lines of a request by a root token, which is known by one digit.
+fn by_root(number: usize, at: i64, token: char, operation: &str, path: &str) -> String {
+    let hash =
+        |what: char| format!("hmac-sha256:{}", [token, what].iter().collect::<String>().repeat(32));
+    let auth = format!(
+        r#""auth":{{"client_token":"{}","accessor":"{}","display_name":"root","policies":["root"],"policy_results":{{"allowed":true,"granting_policies":[{{"name":"root","namespace_id":"root","type":"acl"}}]}},"token_type":"service"}}"#,
+        hash('0'),
+        hash('a'),
+    );
+    let of = format!(
+        r#""request":{{"id":"root-{number}","operation":"{operation}","mount_point":"sys/","mount_type":"system","namespace":{{"id":"root"}},"path":"{path}","remote_address":"10.0.0.9","remote_port":40112}}"#
+    );
+    let of = if path.starts_with("auth/") {
+        of.replace("sys/\",\"mount_type\":\"system", "auth/token/\",\"mount_type\":\"token")
+    } else {
+        of
+    };
+    format!(
+        "{{\"time\":\"{}\",\"type\":\"request\",{auth},{of}}}\n{{\"time\":\"{}\",\"type\":\"response\",{auth},{of},\"response\":{{}}}}\n",
+        time(at),
+        time(at + 1)
+    )
+}
+
+/// The line that an audit device writes when it is enabled.
+fn probe(at: i64) -> String {
+    format!(
+        "{{\"time\":\"{}\",\"type\":\"request\",\"auth\":{{}},\"request\":{{\"id\":\"probe-{at}\",\"operation\":\"update\",\"namespace\":{{\"id\":\"root\"}},\"path\":\"sys/audit/test\"}}}}\n",
+        time(at)
+    )
+}
+
+#[test]
+fn a_root_token_is_followed_as_far_as_its_hash_goes() {
+    let hour = 3_600_000;
+    let used = by_root(1, 0, '1', "read", "sys/mounts");
+    let revoked = |at| by_root(2, at, '1', "update", "auth/token/revoke-self");
+    let end = |at| request(9, at, "alice", "10.0.0.1", "read", "secret/data/x", "");
+    let verdict = |lines: String| {
+        let finding = Case::of(&lines, &[]).asked("KT-ROOT-03", &[], None, None);
+        (finding.verdict.to_string(), finding.missing.concat())
+    };
+    let none = |words: &str| (words.to_owned(), String::new());
+    let raised = "exceptions (1 open, 0 dispositioned)";
+    // An hour is allowed, to the nanosecond.
+    assert_eq!(
+        verdict(used.clone() + &revoked(hour) + &end(3 * hour)),
+        none("no exceptions found")
+    );
+    assert_eq!(verdict(used.clone() + &revoked(hour + 1) + &end(3 * hour)), none(raised));
+    assert_eq!(verdict(used.clone() + &end(hour)), none(raised));
+    // Its time is not over when the log ends.
+    let (words, missing) = verdict(used.clone() + &end(hour - 2));
+    assert_eq!(
+        (words.as_str(), missing.contains("their time is not over")),
+        ("no data", true),
+        "{missing}"
+    );
+    // After a new salt it has another hash, and whether it was revoked is not known.
+    let (words, missing) = verdict(used.clone() + &probe(hour / 2) + &end(3 * hour));
+    assert_eq!(
+        (words.as_str(), missing.contains("do not compare")),
+        ("no data", true),
+        "{missing}"
+    );
+    // A revocation that was seen is one whatever comes after.
+    assert_eq!(
+        verdict(used.clone() + &revoked(1_000) + &probe(hour / 2) + &end(3 * hour)),
+        none("no exceptions found")
+    );
+    assert_eq!(verdict(used + &probe(2 * hour) + &end(3 * hour)), none(raised));
+}
+
+#[test]
+fn a_period_that_ends_before_the_log_does_sees_what_came_after() {
+    let used = by_root(1, 0, '1', "read", "sys/mounts");
+    let revoked = by_root(2, 60_000, '1', "update", "auth/token/revoke-self");
+    let case = Case::of(&(used + &revoked), &[]);
+    let finding = case.asked("KT-ROOT-03", &[], None, Some(30_000));
+    assert_eq!(
+        (finding.verdict, finding.evaluated.events["kept"]),
+        (Verdict::NoExceptionsFound, 1)
+    );
+}
+
+#[test]
+fn leavers_and_readers_are_known_by_every_name() {
+    let read =
+        |number, at, who| request(number, at, who, "10.0.0.1", "read", "secret/data/prod/a", "");
+    let lines = read(1, 0, "alice") + &read(2, 1_000, "alice") + &read(3, 2_000, "bob");
+    // She left a day before the second reading: the day of grace is over from that instant on.
+    let left = [("leavers.csv", "name,aliases,left\nAlice A.,x;alice,2026-10-04T08:00:01Z\n")];
+    let case = Case::of(&lines, &left);
+    let finding = case.asked("KT-ENT-07", &[], None, None);
+    assert_eq!(
+        told(&finding),
+        BTreeMap::from([("active c/entity/e-alice Alice A. alice".to_owned(), 1)])
+    );
+    let case = case.with(&[("leavers.csv", "name,left\ne-alice,2026-10-04T08:00:01.000000001Z\n")]);
+    assert_eq!(case.verdict("KT-ENT-07", &[]), "no exceptions found");
+    let readers = |case: Case, columns: &str| {
+        let text = format!("path,owner,{columns}\n");
+        let case = case.with(&[("sensitive_paths.csv", &text)]);
+        let finding = case.asked("KT-SEC-06", &[], None, None);
+        let counts: Vec<u64> = finding.exceptions.iter().map(|it| it.count).collect();
+        // Without tickets nothing is known of people on paths of production.
+        assert_eq!(finding.missing, ["production: there is no register tickets"]);
+        (case, counts)
+    };
+    let (case, counts) = readers(case, "allowed\nsecret/data/prod/**,ops,alice");
+    assert_eq!(counts, [1]);
+    let (case, counts) = readers(case, "allowed\nsecret/data/prod/**,ops,c/entity/e-alice;bob");
+    assert_eq!(counts, [0_u64; 0]);
+    let (case, counts) = readers(case, "policies\nsecret/data/prod/**,ops,app");
+    assert_eq!(counts, [0_u64; 0]);
+    let (case, counts) = readers(case, "policies\nsecret/data/prod/**,ops,admin");
+    assert_eq!(counts, [2, 1]);
+    let (_, counts) = readers(case, "namespace\nsecret/data/prod/**,ops,team-a/");
+    assert_eq!(counts, [0_u64; 0]);
+}
