@@ -119,6 +119,16 @@ impl Sliding {
     }
 }
 
+impl Sliding {
+    /// Gives back the memory of a window in which no later event can be: all that come are not before this instant.
+    fn forget(&mut self, from: i64) {
+        let newest = self.window.back().map(|(_, newest)| newest.time);
+        if newest.is_some_and(|newest| from - newest >= self.length) {
+            (self.window, self.values) = (VecDeque::new(), HashMap::new());
+        }
+    }
+}
+
 /// Tells whether a number comes after another, of which "before 0" is the largest.
 fn is_after(number: u64, known: u64) -> bool {
     known == u64::MAX || number > known
@@ -180,6 +190,7 @@ pub(super) fn within_of(
         let new = || Sliding::new(length, at_least, rule.distinct.is_some());
         groups.resize_with(keys.keys.len(), new);
         held.into_iter().for_each(|(event, group)| groups[group as usize].add(event));
+        groups.iter_mut().for_each(|sliding| sliding.forget(piece.to));
         if groups.len() > EXCEPTIONS_MAX * 10 {
             return Err(QueryError::Groups { limit: EXCEPTIONS_MAX * 10 });
         }
