@@ -1,6 +1,6 @@
 //! The form `each`: all events of one key are one exception, but for those that something excuses.
 
-use super::control::Rule;
+use super::control::{Form, Rule};
 use super::draft::{Draft, EXCEPTIONS_MAX, Outcome, exactly};
 use super::excuse::{Excuses, NAMES};
 use super::field::Field;
@@ -15,7 +15,7 @@ pub(super) fn each(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryError> {
 }
 
 /// The same over other events than the rule's query alone; of them those that `is_meant`, which is given the values of
-/// the rule's `by` and of [`NAMES`].
+/// the rule's `by`, and of [`NAMES`] where something may excuse.
 pub(super) fn each_of(
     run: &Run<'_>,
     rule: &Rule,
@@ -25,7 +25,9 @@ pub(super) fn each_of(
 ) -> Result<Outcome, QueryError> {
     let by = Field::expanded(&rule.by);
     let mut excuses = Excuses::of(run, rule);
-    let fields: Vec<Field> = by.iter().chain(&NAMES).copied().collect();
+    // Whoever looks at tickets himself is given the names too.
+    let names = if rule.form == Form::SelfApproved { &NAMES } else { excuses.names() };
+    let fields: Vec<Field> = by.iter().chain(names).copied().collect();
     let mut words = Words::default();
     let mut keys = Keys::default();
     let mut groups: Vec<(Draft, bool)> = Vec::new();

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::control::Rule;
 use super::draft::{Draft, EXCEPTIONS_MAX, Outcome, Samples, exactly};
-use super::excuse::{Excuses, NAMES};
+use super::excuse::Excuses;
 use super::field::Field;
 use super::hits::{Keys, Word, Words, count, pieces, scan};
 use super::run::{Run, Span};
@@ -140,7 +140,8 @@ pub(super) fn within_of(
     let at_least = rule.at_least.as_ref().map_or(1, |value| run.number(value));
     let by = Field::expanded(&rule.by);
     let mut excuses = Excuses::of(run, rule);
-    let mut fields: Vec<Field> = by.iter().chain(&NAMES).copied().collect();
+    let names = excuses.names();
+    let mut fields: Vec<Field> = by.iter().chain(names).copied().collect();
     fields.extend(rule.distinct);
     let claimed = by.iter().position(|field| *field == Field::Claimed);
     let whole = Span { from: run.span.from.saturating_sub(length), to: run.span.to };
@@ -152,7 +153,7 @@ pub(super) fn within_of(
         let mut held: Vec<(At, u32)> = Vec::new();
         scan(run, filter, piece, &fields, &mut words, &mut |hit, words| {
             events += u64::from(run.span.has(hit.time));
-            let names: Vec<&str> = hit.values[by.len()..by.len() + NAMES.len()]
+            let names: Vec<&str> = hit.values[by.len()..by.len() + names.len()]
                 .iter()
                 .filter_map(|&word| words.text(word))
                 .collect();

@@ -71,9 +71,13 @@ pub(super) fn lease_ends(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryErr
         if draft.count * 100 <= given_out * share {
             continue;
         }
-        // Some may be among those that the holder gave back by a hash that no line shows in clear.
-        let unnamed = seen.unnamed(draft.subject[0].1.as_deref(), &named)?;
-        let left = draft.count.saturating_sub(unnamed);
+        // Some may be among those that the holder gave back by a hash that no line shows in clear. Which of its hashes are
+        // known is looked up only where that decides.
+        let holder = draft.subject[0].1.as_deref();
+        let mut left = draft.count.saturating_sub(seen.hashed(holder));
+        if left * 100 <= given_out * share {
+            left = draft.count.saturating_sub(seen.unnamed(holder, &named)?);
+        }
         if left * 100 > given_out * share {
             draft.said.insert("leases", given_out.to_string());
             draft.said.insert("left", left.to_string());
@@ -158,9 +162,14 @@ impl<'a> Seen<'a> {
         Ok(revoked.is_some_and(|at| at >= given_at))
     }
 
-    /// Returns how many revocations of an identity name a lease by a hash that is none of these leases'.
+    /// Returns how many renewals and revocations of an identity name their lease by a hash.
+    fn hashed(&self, identity: Option<&str>) -> u64 {
+        self.hashed.get(&identity.map(str::to_owned)).copied().unwrap_or(0)
+    }
+
+    /// Returns how many of them name none of these leases.
     fn unnamed(&self, identity: Option<&str>, named: &[&str]) -> Result<u64, QueryError> {
-        let all = self.hashed.get(&identity.map(str::to_owned)).copied().unwrap_or(0);
+        let all = self.hashed(identity);
         let mut known = 0;
         if all > 0 {
             for lease in named {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ingest::pipeline::import;
 use ingest::source::SourceId;
 use ingest::tail::Input;
+use proptest::prelude::*;
 
 use super::*;
 use crate::turn::Turn;
@@ -316,4 +317,68 @@ fn an_exceptions_key_is_the_same_whenever_it_is_found() {
     let mut finding = case.asked("KT-ENT-01", &[("window", "1m")], None, None);
     finding.settle(|it| it.hash == whole[0]);
     assert_eq!(finding.verdict, Verdict::Exceptions { open: 1, dispositioned: 1 });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// From lines to exceptions, piece by piece, against the definition over the list of requests.
+    #[test]
+    fn bursts_of_refusals_are_those_of_the_list(
+        requests in prop::collection::vec((0..120_i64, 0..3_usize, any::<bool>()), 1..60),
+        from in prop::option::of(0..120_i64),
+        length in 1..120_i64,
+        at_least in 1..5_u64,
+        window in 2..30_i64,
+    ) {
+        let who = ["alice", "bob", "caroline"];
+        let mut lines = String::new();
+        let mut refused: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
+        let (mut events, to) = (0, from.map_or(length, |from| from + length) * 1_000);
+        for (number, (second, who_at, is_refused)) in requests.iter().enumerate() {
+            // No two at the same instant.
+            let at = second * 1_000 + number as i64;
+            let error = if *is_refused { "permission denied" } else { "" };
+            lines += &request(number, at, who[*who_at], "10.0.0.1", "read", "secret/data/x", error);
+            if *is_refused {
+                refused.entry(*who_at).or_default().push(at);
+            }
+        }
+        let first = requests.iter().enumerate().map(|(number, it)| it.0 * 1_000 + number as i64).min();
+        let start = from.map_or(first.expect("one request at least"), |from| from * 1_000);
+        let mut wanted: Vec<(i64, u64)> = Vec::new();
+        for times in refused.values_mut() {
+            times.sort_unstable();
+            // What is looked at: the period, and a window before it.
+            times.retain(|at| start - window * 1_000 <= *at && *at < to);
+            events += times.iter().filter(|at| start <= **at).count() as u64;
+            let mut episodes: Vec<(usize, usize)> = Vec::new();
+            for (first, &begin) in times.iter().enumerate() {
+                let end = times.partition_point(|at| *at < begin + window * 1_000);
+                if (end - first) as u64 >= at_least {
+                    match episodes.last_mut() {
+                        Some(last) if first < last.1 => last.1 = end,
+                        _ => episodes.push((first, end)),
+                    }
+                }
+            }
+            // The last event of an episode is one at which the threshold holds.
+            let within = episodes.into_iter().filter(|(_, end)| start <= times[end - 1]);
+            wanted.extend(within.map(|(first, end)| (times[first], (end - first) as u64)));
+        }
+        wanted.sort_unstable();
+        let case = Case::of(&lines, &[]);
+        let (denials, length) = (at_least.to_string(), format!("{window}s"));
+        let params = [("denials", denials.as_str()), ("window", &length), ("places", "9")];
+        let finding = case.asked("KT-ENT-08", &params, from.map(|from| from * 1_000), Some(to));
+        let mut found: Vec<(i64, u64)> = finding
+            .exceptions
+            .iter()
+            .map(|it| (it.first.expect("a time") / 1_000_000 - BEGIN_S * 1_000, it.count))
+            .collect();
+        found.sort_unstable();
+        prop_assert_eq!(&found, &wanted);
+        let looked_at = finding.evaluated.events.get("often").copied().unwrap_or(0);
+        prop_assert_eq!(looked_at, events);
+    }
 }
