@@ -328,6 +328,8 @@ pub(crate) enum ReportFormat {
     Csv,
     /// Heading, rows and totals
     Json,
+    /// Heading and rows, a sheet each
+    Xlsx,
 }
 
 /// `report`.

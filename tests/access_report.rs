@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::main_recording::expected;
-use crate::util::{Data, Server, fixture_text, get, json_lines, main_recording, visible_text};
+use crate::util::{
+    Data, Run, Server, fixture_text, get, json_lines, main_recording, python, visible_text,
+};
 
 /// Writes the report over everything and reads it.
 fn report(by: &str) -> Value {
@@ -205,4 +207,34 @@ fn page_csv_and_json_have_the_same_numbers() {
     for part in ["secret/data/my-app/config", requests.as_str(), "CC6.1"] {
         assert!(text.contains(part), "{part} is not on the page");
     }
+}
+
+#[test]
+fn a_workbook_has_the_same_rows() {
+    let report = report("identity");
+    let server = Server::start(main_recording(), &[]);
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/workbook.py");
+    let url = format!("http://{}/reports/access.xlsx?by=identity", server.address);
+    let sheets = Run::of(python().arg(script).arg(url)).expect(0);
+    let sheets: Value = serde_json::from_str(sheets.text()).unwrap();
+    let [scope, rows] = &sheets.as_array().unwrap()[..] else { panic!("two sheets: {sheets}") };
+    assert_eq!((&scope["formulas"], &rows["formulas"]), (&json!(0), &json!(0)));
+    let told = scope["rows"].as_array().unwrap();
+    let counted = told.iter().find(|row| row[0] == "events counted").expect("a row");
+    assert_eq!(counted[1], report["heading"]["counted"].to_string());
+    let rows = rows["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 1 + report["rows"].as_array().unwrap().len());
+    let column = |name: &str| {
+        let at = rows[0].as_array().unwrap().iter().position(|cell| cell == name).expect(name);
+        rows[1..].iter().map(|row| row[at].as_str().unwrap().parse::<u64>().unwrap()).sum::<u64>()
+    };
+    for name in ["requests", "access", "allowed_not_found"] {
+        assert_eq!(column(name), number(&report["totals"], name), "{name}");
+    }
+    // On the command line it is a file.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.xlsx");
+    let arguments = ["access", "--format", "xlsx", "-o", file.to_str().unwrap()];
+    main_recording().run("report", arguments).expect(0);
+    assert!(fs::read(&file).unwrap().starts_with(b"PK\x03\x04"));
 }

@@ -490,3 +490,35 @@ fn something_is_made_of_every_line_that_was_read() {
     assert_eq!(finding["exceptions"].as_array().unwrap().len(), 0, "{}", finding["exceptions"]);
     assert_eq!(finding["evaluated"]["events"]["counts"], data.status()["sources"][0]["lines"]);
 }
+
+#[test]
+fn registers_change_what_the_main_recording_raises() {
+    let all: toml::Table = fixture_text("expected/controls.toml").parse().unwrap();
+    // A copy: a run with registers writes a line into the ledger.
+    let data = Data::new();
+    let files = ["audit.jsonl.1.gz", "audit.jsonl.gz"];
+    data.import(files.map(|name| fixture(&format!("openbao-2.7.2/{name}"))));
+    let context = fixture("expected/context");
+    let evaluation = evaluated(&data, &["--context", context.to_str().unwrap()]);
+    for (control, rules) in all["with_registers"].as_table().unwrap() {
+        let findings = evaluation["findings"].as_array().unwrap();
+        let finding =
+            findings.iter().find(|finding| finding["control"] == control.as_str()).unwrap();
+        let mut found: BTreeMap<String, [u64; 2]> = BTreeMap::new();
+        for exception in finding["exceptions"].as_array().unwrap() {
+            let [exceptions, events] = found.entry(text(&exception["rule"])).or_default();
+            *exceptions += 1;
+            *events += exception["count"].as_u64().unwrap();
+        }
+        let wanted: BTreeMap<String, [u64; 2]> = rules
+            .as_table()
+            .unwrap()
+            .iter()
+            .map(|(rule, counts)| {
+                let counts = counts.as_array().unwrap();
+                (rule.clone(), [0, 1].map(|at| counts[at].as_integer().unwrap() as u64))
+            })
+            .collect();
+        assert_eq!(found, wanted, "{control}");
+    }
+}

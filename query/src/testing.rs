@@ -88,6 +88,8 @@ pub(crate) fn any_question() -> impl Strategy<Value = Question> {
         "is:root",
         "has:error -op:read",
         "outcome:system,success",
+        "reason:policy,root,login,open -node:b",
+        "(request:request-1,request-2 OR token:hmac-sha256:0) decision:allowed",
     ];
     let bound = proptest::option::of((0..3_000_000_000_i64).prop_map(|ns| ELEVEN_NS + ns));
     let at = proptest::option::of(0..60_u64);

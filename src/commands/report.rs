@@ -29,6 +29,7 @@ pub(crate) fn run(args: ReportArgs) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     match args.format {
         ReportFormat::Html => bytes.extend(web::access_report_document(&report)?.into_bytes()),
+        ReportFormat::Xlsx => bytes = web::access_report_workbook(&report)?,
         ReportFormat::Csv => report.table().write(Form::Csv, &mut bytes)?,
         ReportFormat::Json => {
             serde_json::to_writer(&mut bytes, &report)?;

@@ -30,6 +30,11 @@ for name in sorted(name for name in book.namelist() if name.startswith("xl/works
                 text = shared[int(value.text)]
             elif value is not None:
                 text = value.text
+            # An empty cell is left out, and the next one says where it stands.
+            place = 0
+            for letter in filter(str.isalpha, cell.get("r", "")):
+                place = place * 26 + ord(letter) - ord("A") + 1
+            cells += [""] * (place - 1 - len(cells))
             cells.append(text)
         rows.append(cells)
     sheets.append({"rows": rows, "formulas": formulas})

@@ -14,10 +14,10 @@ const FRESH: Duration = Duration::from_secs(60);
 /// Answers that are remembered: some MB each, of a year of exceptions.
 const KEPT: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
-/// What makes two questions the same: the period, the registers, and which controls.
+/// What makes two questions the same: the period in words, the registers, and which controls.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
-    pub(crate) period: (Option<i64>, Option<i64>, String),
+    pub(crate) period: String,
     pub(crate) registers: Vec<(&'static str, Option<String>)>,
     pub(crate) only: Vec<String>,
 }
@@ -36,18 +36,19 @@ impl Default for Evaluations {
 }
 
 impl Evaluations {
-    /// Returns an answer that holds at this leaf, or is not much older; else asks. All controls' answer has each one's.
+    /// Returns an answer that holds at this leaf over the same time, or is not much older; else asks. All controls' answer has
+    /// each one's.
     ///
     /// # Errors
     /// What `ask` returns.
     pub(crate) fn get_or<E>(
         &self,
         key: Key,
-        leaf: u64,
+        now: (u64, Option<i64>, Option<i64>),
         ask: impl FnOnce() -> Result<Evaluation, E>,
     ) -> Result<Evaluation, E> {
-        let whole = self.get(&Key { only: Vec::new(), ..key.clone() }, leaf);
-        let known = match whole.or_else(|| self.get(&key, leaf)) {
+        let whole = self.get(&Key { only: Vec::new(), ..key.clone() }, now);
+        let known = match whole.or_else(|| self.get(&key, now)) {
             Some(known) => known,
             None => {
                 let answer = Arc::new(ask()?);
@@ -63,9 +64,10 @@ impl Evaluations {
         Ok(evaluation)
     }
 
-    fn get(&self, key: &Key, leaf: u64) -> Option<Arc<Evaluation>> {
+    fn get(&self, key: &Key, now: (u64, Option<i64>, Option<i64>)) -> Option<Arc<Evaluation>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (asked, known) = all.get(key)?;
-        (known.leaf == leaf || asked.elapsed() < FRESH).then(|| known.clone())
+        let is_same = (known.leaf, known.from, known.to) == now;
+        (is_same || asked.elapsed() < FRESH).then(|| known.clone())
     }
 }

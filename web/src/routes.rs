@@ -27,7 +27,7 @@ use crate::pages::live::{live, live_tail};
 use crate::pages::lookup::{look_up_page, look_up_value};
 use crate::pages::not_found::not_found;
 use crate::pages::overview::overview;
-use crate::pages::reports::{access_csv, access_json, access_page, heading_csv};
+use crate::pages::reports::{access_csv, access_json, access_page, access_xlsx, heading_csv};
 use crate::pages::settings::change::change_settings;
 use crate::pages::settings::settings;
 use crate::pages::settings::trail::{trail_csv, trail_json, trail_page};
@@ -108,6 +108,7 @@ pub(crate) fn all() -> Routes {
         .get("/reports/access", access_page)
         .get("/reports/access.csv", access_csv)
         .get("/reports/access-heading.csv", heading_csv)
+        .get("/reports/access.xlsx", access_xlsx)
         .get("/reports/access.json", access_json)
         .get("/settings", settings)
         .post("/settings", change_settings)

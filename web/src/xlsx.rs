@@ -1,4 +1,4 @@
-//! `GET /explore.xlsx`: an answer as a workbook. The first sheet says what it is of; the rows follow, as many sheets as they need.
+//! Answers as workbooks; `GET /explore.xlsx` is one. The first sheet says what it is of; the rows follow, as many sheets as they need.
 //!
 //! Cells of the log are written as texts, never as formulas, and rows go to a temporary file as they come: whatever their
 //! number, little of them is in memory.
@@ -12,7 +12,7 @@ use query::listing::{COLUMNS, pick};
 use query::period::rfc3339;
 use query::question::Question;
 use query::search::{each_row, search_in};
-use query::table::{Cell, visible};
+use query::table::{Cell, Table, visible};
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 
 use crate::app::App;
@@ -22,7 +22,8 @@ use crate::error::PageError;
 use crate::export::{ExportError, Pieces, as_file, stream, understood};
 use crate::time::DAY;
 
-const CONTENT_TYPE: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+pub(crate) const CONTENT_TYPE: &str =
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 /// 1970-01-01 in days of a workbook.
 const UNIX_EPOCH_DAYS: f64 = 25_569.0;
 /// Rows of a sheet below its heading: one more would be past what the form allows.
@@ -51,11 +52,11 @@ fn workbook(view: &View, question: &Question, mut out: Pieces) -> Result<(), Exp
     let time = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss.000");
     let mut sheet = 0;
     let mut row = 0;
-    begin(&mut book, sheet, &names)?;
+    begin(&mut book, "Events", sheet, &names)?;
     each_row(view, question, 0, None, &mut |event| {
         if row == ROWS_MAX {
             (sheet, row) = (sheet + 1, 0);
-            begin(&mut book, sheet, &names)?;
+            begin(&mut book, "Events", sheet, &names)?;
         }
         row += 1;
         let page = book.worksheet_from_index(sheet + 1)?;
@@ -77,11 +78,44 @@ fn workbook(view: &View, question: &Question, mut out: Pieces) -> Result<(), Exp
     }
 }
 
-fn begin(book: &mut Workbook, sheet: usize, names: &[&str]) -> Result<(), XlsxError> {
+/// Returns tables as a workbook: what they are of first, then each as many sheets as it needs.
+///
+/// # Errors
+/// The form is not kept, which only a bug can cause.
+pub(crate) fn tables(of: &Table, tables: &[(&str, &Table)]) -> Result<Vec<u8>, XlsxError> {
+    let mut book = Workbook::new();
+    let facts = of.rows.iter().filter_map(|row| match &row[..] {
+        [Cell::Text(name), Cell::Text(value)] => Some((&**name, value.clone())),
+        _ => None,
+    });
+    told(&mut book, facts)?;
+    let time = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss.000");
+    for (name, table) in tables {
+        let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+        let sheets = table.rows.chunks(ROWS_MAX as usize);
+        // A table without rows has its heading all the same.
+        for (number, rows) in sheets.chain(table.rows.is_empty().then_some(&[][..])).enumerate() {
+            let page = begin(&mut book, name, number, &names)?;
+            for (row, cells) in (1..).zip(rows) {
+                for (column, cell) in (0..).zip(cells) {
+                    write(page, row, column, cell, &time)?;
+                }
+            }
+        }
+    }
+    book.save_to_buffer()
+}
+
+fn begin<'a>(
+    book: &'a mut Workbook,
+    name: &str,
+    number: usize,
+    names: &[&str],
+) -> Result<&'a mut Worksheet, XlsxError> {
     let page = book.add_worksheet_with_constant_memory()?;
-    page.set_name(match sheet {
-        0 => "Events".to_owned(),
-        sheet => format!("Events {}", sheet + 1),
+    page.set_name(match number {
+        0 => name.to_owned(),
+        number => format!("{name} {}", number + 1),
     })?;
     page.set_freeze_panes(1, 0)?;
     let bold = Format::new().set_bold();
@@ -91,7 +125,7 @@ fn begin(book: &mut Workbook, sheet: usize, names: &[&str]) -> Result<(), XlsxEr
     }
     let last = u16::try_from(names.len() - 1).expect("few columns");
     page.autofilter(0, 0, ROWS_MAX, last)?;
-    Ok(())
+    Ok(page)
 }
 
 fn write(
@@ -168,6 +202,14 @@ fn scope(book: &mut Workbook, view: &View, question: &Question) -> Result<(), Ex
             ),
         ),
     ];
+    Ok(told(book, facts)?)
+}
+
+/// Writes the sheet that says what the others are of.
+fn told<'a>(
+    book: &mut Workbook,
+    facts: impl IntoIterator<Item = (&'a str, String)>,
+) -> Result<(), XlsxError> {
     let page = book.add_worksheet();
     page.set_name("Scope")?;
     page.set_column_width(0, 20)?;

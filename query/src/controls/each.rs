@@ -1,12 +1,10 @@
 //! The form `each`: all events of one key are one exception, but for those that something excuses.
 
-use std::collections::HashMap;
-
-use super::control::Rule;
+use super::control::{Form, Rule};
 use super::draft::{Draft, EXCEPTIONS_MAX, Outcome, exactly};
 use super::excuse::{Excuses, NAMES};
 use super::field::Field;
-use super::hits::{Hit, Word, Words, scan};
+use super::hits::{Hit, Keys, Words, scan};
 use super::run::{Run, Span};
 use crate::error::QueryError;
 use crate::filter::Filter;
@@ -17,7 +15,7 @@ pub(super) fn each(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryError> {
 }
 
 /// The same over other events than the rule's query alone; of them those that `is_meant`, which is given the values of
-/// the rule's `by` and of [`NAMES`].
+/// the rule's `by`, and of [`NAMES`] where something may excuse.
 pub(super) fn each_of(
     run: &Run<'_>,
     rule: &Rule,
@@ -27,16 +25,23 @@ pub(super) fn each_of(
 ) -> Result<Outcome, QueryError> {
     let by = Field::expanded(&rule.by);
     let mut excuses = Excuses::of(run, rule);
-    let fields: Vec<Field> = by.iter().chain(&NAMES).copied().collect();
+    // Whoever looks at tickets himself is given the names too.
+    let names = if rule.form == Form::SelfApproved { &NAMES } else { excuses.names() };
+    let fields: Vec<Field> = by.iter().chain(names).copied().collect();
     let mut words = Words::default();
-    let mut groups: HashMap<Vec<Word>, (Draft, bool)> = HashMap::new();
+    let mut keys = Keys::default();
+    let mut groups: Vec<(Draft, bool)> = Vec::new();
     let tally = scan(run, filter, span, &fields, &mut words, &mut |hit, words| {
         let is_excused = !is_meant(hit, words)? || {
             let names: Vec<&str> =
                 hit.values[by.len()..].iter().filter_map(|&word| words.text(word)).collect();
             !excuses.is_none() && excuses.excuse(run, hit, &names)?
         };
-        let (draft, has_excused) = groups.entry(hit.values[..by.len()].to_vec()).or_default();
+        let group = keys.number(&hit.values[..by.len()]) as usize;
+        if group == groups.len() {
+            groups.push((Draft::default(), false));
+        }
+        let (draft, has_excused) = &mut groups[group];
         match is_excused {
             true => *has_excused = true,
             false => draft.add(hit),
@@ -50,7 +55,7 @@ pub(super) fn each_of(
         }
     })?;
     let mut drafts = Vec::new();
-    for (key, (mut draft, has_excused)) in groups {
+    for (key, (mut draft, has_excused)) in keys.keys.iter().zip(groups) {
         if draft.count == 0 {
             continue;
         }

@@ -71,6 +71,11 @@ impl<'a> Excuses<'a> {
         self.approvals.is_empty() && self.identities.is_empty()
     }
 
+    /// Returns the columns that tell whether an event is excused: none where nothing excuses.
+    pub(super) fn names(&self) -> &'static [Field] {
+        if self.is_none() { &[] } else { &NAMES }
+    }
+
     /// Tells whether an event is excused; `names` are its values of [`NAMES`].
     pub(super) fn excuse(
         &mut self,

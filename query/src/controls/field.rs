@@ -63,6 +63,10 @@ fields! {
     Ip "ip" "ip" Some("ip"),
     /// The token's hash.
     Token "token" "token" Some("token"),
+    /// The token's accessor.
+    Accessor "accessor" "accessor" Some("accessor"),
+    /// The lease's id.
+    Lease "lease" "lease" Some("lease"),
     /// The lease's id without its last part.
     LeasePrefix "lease_prefix" "lease_prefix" Some("lease_prefix"),
     /// Who a failed login said it was.

@@ -1,17 +1,20 @@
 //! The events of a rule, read off columns: a number for each value, so that a year of events is grouped without
 //! reading a text twice.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tantivy::DocId;
 use tantivy::columnar::StrColumn;
 
 use super::field::Field;
 use super::run::{Run, Span};
+use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::filter::Filter;
 use crate::scan::Address;
-use crate::select::{Selection, Tally};
+use crate::select::{InPart, Selection, Tally};
 
 /// The most memory that the texts of a rule's values may take, in bytes.
 const TEXT_BYTES_MAX: usize = 256 << 20;
@@ -29,6 +32,25 @@ pub(super) struct Words {
     texts: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, Word>,
     bytes: usize,
+}
+
+/// Groups by their values, each once, numbered as they come.
+#[derive(Default)]
+pub(super) struct Keys {
+    numbers: HashMap<Box<[Word]>, u32>,
+    pub(super) keys: Vec<Box<[Word]>>,
+}
+
+impl Keys {
+    pub(super) fn number(&mut self, key: &[Word]) -> u32 {
+        if let Some(&number) = self.numbers.get(key) {
+            return number;
+        }
+        let number = self.keys.len() as u32;
+        self.keys.push(key.into());
+        self.numbers.insert(key.into(), number);
+        number
+    }
 }
 
 /// An event of a rule.
@@ -70,33 +92,89 @@ struct Values {
     field: Field,
     column: Option<StrColumn>,
     known: Vec<Word>,
+    reader: FirstValues<u64>,
+    /// Of each document of a block: its value's number in the column and 1, or 0.
+    numbers: Vec<u64>,
 }
 
 /// What a number of a column is not looked up as yet.
 const UNKNOWN: Word = Word::MAX;
+/// The same of one that an event has.
+const MET: Word = Word::MAX - 1;
+
+/// Of a column with more texts than that, those that events have are looked up together. Few in tests, so that they do both.
+const MANY: usize = if cfg!(test) { 2 } else { 1_024 };
 
 impl Values {
-    fn word(
-        &mut self,
-        run: &Run<'_>,
-        document: u32,
-        words: &mut Words,
-    ) -> Result<Word, QueryError> {
-        let Some(column) = &self.column else { return Ok(0) };
-        let Some(ordinal) = column.ords().first(document) else { return Ok(0) };
+    fn open(part: &InPart<'_>, field: Field) -> Result<Values, QueryError> {
+        let column = part.segment.fast_fields().str(field.column())?;
+        let terms = column.as_ref().map_or(0, |column| column.dictionary().num_terms());
+        let (reader, numbers) = (FirstValues::default(), Vec::new());
+        Ok(Values { field, column, known: vec![UNKNOWN; terms], reader, numbers })
+    }
+
+    fn read(&mut self, documents: &[DocId]) {
+        match &self.column {
+            Some(column) => self.reader.numbers(column.ords(), documents, &mut self.numbers),
+            None => {
+                self.numbers.clear();
+                self.numbers.resize(documents.len(), 0);
+            }
+        }
+    }
+
+    /// Notes the numbers of a block's documents that are not looked up yet.
+    fn meet(&mut self, documents: &[DocId]) {
+        self.read(documents);
+        for ordinal in self.numbers.iter().filter_map(|number| number.checked_sub(1)) {
+            let known = &mut self.known[ordinal as usize];
+            if *known == UNKNOWN {
+                *known = MET;
+            }
+        }
+    }
+
+    /// Looks up what was met, in the order of the dictionary: one by one, each would unpack a block of it.
+    fn look_up(&mut self, run: &Run<'_>, words: &mut Words) -> Result<(), QueryError> {
+        let Some(column) = &self.column else { return Ok(()) };
+        let met = (0_u64..).zip(&self.known).filter(|(_, word)| **word == MET);
+        let met: Vec<u64> = met.map(|(ordinal, _)| ordinal).collect();
+        let (mut next, mut problem) = (met.iter(), None);
+        let (field, known) = (self.field, &mut self.known);
+        let found = column.dictionary().sorted_ords_to_term_cb(&met, |term| {
+            let ordinal = *next.next().expect("a text for each number");
+            match words.number(&shown(field, run, &String::from_utf8_lossy(term))) {
+                Ok(word) => known[ordinal as usize] = word,
+                Err(error) => problem = Some(error),
+            }
+        });
+        found.map_err(tantivy::TantivyError::from)?;
+        problem.map_or(Ok(()), Err)
+    }
+
+    /// Returns the word of a document of the block.
+    fn word(&mut self, at: usize, run: &Run<'_>, words: &mut Words) -> Result<Word, QueryError> {
+        let (Some(column), Some(ordinal)) = (&self.column, self.numbers[at].checked_sub(1)) else {
+            return Ok(0);
+        };
         let place = ordinal as usize;
-        if self.known[place] == UNKNOWN {
+        if self.known[place] >= MET {
             let mut text = String::new();
             column.ord_to_str(ordinal, &mut text).map_err(tantivy::TantivyError::from)?;
-            let text = match self.field {
-                Field::Range => run.range_of(&text, false).unwrap_or(text),
-                Field::Nat => run.range_of(&text, true).unwrap_or(text),
-                Field::Area => area(&text).to_owned(),
-                _ => text,
-            };
-            self.known[place] = words.number(&text)?;
+            self.known[place] = words.number(&shown(self.field, run, &text))?;
         }
         Ok(self.known[place])
+    }
+}
+
+/// Returns what stands for a column's text in a field.
+fn shown<'a>(field: Field, run: &Run<'_>, text: &'a str) -> Cow<'a, str> {
+    let range = |is_nat| run.range_of(text, is_nat).map_or(Cow::Borrowed(text), Cow::Owned);
+    match field {
+        Field::Range => range(false),
+        Field::Nat => range(true),
+        Field::Area => Cow::Borrowed(area(text)),
+        _ => Cow::Borrowed(text),
     }
 }
 
@@ -123,26 +201,39 @@ pub(super) fn scan(
     let selection = Selection::new(run.view, &question)?;
     let mut tally = Tally::default();
     let mut values = vec![0; fields.len()];
+    let (mut time_reader, mut times) = (FirstValues::default(), Vec::new());
+    let (mut leaf_reader, mut leaves) = (FirstValues::default(), Vec::new());
     for part in selection.parts()? {
-        let mut columns = Vec::with_capacity(fields.len());
-        for &field in fields {
-            let column = part.segment.fast_fields().str(field.column())?;
-            let terms = column.as_ref().map_or(0, |column| column.dictionary().num_terms());
-            columns.push(Values { field, column, known: vec![UNKNOWN; terms] });
+        let columns = fields.iter().map(|&field| Values::open(&part, field));
+        let mut columns = columns.collect::<Result<Vec<_>, _>>()?;
+        if columns.iter().any(|column| column.known.len() > MANY) {
+            part.blocks(|documents| {
+                let many = columns.iter_mut().filter(|column| column.known.len() > MANY);
+                many.for_each(|column| column.meet(documents));
+                Ok(())
+            })?;
+            columns.iter_mut().try_for_each(|column| column.look_up(run, words))?;
         }
         let found = part.blocks(|documents| {
-            for &document in documents {
-                let Some(time) = part.part.places.time(document) else { continue };
-                for at in 0..columns.len() {
-                    let is_of_somebody =
-                        columns[at].field == Field::AnonymousIp && at > 0 && values[at - 1] != 0;
-                    values[at] = match is_of_somebody {
+            part.part.places.times(documents, &mut time_reader, &mut times);
+            match &part.part.places.leaf {
+                Some(leaf) => leaf_reader.read(leaf, documents, &mut leaves),
+                None => leaves.resize(documents.len(), None),
+            }
+            columns.iter_mut().for_each(|column| column.read(documents));
+            for (at, &document) in documents.iter().enumerate() {
+                let Some(time) = times[at] else { continue };
+                for which in 0..columns.len() {
+                    let is_of_somebody = columns[which].field == Field::AnonymousIp
+                        && which > 0
+                        && values[which - 1] != 0;
+                    values[which] = match is_of_somebody {
                         true => 0,
-                        false => columns[at].word(run, document, words)?,
+                        false => columns[which].word(at, run, words)?,
                     };
                 }
-                let leaf = part.part.places.of(document).leaf;
                 let address = Address { segment: part.number, document };
+                let leaf = leaves[at].unwrap_or(0);
                 each(Hit { address, time, leaf, values: &values }, words)?;
             }
             Ok(())

@@ -8,9 +8,9 @@ use std::collections::{HashMap, VecDeque};
 
 use super::control::Rule;
 use super::draft::{Draft, EXCEPTIONS_MAX, Outcome, Samples, exactly};
-use super::excuse::{Excuses, NAMES};
+use super::excuse::Excuses;
 use super::field::Field;
-use super::hits::{Word, Words, count, pieces, scan};
+use super::hits::{Keys, Word, Words, count, pieces, scan};
 use super::run::{Run, Span};
 use crate::error::QueryError;
 use crate::filter::Filter;
@@ -119,6 +119,16 @@ impl Sliding {
     }
 }
 
+impl Sliding {
+    /// Gives back the memory of a window in which no later event can be: all that come are not before this instant.
+    fn forget(&mut self, from: i64) {
+        let newest = self.window.back().map(|(_, newest)| newest.time);
+        if newest.is_some_and(|newest| from - newest >= self.length) {
+            (self.window, self.values) = (VecDeque::new(), HashMap::new());
+        }
+    }
+}
+
 /// Tells whether a number comes after another, of which "before 0" is the largest.
 fn is_after(number: u64, known: u64) -> bool {
     known == u64::MAX || number > known
@@ -140,18 +150,20 @@ pub(super) fn within_of(
     let at_least = rule.at_least.as_ref().map_or(1, |value| run.number(value));
     let by = Field::expanded(&rule.by);
     let mut excuses = Excuses::of(run, rule);
-    let mut fields: Vec<Field> = by.iter().chain(&NAMES).copied().collect();
+    let names = excuses.names();
+    let mut fields: Vec<Field> = by.iter().chain(names).copied().collect();
     fields.extend(rule.distinct);
     let claimed = by.iter().position(|field| *field == Field::Claimed);
     let whole = Span { from: run.span.from.saturating_sub(length), to: run.span.to };
     let mut words = Words::default();
-    let mut groups: HashMap<Vec<Word>, Sliding> = HashMap::new();
+    let mut keys = Keys::default();
+    let mut groups: Vec<Sliding> = Vec::new();
     let (mut events, mut is_partial) = (0, false);
     for piece in pieces(run, filter, whole)? {
-        let mut held: Vec<(At, Vec<Word>)> = Vec::new();
+        let mut held: Vec<(At, u32)> = Vec::new();
         scan(run, filter, piece, &fields, &mut words, &mut |hit, words| {
             events += u64::from(run.span.has(hit.time));
-            let names: Vec<&str> = hit.values[by.len()..by.len() + NAMES.len()]
+            let names: Vec<&str> = hit.values[by.len()..by.len() + names.len()]
                 .iter()
                 .filter_map(|&word| words.text(word))
                 .collect();
@@ -171,23 +183,21 @@ pub(super) fn within_of(
                 None => 0,
             };
             let (time, leaf, address) = (hit.time, hit.leaf, hit.address);
-            held.push((At { time, leaf, address, value }, hit.values[..by.len()].to_vec()));
+            held.push((At { time, leaf, address, value }, keys.number(&hit.values[..by.len()])));
             Ok(())
         })?;
         held.sort_unstable_by_key(|(event, _)| *event);
-        for (event, key) in held {
-            let sliding = groups
-                .entry(key)
-                .or_insert_with(|| Sliding::new(length, at_least, rule.distinct.is_some()));
-            sliding.add(event);
-        }
+        let new = || Sliding::new(length, at_least, rule.distinct.is_some());
+        groups.resize_with(keys.keys.len(), new);
+        held.into_iter().for_each(|(event, group)| groups[group as usize].add(event));
+        groups.iter_mut().for_each(|sliding| sliding.forget(piece.to));
         if groups.len() > EXCEPTIONS_MAX * 10 {
             return Err(QueryError::Groups { limit: EXCEPTIONS_MAX * 10 });
         }
         run.view.turn().check()?;
     }
     let mut drafts = Vec::new();
-    for (key, sliding) in groups {
+    for (key, sliding) in keys.keys.iter().zip(groups) {
         for episode in sliding.episodes.into_iter().filter(|episode| run.span.from <= episode.held)
         {
             let subject: Vec<(Field, Option<String>)> = by

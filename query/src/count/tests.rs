@@ -345,6 +345,25 @@ proptest! {
 }
 
 #[test]
+fn what_is_kept_of_one_interval_leaves_the_others_alone() {
+    let view = view_of(&[on(1, "a", 1.0), on(2, "a", 7200.0)], 9);
+    let question = Question::everything();
+    let intervals = ["1h", "1d"].map(|text| Interval::parse(text, &TimeZone::UTC).expect(text));
+    for interval in &intervals {
+        count_in(&view, &question, &[], Some(interval)).expect("counts");
+    }
+    let selection = Selection::new(&view, &question).expect("a selection");
+    for part in selection.parts().expect("parts") {
+        for interval in &intervals {
+            let (measures, interval) = (Measures::default(), Some(interval));
+            let grouping = Grouping { by: &[], interval, measures, tells_places: false };
+            let key = (part.part.key, part.question().expect("of this part"), grouping.name());
+            assert!(view.kept().get(&key, interval).is_some(), "{interval:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_kept_of_a_part_is_never_told_of_what_became_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut writer = IndexWriter::open(folder.path(), "V", "keytrail/prod").expect("a writer");

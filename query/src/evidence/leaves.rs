@@ -223,6 +223,6 @@ mod tests {
         let leaves = |numbers: &[u64]| numbers.iter().copied().map(LeafIndex).collect();
         assert_eq!(joined(&[], Vec::new()), Vec::<Range<u64>>::new());
         assert_eq!(joined(&[5..9, 20..22], leaves(&[3, 9, 10, 21])), [3..4, 5..11, 20..22]);
-        assert_eq!(joined(&[5..9], leaves(&[4, 0])), [0..1, 4..9]);
+        assert_eq!(joined(&[5..9, 30..31], leaves(&[4, 0])), [0..1, 4..9, 30..31]);
     }
 }

@@ -107,6 +107,9 @@ proptest! {
         prop_assert_eq!(whole.matched, expected.len() as u64);
         prop_assert_eq!(&whole.left_out, &LeftOut(left_out));
         prop_assert_eq!(whole.next, None);
+        let times = answer.iter().filter_map(|event| event.time.as_ref());
+        let first = times.map(|time| time.unix_ns).min();
+        prop_assert_eq!(earliest(&view, &question).expect("a time"), first);
 
         let (mut joined, mut after) = (Vec::new(), None);
         loop {

@@ -10,7 +10,7 @@ use axum::response::Response;
 use ingest::own::Fact;
 use jiff::Timestamp;
 use query::controls::{Asking, Evaluation, EvaluationError, Finding, Given, Verdict, evaluate};
-use query::period::{Period, rfc3339, zone_name};
+use query::period::{Period, rfc3339};
 use query::registers::Registers;
 use query::report::catalogue::{Catalogue, Fit, Framework, Requirement};
 use query::table::Form;
@@ -384,10 +384,10 @@ impl Meant {
         let registers = Registers::read(&trail.data().join("context"), self.now)
             .map_err(|problem| PageError::Question(problem.to_string()))?;
         trail.registers_seen(&registers)?;
-        let Period { from, to, zone, .. } = &self.period;
         let told = registers.told().into_iter();
         let key = Key {
-            period: (*from, *to, zone_name(zone).to_owned()),
+            // "-30d" is another time each time.
+            period: self.period.label.clone(),
             registers: told.map(|register| (register.name, register.sha256)).collect(),
             only: only.to_vec(),
         };
@@ -400,15 +400,14 @@ impl Meant {
             only,
             now: self.now,
         };
+        let at = (trail.view().leaf(), self.period.from, self.period.to);
         let ask = || {
             evaluate(trail, &asking).map_err(|error| match error {
                 EvaluationError::Query(error) => PageError::from(error),
                 wrong => PageError::Question(wrong.to_string()),
             })
         };
-        let mut evaluation = trail.evaluations().get_or(key, trail.view().leaf(), ask)?;
-        // As it was asked this time: two periods may be the same time in other words.
-        evaluation.period.clone_from(&self.period.label);
+        let mut evaluation = trail.evaluations().get_or(key, at, ask)?;
         trail.dispositions()?.settle(&mut evaluation, self.now);
         Ok(evaluation)
     }

@@ -25,6 +25,7 @@ use crate::link::address;
 use crate::page::Rendered;
 use crate::pages::overview::shell;
 use crate::shell::Shell;
+use crate::xlsx;
 
 mod access_view;
 
@@ -40,6 +41,7 @@ pub(crate) struct ReportsPage {
     problem: Option<String>,
     csv: String,
     json: String,
+    xlsx: String,
     heading_csv: String,
     report: Option<AccessView>,
 }
@@ -85,6 +87,15 @@ pub fn access_report_document(report: &AccessReport) -> Result<String, askama::E
     AccessDocument { report: AccessView::alone(report) }.render()
 }
 
+/// Returns the report as a workbook: its heading, and its rows.
+///
+/// # Errors
+/// The form is not kept, which only a bug can cause.
+pub fn access_report_workbook(report: &AccessReport) -> Result<Vec<u8>, std::io::Error> {
+    let rows = report.table();
+    xlsx::tables(&report.heading_table(), &[("Access", &rows)]).map_err(std::io::Error::other)
+}
+
 /// The page.
 pub(crate) async fn access_page(
     reader: May<Look>,
@@ -103,6 +114,18 @@ pub(crate) async fn access_csv(
 ) -> Result<Response, PageError> {
     let csv = made(&reader, app, asked, |report| table(report.table())).await?;
     Ok(file("keytrail-access.csv", "text/csv; charset=utf-8; header=present", Body::from(csv)))
+}
+
+/// Heading and rows as a workbook.
+pub(crate) async fn access_xlsx(
+    reader: May<Export>,
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, PageError> {
+    let book = made(&reader, app, asked, |report| {
+        access_report_workbook(report).map_err(|error| PageError::Trail(Box::new(error)))
+    });
+    Ok(file("keytrail-access.xlsx", xlsx::CONTENT_TYPE, Body::from(book.await?)))
 }
 
 /// What stands above the rows, as CSV of two columns.
@@ -143,6 +166,7 @@ fn page(
         problem: None,
         csv: asked.href("/reports/access.csv"),
         json: asked.href("/reports/access.json"),
+        xlsx: asked.href("/reports/access.xlsx"),
         heading_csv: asked.href("/reports/access-heading.csv"),
         asked,
         report: None,

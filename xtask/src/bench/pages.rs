@@ -149,6 +149,8 @@ fn addresses(program: &Path, data: &Path) -> Result<Vec<(&'static str, String)>>
         ("leases", "/leases".to_owned()),
         ("tokens", "/tokens".to_owned()),
         ("look-up", "/lookup".to_owned()),
+        ("controls, 30 days", "/controls?framework=soc2&from=-30d".to_owned()),
+        ("control", "/controls/KT-ENT-08?from=-30d".to_owned()),
         ("integrity", "/integrity".to_owned()),
         ("sources", "/sources".to_owned()),
         ("access report", "/reports/access".to_owned()),

@@ -1,12 +1,12 @@
 //! A value, or a pair, that did not come within so long before: who reads a path for the first time, logs in by a mount
 //! for the first time. While the log is younger than the time of learning, nothing is new.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::controls::control::Rule;
 use crate::controls::draft::{Draft, EXCEPTIONS_MAX, Outcome};
 use crate::controls::field::Field;
-use crate::controls::hits::{Word, Words, pieces, scan};
+use crate::controls::hits::{Keys, Words, pieces, scan};
 use crate::controls::run::{Run, Span};
 use crate::controls::within::{At, within_of};
 use crate::error::QueryError;
@@ -20,14 +20,14 @@ const PAIRS_MAX: usize = 5_000_000;
 /// An event that brought something new.
 struct New {
     at: At,
-    key: Vec<Word>,
+    key: u32,
 }
 
 pub(super) fn first_seen(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryError> {
     let learned = run.log_from.saturating_add(run.param_ns("learning"));
     let filter = run.filter(&rule.query);
-    let mut words = Words::default();
-    let (events, new) = find(run, rule, &filter, learned, &mut words)?;
+    let (mut words, mut keys) = (Words::default(), Keys::default());
+    let (events, new) = find(run, rule, &filter, learned, &mut words, &mut keys)?;
     let mut outcome = match &rule.at_least {
         // So many new pairs of one identity within a window of its own.
         Some(_) => {
@@ -39,7 +39,7 @@ pub(super) fn first_seen(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryErr
             };
             within_of(run, &burst, &filter, &mut |address| new.contains(&address))?
         }
-        None => alone(run, rule, &filter, new, &words)?,
+        None => alone(run, rule, &filter, new, &words, &keys)?,
     };
     outcome.events = events;
     if learned > run.span.from {
@@ -59,24 +59,26 @@ fn find(
     filter: &Filter,
     learned: i64,
     words: &mut Words,
+    keys: &mut Keys,
 ) -> Result<(u64, Vec<New>), QueryError> {
     let memory = run.length(rule.window.as_deref().unwrap_or("1s"));
     let by = Field::expanded(&rule.by);
     let whole = Span { from: run.span.from.saturating_sub(memory), to: run.span.to };
-    let mut last_seen: HashMap<Vec<Word>, i64> = HashMap::new();
+    let mut last_seen: Vec<Option<i64>> = Vec::new();
     let (mut events, mut new) = (0, Vec::new());
     for piece in pieces(run, filter, whole)? {
         let mut held: Vec<New> = Vec::new();
         scan(run, filter, piece, &by, words, &mut |hit, _| {
             events += u64::from(run.span.has(hit.time));
             let at = At { time: hit.time, leaf: hit.leaf, address: hit.address, value: 0 };
-            held.push(New { at, key: hit.values.to_vec() });
+            held.push(New { at, key: keys.number(hit.values) });
             Ok(())
         })?;
         held.sort_unstable_by_key(|event| event.at);
+        last_seen.resize(keys.keys.len(), None);
         for event in held {
             let time = event.at.time;
-            let last = last_seen.insert(event.key.clone(), time);
+            let last = last_seen[event.key as usize].replace(time);
             let is_new = last.is_none_or(|last| time - last >= memory);
             if is_new && run.span.has(time) && time >= learned {
                 new.push(event);
@@ -97,6 +99,7 @@ fn alone(
     filter: &Filter,
     new: Vec<New>,
     words: &Words,
+    keys: &Keys,
 ) -> Result<Outcome, QueryError> {
     if new.len() > EXCEPTIONS_MAX {
         return Err(QueryError::TooMany {
@@ -122,7 +125,8 @@ fn alone(
         if is_sensitive && !sensitive.contains(&at.address) {
             continue;
         }
-        let values = key.iter().map(|&word| words.text(word).map(str::to_owned));
+        let values =
+            keys.keys[key as usize].iter().map(|&word| words.text(word).map(str::to_owned));
         let mut draft = Draft {
             subject: by.iter().copied().zip(values).collect(),
             apart: vec![("since", rfc3339(at.time))],

@@ -42,7 +42,7 @@ pub(super) fn root_life(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryErro
         Ok(())
     })?;
     let mut outcome = Outcome { events: tally.matched, ..Outcome::default() };
-    let mut revocations = Revocations::new(run);
+    let mut revocations = Revocations::read(run)?;
     let (mut unjoined, mut undecided) = (0, 0);
     let mut used = BTreeSet::new();
     for (word, mut draft) in tokens {

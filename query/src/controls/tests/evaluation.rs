@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ingest::pipeline::import;
 use ingest::source::SourceId;
 use ingest::tail::Input;
+use proptest::prelude::*;
 
 use super::*;
 use crate::turn::Turn;
@@ -316,4 +317,189 @@ fn an_exceptions_key_is_the_same_whenever_it_is_found() {
     let mut finding = case.asked("KT-ENT-01", &[("window", "1m")], None, None);
     finding.settle(|it| it.hash == whole[0]);
     assert_eq!(finding.verdict, Verdict::Exceptions { open: 1, dispositioned: 1 });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// From lines to exceptions, piece by piece, against the definition over the list of requests.
+    #[test]
+    fn bursts_of_refusals_are_those_of_the_list(
+        requests in prop::collection::vec((0..120_i64, 0..3_usize, any::<bool>()), 1..60),
+        from in prop::option::of(0..120_i64),
+        length in 1..120_i64,
+        at_least in 1..5_u64,
+        window in 2..30_i64,
+    ) {
+        let who = ["alice", "bob", "caroline"];
+        let mut lines = String::new();
+        let mut refused: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
+        let (mut events, to) = (0, from.map_or(length, |from| from + length) * 1_000);
+        for (number, (second, who_at, is_refused)) in requests.iter().enumerate() {
+            // No two at the same instant.
+            let at = second * 1_000 + number as i64;
+            let error = if *is_refused { "permission denied" } else { "" };
+            lines += &request(number, at, who[*who_at], "10.0.0.1", "read", "secret/data/x", error);
+            if *is_refused {
+                refused.entry(*who_at).or_default().push(at);
+            }
+        }
+        let first = requests.iter().enumerate().map(|(number, it)| it.0 * 1_000 + number as i64).min();
+        let start = from.map_or(first.expect("one request at least"), |from| from * 1_000);
+        let mut wanted: Vec<(i64, u64)> = Vec::new();
+        for times in refused.values_mut() {
+            times.sort_unstable();
+            // What is looked at: the period, and a window before it.
+            times.retain(|at| start - window * 1_000 <= *at && *at < to);
+            events += times.iter().filter(|at| start <= **at).count() as u64;
+            let mut episodes: Vec<(usize, usize)> = Vec::new();
+            for (first, &begin) in times.iter().enumerate() {
+                let end = times.partition_point(|at| *at < begin + window * 1_000);
+                if (end - first) as u64 >= at_least {
+                    match episodes.last_mut() {
+                        Some(last) if first < last.1 => last.1 = end,
+                        _ => episodes.push((first, end)),
+                    }
+                }
+            }
+            // The last event of an episode is one at which the threshold holds.
+            let within = episodes.into_iter().filter(|(_, end)| start <= times[end - 1]);
+            wanted.extend(within.map(|(first, end)| (times[first], (end - first) as u64)));
+        }
+        wanted.sort_unstable();
+        let case = Case::of(&lines, &[]);
+        let (denials, length) = (at_least.to_string(), format!("{window}s"));
+        let params = [("denials", denials.as_str()), ("window", &length), ("places", "9")];
+        let finding = case.asked("KT-ENT-08", &params, from.map(|from| from * 1_000), Some(to));
+        let mut found: Vec<(i64, u64)> = finding
+            .exceptions
+            .iter()
+            .map(|it| (it.first.expect("a time") / 1_000_000 - BEGIN_S * 1_000, it.count))
+            .collect();
+        found.sort_unstable();
+        prop_assert_eq!(&found, &wanted);
+        let looked_at = finding.evaluated.events.get("often").copied().unwrap_or(0);
+        prop_assert_eq!(looked_at, events);
+    }
+}
+
+/// Both lines of a request by a root token, which is known by one digit.
+fn by_root(number: usize, at: i64, token: char, operation: &str, path: &str) -> String {
+    let hash =
+        |what: char| format!("hmac-sha256:{}", [token, what].iter().collect::<String>().repeat(32));
+    let auth = format!(
+        r#""auth":{{"client_token":"{}","accessor":"{}","display_name":"root","policies":["root"],"policy_results":{{"allowed":true,"granting_policies":[{{"name":"root","namespace_id":"root","type":"acl"}}]}},"token_type":"service"}}"#,
+        hash('0'),
+        hash('a'),
+    );
+    let of = format!(
+        r#""request":{{"id":"root-{number}","operation":"{operation}","mount_point":"sys/","mount_type":"system","namespace":{{"id":"root"}},"path":"{path}","remote_address":"10.0.0.9","remote_port":40112}}"#
+    );
+    let of = if path.starts_with("auth/") {
+        of.replace("sys/\",\"mount_type\":\"system", "auth/token/\",\"mount_type\":\"token")
+    } else {
+        of
+    };
+    format!(
+        "{{\"time\":\"{}\",\"type\":\"request\",{auth},{of}}}\n{{\"time\":\"{}\",\"type\":\"response\",{auth},{of},\"response\":{{}}}}\n",
+        time(at),
+        time(at + 1)
+    )
+}
+
+/// The line that an audit device writes when it is enabled.
+fn probe(at: i64) -> String {
+    format!(
+        "{{\"time\":\"{}\",\"type\":\"request\",\"auth\":{{}},\"request\":{{\"id\":\"probe-{at}\",\"operation\":\"update\",\"namespace\":{{\"id\":\"root\"}},\"path\":\"sys/audit/test\"}}}}\n",
+        time(at)
+    )
+}
+
+#[test]
+fn a_root_token_is_followed_as_far_as_its_hash_goes() {
+    let hour = 3_600_000;
+    let used = by_root(1, 0, '1', "read", "sys/mounts");
+    let revoked = |at| by_root(2, at, '1', "update", "auth/token/revoke-self");
+    let end = |at| request(9, at, "alice", "10.0.0.1", "read", "secret/data/x", "");
+    let verdict = |lines: String| {
+        let finding = Case::of(&lines, &[]).asked("KT-ROOT-03", &[], None, None);
+        (finding.verdict.to_string(), finding.missing.concat())
+    };
+    let none = |words: &str| (words.to_owned(), String::new());
+    let raised = "exceptions (1 open, 0 dispositioned)";
+    // An hour is allowed, to the nanosecond.
+    assert_eq!(
+        verdict(used.clone() + &revoked(hour) + &end(3 * hour)),
+        none("no exceptions found")
+    );
+    assert_eq!(verdict(used.clone() + &revoked(hour + 1) + &end(3 * hour)), none(raised));
+    assert_eq!(verdict(used.clone() + &end(hour)), none(raised));
+    // Its time is not over when the log ends.
+    let (words, missing) = verdict(used.clone() + &end(hour - 2));
+    assert_eq!(
+        (words.as_str(), missing.contains("their time is not over")),
+        ("no data", true),
+        "{missing}"
+    );
+    // After a new salt it has another hash, and whether it was revoked is not known.
+    let (words, missing) = verdict(used.clone() + &probe(hour / 2) + &end(3 * hour));
+    assert_eq!(
+        (words.as_str(), missing.contains("do not compare")),
+        ("no data", true),
+        "{missing}"
+    );
+    // A revocation that was seen is one whatever comes after.
+    assert_eq!(
+        verdict(used.clone() + &revoked(1_000) + &probe(hour / 2) + &end(3 * hour)),
+        none("no exceptions found")
+    );
+    assert_eq!(verdict(used + &probe(2 * hour) + &end(3 * hour)), none(raised));
+}
+
+#[test]
+fn a_period_that_ends_before_the_log_does_sees_what_came_after() {
+    let used = by_root(1, 0, '1', "read", "sys/mounts");
+    let revoked = by_root(2, 60_000, '1', "update", "auth/token/revoke-self");
+    let case = Case::of(&(used + &revoked), &[]);
+    let finding = case.asked("KT-ROOT-03", &[], None, Some(30_000));
+    assert_eq!(
+        (finding.verdict, finding.evaluated.events["kept"]),
+        (Verdict::NoExceptionsFound, 1)
+    );
+}
+
+#[test]
+fn leavers_and_readers_are_known_by_every_name() {
+    let read =
+        |number, at, who| request(number, at, who, "10.0.0.1", "read", "secret/data/prod/a", "");
+    let lines = read(1, 0, "alice") + &read(2, 1_000, "alice") + &read(3, 2_000, "bob");
+    // She left a day before the second reading: the day of grace is over from that instant on.
+    let left = [("leavers.csv", "name,aliases,left\nAlice A.,x;alice,2026-10-04T08:00:01Z\n")];
+    let case = Case::of(&lines, &left);
+    let finding = case.asked("KT-ENT-07", &[], None, None);
+    assert_eq!(
+        told(&finding),
+        BTreeMap::from([("active c/entity/e-alice Alice A. alice".to_owned(), 1)])
+    );
+    let case = case.with(&[("leavers.csv", "name,left\ne-alice,2026-10-04T08:00:01.000000001Z\n")]);
+    assert_eq!(case.verdict("KT-ENT-07", &[]), "no exceptions found");
+    let readers = |case: Case, columns: &str| {
+        let text = format!("path,owner,{columns}\n");
+        let case = case.with(&[("sensitive_paths.csv", &text)]);
+        let finding = case.asked("KT-SEC-06", &[], None, None);
+        let counts: Vec<u64> = finding.exceptions.iter().map(|it| it.count).collect();
+        // Without tickets nothing is known of people on paths of production.
+        assert_eq!(finding.missing, ["production: there is no register tickets"]);
+        (case, counts)
+    };
+    let (case, counts) = readers(case, "allowed\nsecret/data/prod/**,ops,alice");
+    assert_eq!(counts, [1]);
+    let (case, counts) = readers(case, "allowed\nsecret/data/prod/**,ops,c/entity/e-alice;bob");
+    assert_eq!(counts, [0_u64; 0]);
+    let (case, counts) = readers(case, "policies\nsecret/data/prod/**,ops,app");
+    assert_eq!(counts, [0_u64; 0]);
+    let (case, counts) = readers(case, "policies\nsecret/data/prod/**,ops,admin");
+    assert_eq!(counts, [2, 1]);
+    let (_, counts) = readers(case, "namespace\nsecret/data/prod/**,ops,team-a/");
+    assert_eq!(counts, [0_u64; 0]);
 }
