@@ -254,7 +254,7 @@ for name in ('raw/leaves.csv', 'populations/events.csv', 'samples/sample.csv'):
             "its batch header says",
         ),
         (
-            "replace('payload/raw/proof.txt', b'\\n0 ', b'\\n1 ')",
+            "import re; files['payload/raw/proof.txt'], n = re.subn(rb'\\n([0-9]+) ([0-9]+) ', lambda it: b'\\n%d %s ' % (int(it[1]) + 1, it[2]), files['payload/raw/proof.txt'], count=1); assert n",
             "raw/proof.txt: it does not hold the hashes",
             "raw/proof.txt: it does not hold the hashes",
         ),
