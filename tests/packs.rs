@@ -254,6 +254,11 @@ for name in ('raw/leaves.csv', 'populations/events.csv', 'samples/sample.csv'):
             "its batch header says",
         ),
         (
+            "files['payload/raw/leaves.csv'] = b'\\r\\n'.join(row.rpartition(b',')[0] for row in files['payload/raw/leaves.csv'].split(b'\\r\\n'))",
+            "raw/leaves.csv: other columns than a pack has",
+            "raw/leaves.csv",
+        ),
+        (
             "import re; files['payload/raw/proof.txt'], n = re.subn(rb'\\n([0-9]+) ([0-9]+) ', lambda it: b'\\n%d %s ' % (int(it[1]) + 1, it[2]), files['payload/raw/proof.txt'], count=1); assert n",
             "raw/proof.txt: it does not hold the hashes",
             "raw/proof.txt: it does not hold the hashes",

@@ -193,7 +193,9 @@ class Pack:
 
     def rows(self, path):
         with self.zip.open("payload/" + path) as file:
-            yield from csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""))
+            for row in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
+                need(path != "raw/leaves.csv" or "part" in row, f"{path}: other columns than a pack has")
+                yield row
 
     def check_bytes(self):
         for entry in self.manifest:

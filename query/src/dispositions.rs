@@ -242,7 +242,9 @@ impl Dispositions {
         }
         // A second one decides the same of the same events, with nothing else said in between.
         let same = reviews.iter().rev().take_while(|review| review.state == last.state);
-        let other = same.filter(|review| covers(review)).find(|review| review.by != last.by);
+        let holds = |review: &Review| review.expires.is_none_or(|expires| now < expires);
+        let mut same = same.filter(|review| covers(review) && holds(review));
+        let other = same.find(|review| review.by != last.by);
         other.map_or(Standing::Awaiting(last), |other| Standing::Decided(other, Some(last)))
     }
 
@@ -334,6 +336,14 @@ mod tests {
         assert!(!is_decided(&[ann.clone(), other], (10, 20), true));
         let again = review("user:bob", State::Reopened, (10, 20));
         assert!(!is_decided(&[ann.clone(), again, bob.clone()], (10, 20), true));
+        // What one of them said once, and no longer does, is no second voice.
+        let over =
+            Review { expires: Some(now()), ..review("user:ann", State::AcceptedRisk, (10, 20)) };
+        let anew = Review {
+            expires: Some(Timestamp::MAX),
+            ..review("user:bob", State::AcceptedRisk, (10, 20))
+        };
+        assert!(!is_decided(&[over, anew], (10, 20), true));
         let narrow = review("user:ann", State::Expected, (10, 15));
         assert!(!is_decided(&[narrow, bob], (10, 20), true), "ann has not seen all of it");
     }

@@ -3,13 +3,14 @@
 use std::ops::{Bound, Range};
 
 use ingest::event::Flag;
-use ingest::index::document::EVENT;
+use ingest::index::document::{EVENT, value};
 use ingest::ledger::{BatchHeader, LedgerError, LedgerReader, stretches};
 use ingest::source::LeafIndex;
 use tantivy::Term;
 use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery};
 
 use crate::error::QueryError;
+use crate::filter::request::RequestQuery;
 use crate::history::View;
 use crate::question::{Question, exact, within};
 use crate::row::{EventRow, Rows};
@@ -58,8 +59,9 @@ pub fn of_period(view: &View, question: &Question) -> Result<Vec<Range<u64>>, Qu
     // That a response is late can be told only by whoever saw its request given up.
     let mut given_up = Vec::new();
     for request_id in late {
-        let of_request = exact(view.fields().request, &request_id);
-        addresses(view, &*of_request, &mut given_up)?;
+        // By its term: a walk through the column for each late response would be long.
+        let of_request = RequestQuery::new(view.fields(), &value(&request_id));
+        addresses(view, &of_request, &mut given_up)?;
     }
     for row in read(view, &given_up)? {
         widen(&row);
@@ -217,6 +219,22 @@ pub fn each_leaf<E: From<LedgerError>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{on, view_of};
+
+    #[test]
+    fn a_late_response_brings_the_request_that_was_given_up() {
+        let mut given_up = on(1, "a", 1.0);
+        given_up.leaves = vec![LeafIndex(3)];
+        given_up.issued.0 = LeafIndex(8);
+        let mut late = on(2, "a", 900.0);
+        (late.request_id, late.leaves) = (given_up.request_id.clone(), vec![LeafIndex(20)]);
+        (late.issued.0, late.flags) = (LeafIndex(20), vec![Flag::Late]);
+        let from = late.time.as_ref().map(|time| time.unix_ns);
+        let view = view_of(&[given_up, late], 9);
+        let question = Question { from, ..Question::everything() };
+        let wanted: Range<u64> = 3..21;
+        assert_eq!(of_period(&view, &question).expect("stretches"), std::slice::from_ref(&wanted));
+    }
 
     #[test]
     fn stretches_and_single_leaves_are_joined() {

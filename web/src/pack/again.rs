@@ -1,8 +1,9 @@
 //! The rows made again: the lines of a pack go into a ledger and an index of their own, and the same question is asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use ingest::event::Uid;
 use ingest::indexer::Indexer;
 use ingest::ledger::{BatchHeader, Ledger, LedgerReader, NewBatch};
 use ingest::normalise::Rules;
@@ -180,9 +181,10 @@ impl Indexed {
             return wrong("scope.json: the population's SHA-256 is not that of its file");
         }
         if let Some(draw) = draw {
-            let mut drawn = draw.drawn();
-            drawn.sort_by_key(|uid| uids.iter().position(|of| of == uid));
-            let drawn: Vec<String> = drawn.iter().map(ToString::to_string).collect();
+            // In the population's order.
+            let drawn: HashSet<Uid> = draw.drawn().into_iter().collect();
+            uids.retain(|uid| drawn.contains(uid));
+            let drawn: Vec<String> = uids.iter().map(ToString::to_string).collect();
             let path = "samples/sample.csv";
             let sampled = rows(pack.large(path)?, path)?;
             if !sampled.iter().map(|row| &row[0]).eq(&drawn) {

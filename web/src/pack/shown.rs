@@ -13,6 +13,7 @@ use query::evidence::{COLUMNS, EVENT_COLUMNS, sha256};
 
 use super::again::Again;
 use super::verify::{Pack, wrong};
+use super::zipped::LEAF_COLUMNS;
 use super::{Entry, PackError, ScopeFile};
 
 /// The longest line that a ledger keeps as one leaf.
@@ -51,6 +52,10 @@ impl Shown {
         };
         let mut shown = Shown { tree: proof.checkpoint.clone(), leaves: 0, lines: HashMap::new() };
         let leaves = rows(pack.large("raw/leaves.csv")?, "raw/leaves.csv")?;
+        // Every row of a file has as many columns as its first.
+        if leaves.first().is_some_and(|row| row.len() != LEAF_COLUMNS.len()) {
+            return wrong("raw/leaves.csv: other columns than a pack has");
+        }
         let mut headers = headers(pack.large("raw/headers.txt")?)?.into_iter();
         let parts = manifest.iter().filter(|entry| entry.path.starts_with("raw/lines-"));
         let mut parts: Vec<&str> = parts.map(|entry| &*entry.path).collect();
