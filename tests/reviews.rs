@@ -101,7 +101,7 @@ fn two_reviewers_decide_about_a_grave_exception() {
     for (changed, says) in [
         (&[("state", "expected"), ("reason", "a drill")][..], "at least 15 characters"),
         (&[("state", "fine")], "choose what you say"),
-        (&[("state", "accepted_risk")], "say when, at most 180 days"),
+        (&[("state", "accepted_risk"), ("expires", "2999-12-31")], "is never accepted risk"),
         (&[("state", "accepted_risk"), ("expires", "soon")], "write 2026-12-31"),
         (&[("state", "reopened")], "nothing was decided"),
         (&[("state", "expected"), ("exception", "0")], "does not raise this exception"),

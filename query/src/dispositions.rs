@@ -97,6 +97,8 @@ pub struct Excepted<'a> {
     pub hash: &'a str,
     /// The times of its first and last event, in nanoseconds since 1970.
     pub seen: Option<(i64, i64)>,
+    /// How many events it has.
+    pub events: u64,
     /// Whether it takes two to decide.
     pub is_grave: bool,
 }
@@ -107,6 +109,7 @@ impl<'a> Excepted<'a> {
         Excepted {
             hash: &exception.hash,
             seen: exception.first.zip(exception.last),
+            events: exception.count,
             is_grave: exception.severity >= Severity::High,
         }
     }
@@ -222,9 +225,11 @@ impl Dispositions {
         let reviews = self.of(excepted.hash);
         let Some(last) = reviews.last() else { return Standing::Open(None) };
         let covers = |review: &Review| {
-            excepted
-                .seen
-                .is_none_or(|(first, last)| review.seen.0 <= first && last <= review.seen.1)
+            // More events within the same time came later all the same.
+            excepted.events <= review.events
+                && excepted
+                    .seen
+                    .is_none_or(|(first, last)| review.seen.0 <= first && last <= review.seen.1)
         };
         if !covers(last) {
             return Standing::Open(Some("there are events that no reviewer has seen"));
@@ -315,7 +320,7 @@ mod tests {
     }
 
     fn is_decided(reviews: &[Review], seen: (i64, i64), is_grave: bool) -> bool {
-        let excepted = Excepted { hash: "e", seen: Some(seen), is_grave };
+        let excepted = Excepted { hash: "e", seen: Some(seen), events: 1, is_grave };
         decided(reviews).standing(excepted, now()).is_decided()
     }
 
@@ -325,6 +330,12 @@ mod tests {
         assert!(is_decided(&one, (10, 20), false) && is_decided(&one, (12, 15), false));
         assert!(!is_decided(&one, (10, 21), false) && !is_decided(&one, (9, 20), false));
         assert!(!is_decided(&[], (10, 20), false));
+        // One that has no times, as of counts that do not tie, is told by how many they are.
+        let stands = |events| {
+            let excepted = Excepted { hash: "e", seen: None, events, is_grave: false };
+            decided(&one).standing(excepted, now()).is_decided()
+        };
+        assert!(stands(1) && !stands(2));
     }
 
     #[test]

@@ -172,9 +172,9 @@ fn page(trail: &Seen, id: &str, asked: &Asked) -> Result<Rendered<ControlPage>, 
         exceptions: shown,
         next: (past < finding.exceptions.len()).then(|| page_at(past)),
         first: (skip > 0).then(|| page_at(0)),
-        may_review: reader.role().is_some() && reader.may(Right::Review),
+        may_review: reader.has_forms() && reader.may(Right::Review),
         is_open: reader.role().is_none(),
-        states: states(control),
+        states: states(control).map(|word| (word, crate::verdict::words(word))).collect(),
         query: asked.href("").to_owned(),
         all: asked.href("/controls"),
         id: control.id.clone(),
@@ -317,9 +317,8 @@ fn review_row(review: &Review, zone: &Zone) -> ReviewRow {
 }
 
 /// Returns what a reviewer may say: what the control knows, and what is no end of it.
-fn states(control: &Control) -> Vec<(&'static str, String)> {
+pub(super) fn states(control: &Control) -> impl Iterator<Item = &'static str> {
     let codes = control.disposition_codes.iter().map(|code| code.as_str());
     let all = [Decided::InReview.as_str()].into_iter().chain(codes);
-    let all = all.chain([Decided::Reopened.as_str()]);
-    all.map(|word| (word, crate::verdict::words(word))).collect()
+    all.chain([Decided::Reopened.as_str()])
 }

@@ -16,9 +16,11 @@ use query::dispositions::{Review, State as Decided};
 use query::row::EventRow;
 
 use super::Asked;
+use super::control::states;
 use crate::app::{App, Seen};
 use crate::door::{May, Review as MayReview, fields};
 use crate::error::PageError;
+use crate::verdict::words;
 
 /// The fields of the form.
 const FIELDS: [&str; 9] =
@@ -38,9 +40,10 @@ pub(crate) async fn review(
     let [token, exception, from, to, events, state, reason, ticket, expires] =
         fields(&body, FIELDS)?;
     reader.check_form(Some(&token))?;
-    if reader.role().is_none() {
+    // A person may have several tokens, and two reviewers are two people.
+    if !reader.has_forms() {
         return Err(PageError::Question(
-            "a review names who decided, and nobody is signed in: `keytrail user add` adds the first user"
+            "a review names who decided, and nobody is signed in: `keytrail user add` adds users, and a token is none"
                 .to_owned(),
         ));
     }
@@ -69,7 +72,7 @@ pub(crate) async fn review(
     let writer = app.clone();
     let settled = app
         .ask(&reader, move |trail| {
-            let found = found(trail, &id, &asked, &exception)?;
+            let found = found(trail, &id, &asked, &exception, state)?;
             check(trail, &found, &review)?;
             let leaves = trail.ledger().size();
             writer.write_down(Fact::ExceptionReviewed {
@@ -111,10 +114,21 @@ fn end_of(day: &str) -> Result<Timestamp, PageError> {
 }
 
 /// Finds the exception that is meant among those of the control.
-fn found(trail: &Seen, id: &str, asked: &Asked, hash: &str) -> Result<Exception, PageError> {
+fn found(
+    trail: &Seen,
+    id: &str,
+    asked: &Asked,
+    hash: &str,
+    state: Decided,
+) -> Result<Exception, PageError> {
     let meant = asked.meant(Timestamp::now()).map_err(PageError::Question)?;
-    if !meant.catalogue.controls.iter().any(|control| control.id == id) {
-        return Err(PageError::NotFound { what: "control" });
+    let known = meant.catalogue.controls.iter().find(|control| control.id == id);
+    let Some(control) = known else { return Err(PageError::NotFound { what: "control" }) };
+    if !states(control).any(|known| known == state.as_str()) {
+        return Err(PageError::Question(format!(
+            "an exception of {id} is never {}",
+            words(state.as_str())
+        )));
     }
     let evaluation = meant.evaluated(trail, &[id.to_owned()])?;
     let mut all = evaluation.findings.into_iter().flat_map(|finding| finding.exceptions);
