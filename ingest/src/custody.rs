@@ -40,10 +40,18 @@ pub fn open_new_origin(data: &Path, why: &str) -> Result<Handover, LedgerError> 
 /// # Errors
 /// A write failed.
 pub fn append(ledger: &mut Ledger, fact: Fact) -> Result<(), LedgerError> {
+    append_line(ledger, &OwnLine::now(fact))
+}
+
+/// The same of a line that says when.
+///
+/// # Errors
+/// A write failed.
+pub fn append_line(ledger: &mut Ledger, line: &OwnLine) -> Result<(), LedgerError> {
     let own = ledger.generations().find(|info| &*info.source == OWN_SOURCE);
     let (generation, offset) = own.map_or((None, 0), |info| (Some(info.generation), info.end));
     let mut lines = Lines::default();
-    lines.push(&OwnLine::now(fact).to_bytes());
+    lines.push(&line.to_bytes());
     ledger.append(&NewBatch {
         stream: Stream::Own,
         source: OWN_SOURCE,

@@ -236,6 +236,59 @@ pub enum Fact {
         /// Until when it holds.
         expires: Option<Timestamp>,
     },
+    /// A review of access was opened: which identity holds which policy, to be kept or taken away.
+    CampaignOpened {
+        /// Who opened it.
+        by: String,
+        /// From where.
+        address: String,
+        /// Its name, which no other has.
+        campaign: String,
+        /// The filter whose events tell who holds what; empty: everything.
+        scope: String,
+        /// The beginning of their period; absent: the first event.
+        from: Option<Timestamp>,
+        /// Its end, which does not belong to it.
+        to: Option<Timestamp>,
+        /// As of this leaf.
+        at: u64,
+        /// When everything has to be decided.
+        due: Timestamp,
+        /// Who decides: `user:ann`; empty: every reviewer.
+        reviewers: Vec<String>,
+        /// How many pairs of identity and policy there are.
+        items: u64,
+        /// SHA-256 of the pairs.
+        items_sha256: String,
+    },
+    /// A reviewer decided about pairs of identity and policy.
+    CampaignDecided {
+        /// Who.
+        by: String,
+        /// From where.
+        address: String,
+        /// The campaign.
+        campaign: String,
+        /// About which.
+        items: Vec<Held>,
+        /// `keep`, `revoke`, `modify` or `not_mine`.
+        decision: String,
+        /// Why, in his words; may be empty where one pair is kept.
+        reason: String,
+    },
+    /// A review of access is over.
+    CampaignClosed {
+        /// Who closed it.
+        by: String,
+        /// From where.
+        address: String,
+        /// The campaign.
+        campaign: String,
+        /// How many pairs nobody has decided about.
+        undecided: u64,
+        /// Why it ends so.
+        reason: String,
+    },
     /// Somebody took an answer away as a file.
     Exported {
         /// Who.
@@ -349,6 +402,15 @@ pub enum Fact {
     Unknown,
 }
 
+/// That an identity holds a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Held {
+    /// The identity's key.
+    pub identity: String,
+    /// The policy.
+    pub policy: String,
+}
+
 /// A register as a run of controls saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterSeen {
@@ -408,6 +470,9 @@ impl Fact {
         "lines_shown",
         "view_changed",
         "exception_reviewed",
+        "campaign_opened",
+        "campaign_decided",
+        "campaign_closed",
         "exported",
         "deeds_left_out",
         "account_changed",
@@ -433,6 +498,9 @@ impl Fact {
                 | Fact::Exported { .. }
                 | Fact::ViewChanged { .. }
                 | Fact::ExceptionReviewed { .. }
+                | Fact::CampaignOpened { .. }
+                | Fact::CampaignDecided { .. }
+                | Fact::CampaignClosed { .. }
                 | Fact::DeedsLeftOut { .. }
                 | Fact::AccountChanged { .. }
                 | Fact::RegistersChanged { .. }

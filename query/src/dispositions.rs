@@ -12,12 +12,12 @@
 use std::collections::HashMap;
 
 use ingest::own::{Fact, OwnLine};
-use ingest::source::LeafIndex;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::controls::{Evaluation, Exception, Severity};
 use crate::error::QueryError;
+use crate::own_trail::each_own_line;
 use crate::trail::Trail;
 
 /// What a reviewer decided.
@@ -176,24 +176,11 @@ impl Dispositions {
     /// # Errors
     /// The ledger cannot be read; the turn is over.
     pub fn read_on(&mut self, trail: &Trail) -> Result<(), QueryError> {
-        let (turn, size) = (trail.turn(), trail.ledger().size());
-        for batch in trail.ledger().own_batches(LeafIndex(self.read))? {
-            turn.check()?;
-            let batch = batch?;
-            let first = batch.header.first_leaf.0 + 1;
-            for (leaf, line) in (first..).zip(batch.lines.iter()) {
-                if leaf >= self.read && leaf < size {
-                    self.add(leaf, line);
-                }
-            }
-        }
-        self.read = self.read.max(size);
+        self.read = each_own_line(trail, self.read, &mut |leaf, line| self.add(leaf, line))?;
         Ok(())
     }
 
-    fn add(&mut self, leaf: u64, line: &[u8]) {
-        // Most own lines are of other things, and what a later version writes is none of ours.
-        let Ok(OwnLine { time, fact }) = serde_json::from_slice(line) else { return };
+    fn add(&mut self, leaf: u64, line: OwnLine) {
         let Fact::ExceptionReviewed {
             by,
             exception,
@@ -205,13 +192,13 @@ impl Dispositions {
             ticket,
             expires,
             ..
-        } = fact
+        } = line.fact
         else {
             return;
         };
         let Some(state) = State::parse(&state) else { return };
-        let seen = (from_unix_ns, to_unix_ns);
-        let review = Review { leaf, at: time, by, state, reason, ticket, expires, seen, events };
+        let (at, seen) = (line.time, (from_unix_ns, to_unix_ns));
+        let review = Review { leaf, at, by, state, reason, ticket, expires, seen, events };
         self.by_exception.entry(exception).or_default().push(review);
     }
 

@@ -55,6 +55,14 @@ pub enum QueryError {
         /// Up to where there are answers.
         leaf: u64,
     },
+    /// What was asked for when a review of access was opened is no filter of this version.
+    #[error("the scope of the access review {of:?} cannot be read by this version: {why}")]
+    Scope {
+        /// The review.
+        of: String,
+        /// Why not.
+        why: String,
+    },
     /// Nobody waits for the answer any more.
     #[error("the question was called off")]
     Cancelled,

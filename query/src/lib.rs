@@ -27,12 +27,14 @@ mod texts;
 mod times;
 mod twins;
 
+pub mod campaigns;
 pub mod complete;
 pub mod context;
 pub mod controls;
 pub mod count;
 pub mod coverage;
 pub mod dispositions;
+pub mod entitlements;
 pub mod interval;
 pub mod issued;
 pub mod listing;

@@ -1,5 +1,6 @@
 //! keytrail's own lines, the newest first: who signed in, asked, exported, changed what; gaps, alarms, checkpoints.
 
+use ingest::own::OwnLine;
 use ingest::source::LeafIndex;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -86,6 +87,31 @@ pub fn own_lines(trail: &Trail, question: &OwnQuestion) -> Result<OwnPage, Query
     found.truncate(rows);
     let next = found.last().filter(|_| more).map(|row| row.leaf);
     Ok(OwnPage { rows: found, next, leaves })
+}
+
+/// Reads the lines from a leaf on to the ledger's end, the oldest first; returns the leaf to read on from. Lines that this
+/// version does not know are passed over.
+///
+/// # Errors
+/// The ledger cannot be read; the turn is over.
+pub(crate) fn each_own_line(
+    trail: &Trail,
+    from: u64,
+    each: &mut dyn FnMut(u64, OwnLine),
+) -> Result<u64, QueryError> {
+    let (turn, size) = (trail.turn(), trail.ledger().size());
+    for batch in trail.ledger().own_batches(LeafIndex(from))? {
+        turn.check()?;
+        let batch = batch?;
+        let first = batch.header.first_leaf.0 + 1;
+        for (leaf, line) in (first..size).zip(batch.lines.iter()).filter(|(leaf, _)| *leaf >= from)
+        {
+            if let Ok(line) = serde_json::from_slice(line) {
+                each(leaf, line);
+            }
+        }
+    }
+    Ok(from.max(size))
 }
 
 fn row(leaf: u64, line: &[u8], question: &OwnQuestion) -> Option<OwnRow> {

@@ -175,6 +175,7 @@ impl From<QueryError> for PageError {
             | QueryError::Ledger(_)
             | QueryError::Engine(_)
             | QueryError::IndexAhead { .. }
+            | QueryError::Scope { .. }
             | QueryError::Broken { .. } => PageError::Trail(Box::new(error)),
         }
     }

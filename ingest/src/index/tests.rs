@@ -78,6 +78,21 @@ fn one_process_writes() {
     ));
 }
 
+/// As it is while something else has the file of the dropped writer's lock open for a moment.
+#[test]
+fn a_lock_that_is_let_go_late_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(open(folder.path()));
+    let lock = std::fs::File::open(folder.path().join(".tantivy-writer.lock")).expect("a lock");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("it is free");
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        drop(lock);
+    });
+    drop(open(folder.path()).in_bulk().expect("it waits"));
+    late.join().expect("no panic");
+}
+
 #[test]
 fn a_replacing_event_takes_the_place_of_its_uid() {
     let folder = tempfile::tempdir().expect("a folder");

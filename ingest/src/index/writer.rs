@@ -8,6 +8,7 @@
 use std::fs;
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tantivy::directory::MmapDirectory;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
@@ -37,6 +38,12 @@ const BULK_MEMORY_BYTES: usize = 128 << 20;
 /// documents, so with a commit each second a document is rewritten about seven times on its way to ten
 /// million, and there are never more than a few dozen segments.
 const SEGMENTS_OF_A_LEVEL: usize = 8;
+
+/// So long a writer waits for the lock. The lock of a writer that was just dropped is let go when the kernel closes its
+/// file, which is later if anything else (a child that is being started, a reader of `/proc`) holds the file for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it tries.
+const LOCK_POLL: Duration = Duration::from_millis(5);
 
 /// Writes documents and commits them together with what they cover.
 pub struct IndexWriter {
@@ -392,15 +399,22 @@ fn engine_writer(
     index: &Index,
     memory_bytes: usize,
 ) -> Result<tantivy::IndexWriter<Values>, IndexError> {
-    let options = IndexWriterOptions::builder()
-        .num_worker_threads(1)
-        .memory_budget_per_thread(memory_bytes)
-        .num_merge_threads(1)
-        .build();
-    index.writer_with_options(options).map_err(|source| match source {
-        TantivyError::LockFailure(..) => IndexError::Locked(dir.to_owned()),
-        source => IndexError::Engine { dir: dir.to_owned(), source },
-    })
+    let begun = Instant::now();
+    loop {
+        let options = IndexWriterOptions::builder()
+            .num_worker_threads(1)
+            .memory_budget_per_thread(memory_bytes)
+            .num_merge_threads(1)
+            .build();
+        match index.writer_with_options(options) {
+            Ok(writer) => return Ok(writer),
+            Err(TantivyError::LockFailure(..)) if begun.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(LOCK_POLL);
+            }
+            Err(TantivyError::LockFailure(..)) => return Err(IndexError::Locked(dir.to_owned())),
+            Err(source) => return Err(IndexError::Engine { dir: dir.to_owned(), source }),
+        }
+    }
 }
 
 fn commit(

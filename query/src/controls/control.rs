@@ -165,8 +165,6 @@ words! {
         Snapshot "snapshot",
         /// What a person states, with a file.
         Attestation "attestation",
-        /// Reviews of access that people made with keytrail.
-        Reviews "reviews",
     }
 }
 
@@ -221,6 +219,12 @@ pub enum Form {
     Clock,
     /// A clock that goes back from one line to the next.
     ClockBack,
+    /// Reviews of access that are not held often enough.
+    ReviewHeld,
+    /// A review of access that was not decided in time.
+    ReviewLate,
+    /// What a review of access took away is still held.
+    ReviewEffect,
 }
 
 impl Outside {
@@ -232,7 +236,6 @@ impl Outside {
                 "no audit log tells it, and there is no snapshot of the server's configuration"
             }
             Outside::Attestation => "no log tells it, and nobody has stated it",
-            Outside::Reviews => "there are no reviews of access",
         }
     }
 }

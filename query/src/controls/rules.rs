@@ -5,6 +5,7 @@ use super::draft::Outcome;
 use super::run::Run;
 use crate::error::QueryError;
 
+mod campaigns;
 mod clock_back;
 mod device_start;
 mod dormant;
@@ -34,6 +35,9 @@ pub(super) fn said(form: Form) -> &'static [&'static str] {
         Form::SelfElevated => &["granted"],
         Form::SelfApproved => &["ticket"],
         Form::LeaverActive => &["leaver", "left"],
+        Form::ReviewHeld => &["campaign", "opened"],
+        Form::ReviewLate => &["campaign", "due", "left", "items"],
+        Form::ReviewEffect => &["campaign", "policy", "decision", "decided"],
         Form::Heartbeats | Form::Ties | Form::Altered | Form::Clock => &["source", "what"],
         _ => &[],
     }
@@ -87,5 +91,8 @@ pub(super) fn run(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryError> {
         Form::Altered => meta::altered(run),
         Form::Clock => meta::clock(run),
         Form::ClockBack => clock_back::clock_back(run, rule),
+        Form::ReviewHeld => campaigns::held(run, rule),
+        Form::ReviewLate => campaigns::late(run),
+        Form::ReviewEffect => campaigns::effect(run),
     }
 }
