@@ -80,6 +80,17 @@ pub enum Fit {
     Context,
 }
 
+impl Fit {
+    /// Returns the word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fit::Direct => "direct",
+            Fit::Supporting => "supporting",
+            Fit::Context => "context",
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -150,11 +161,16 @@ impl Catalogue {
         Ok(self)
     }
 
-    /// Returns the SHA-256 of all that it says, in hexadecimal digits, whatever the order of controls.
-    pub fn sha256(&self) -> String {
+    /// Returns all that it says as JSON, whatever the order of controls.
+    pub fn canonical(&self) -> String {
         let mut sorted = self.clone();
         sorted.controls.sort_by(|one, other| one.id.cmp(&other.id));
-        let text = serde_json::to_vec(&sorted).expect("texts, numbers and lists of them");
+        serde_json::to_string(&sorted).expect("texts, numbers and lists of them")
+    }
+
+    /// Returns the SHA-256 of that, in hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        let text = self.canonical();
         Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
