@@ -15,7 +15,7 @@ const PASSWORD: &str = "correct horse battery";
 const CONTROL: &str = "KT-AUTH-01";
 const PAGE: &str = "/controls/KT-AUTH-01";
 
-fn add_user(data: &Data, name: &str, role: &str) {
+pub(crate) fn add_user(data: &Data, name: &str, role: &str) {
     let mut file = tempfile::tempfile().unwrap();
     writeln!(file, "{PASSWORD}").unwrap();
     std::io::Seek::rewind(&mut file).unwrap();
@@ -26,13 +26,13 @@ fn add_user(data: &Data, name: &str, role: &str) {
 }
 
 /// A person with a browser.
-struct Person<'a> {
+pub(crate) struct Person<'a> {
     address: &'a str,
     cookie: String,
 }
 
 impl<'a> Person<'a> {
-    fn signed_in(address: &'a str, name: &str) -> Person<'a> {
+    pub(crate) fn signed_in(address: &'a str, name: &str) -> Person<'a> {
         let form = format!("name={name}&password={}", PASSWORD.replace(' ', "+"));
         let reply = post(address, "/sign-in", &form);
         assert_eq!(reply.status, 303, "{}", reply.body);
@@ -47,7 +47,7 @@ impl<'a> Person<'a> {
     }
 
     /// Sends the form of the page's first exception, with some of its fields changed.
-    fn review(&self, changed: &[(&str, &str)]) -> (u16, String) {
+    pub(crate) fn review(&self, changed: &[(&str, &str)]) -> (u16, String) {
         let page = self.page();
         let mut fields: Vec<(&str, String)> = ["token", "exception", "from", "to", "events"]
             .map(|name| (name, hidden(&page, name)))

@@ -415,6 +415,8 @@ def main():
     print(f"intact       yes\ntree         {scope['origin']} at {size} leaves\nlines        {lines.count} proven")
     print("signer      ", "known: the key given has signed the pack, or handed over to the one that has" if known
           else "signer not established: NOT the key given" if asked.key else "signer not established: give the fingerprint that you had beforehand with --key")
+    if scope["framework"]:
+        print("findings     asserted; what reviewers said, registers and catalogue are those of keytrail's own lines")
     print("rows         held against their lines where raw/ has those; not made again from them: `keytrail verify` does that")
     if scope["population"] and scope["raw"] != "all":
         print("population   asserted: raw/ has the lines of the sample only")

@@ -46,8 +46,7 @@ impl AsOf {
         }
         let folder = tempfile::tempdir().map_err(QueryError::Temporary)?;
         let index = folder.path().join("index");
-        let mut indexer =
-            Indexer::open(&index, ledger.clone(), Rules::builtin())?.in_bulk()?;
+        let mut indexer = Indexer::open(&index, ledger.clone(), Rules::builtin())?.in_bulk()?;
         indexer.catch_up(&mut |leaf| {
             progress(leaf, at);
             true

@@ -84,7 +84,9 @@ pub(super) fn as_of(data: &Path, at: Option<u64>) -> Result<AsOf, Failure> {
     };
     let size = LedgerReader::open(data)?.size();
     if at == 0 || at > size {
-        return Err(Failure::Usage(format!("--at: the ledger has {size} leaves, give 1 to {size}")));
+        return Err(Failure::Usage(format!(
+            "--at: the ledger has {size} leaves, give 1 to {size}"
+        )));
     }
     let bar = count_bar("indexing");
     let opened = AsOf::open(data, at, &|done, all| {
@@ -107,7 +109,8 @@ fn as_of_with_registers(
     at: Option<u64>,
     context: &Path,
 ) -> Result<(AsOf, Registers), Failure> {
-    let read = |now| Registers::read(context, now).map_err(|error| Failure::Usage(error.to_string()));
+    let read =
+        |now| Registers::read(context, now).map_err(|error| Failure::Usage(error.to_string()));
     let at = match at {
         Some(at) => at,
         None => {

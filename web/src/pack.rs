@@ -32,6 +32,7 @@ mod found;
 mod lines;
 mod opened;
 mod own;
+mod population;
 mod raw;
 mod shown;
 mod verify;

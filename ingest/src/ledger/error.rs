@@ -72,7 +72,9 @@ pub enum LedgerError {
         problem: String,
     },
     /// Asked for as of a leaf in the middle of lines that were written together.
-    #[error("leaves {begin} to {end} were written together, so the ledger never ended with leaf {size}: give {begin} or {end}")]
+    #[error(
+        "leaves {begin} to {end} were written together, so the ledger never ended with leaf {size}: give {begin} or {end}"
+    )]
     WithinBatch {
         /// What was asked for.
         size: u64,

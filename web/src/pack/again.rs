@@ -111,4 +111,3 @@ impl Again {
         Ok(Trail::open(&self.data)?)
     }
 }
-

@@ -167,7 +167,8 @@ pub(super) fn sample(
 
 fn is_within(scope: &ScopeFile, time: Option<i64>) -> bool {
     let Some(time) = time else { return false };
-    scope.from_unix_ns.is_none_or(|from| from <= time) && scope.to_unix_ns.is_none_or(|to| time < to)
+    scope.from_unix_ns.is_none_or(|from| from <= time)
+        && scope.to_unix_ns.is_none_or(|to| time < to)
 }
 
 fn question(trail: &Trail, scope: &ScopeFile) -> Result<Question, PackError> {

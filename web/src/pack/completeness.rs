@@ -75,7 +75,11 @@ impl Source {
                 "all lines were imported: nobody saw the file while it was written".to_owned(),
             ),
             live if live < source.lines => {
-                why.push(format!("{} of {} lines were imported", source.lines - live, source.lines));
+                why.push(format!(
+                    "{} of {} lines were imported",
+                    source.lines - live,
+                    source.lines
+                ));
             }
             _ => {}
         }

@@ -25,7 +25,7 @@ pub(super) fn check(
     shown.check_rows(pack, EVENTS, EXCEPTION_COLUMNS, true)?;
     let events = compare::sample(trail, pack, scope, EVENTS, EXCEPTION_COLUMNS)?;
     Ok(format!(
-        "asserted; events of exceptions {events}; {said} things that reviewers said, registers and catalogue are those of keytrail's own lines"
+        "asserted; events of exceptions {events}; what reviewers said ({said}), registers and catalogue are those of keytrail's own lines"
     ))
 }
 
@@ -86,7 +86,10 @@ fn dispositions(pack: &mut Pack, shown: &Shown) -> Result<u64, PackError> {
             match told.next(pack)? {
                 Some((_, told)) if told.iter().eq(made.iter().map(String::as_str)) => count += 1,
                 Some((at, _)) => {
-                    return wrong(&format!("{at}: keytrail's own line {} says otherwise", review.leaf));
+                    return wrong(&format!(
+                        "{at}: keytrail's own line {} says otherwise",
+                        review.leaf
+                    ));
                 }
                 None => {
                     return wrong(&format!(

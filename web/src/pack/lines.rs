@@ -76,9 +76,8 @@ impl Lines {
         }
         let mut bytes = [0; BYTES];
         self.file.get_ref().read_exact_at(&mut bytes, (before + leaf - first) * BYTES as u64)?;
-        let number = |at: usize| {
-            u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight of them"))
-        };
+        let number =
+            |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight of them"));
         let source = u32::from_le_bytes(bytes[32..36].try_into().expect("four of them"));
         Ok(Some(Line {
             sha256: bytes[..32].try_into().expect("32 of them"),

@@ -58,9 +58,7 @@ impl Pack {
                 || path.contains('\\')
                 || path.split('/').any(|part| matches!(part, "" | "." | ".."));
             if odd || !expected.insert(format!("payload/{path}")) {
-                return wrong(&format!(
-                    "manifest.json: the path {path:?} is odd, or named twice"
-                ));
+                return wrong(&format!("manifest.json: the path {path:?} is odd, or named twice"));
             }
         }
         for name in self.places.keys() {

@@ -39,7 +39,7 @@ pub(super) fn write(
     let mut count = 0_u64;
     each_leaf(ledger, ranges, &mut |leaf| {
         count += 1;
-        if count % 1_024 == 0 {
+        if count.is_multiple_of(1_024) {
             progress(count, all);
         }
         let header = leaf.header;

@@ -83,10 +83,7 @@ impl Shown {
             let offset =
                 header.as_ref().and_then(|header| place(header, number, is_header, length));
             let (Some(of), Some(offset)) = (&header, offset) else {
-                return wrong(&format!(
-                    "{}: no batch header, or none that names this line",
-                    at()
-                ));
+                return wrong(&format!("{}: no batch header, or none that names this line", at()));
             };
             let what = match (is_header, &*of.source == OWN_SOURCE) {
                 (true, _) => "header",
@@ -233,8 +230,7 @@ impl Files {
             }
             let path = path(what, part);
             let file = pack.large(&path)?;
-            let file: Box<dyn Read> =
-                if is_gzip { Box::new(GzDecoder::new(file)) } else { file };
+            let file: Box<dyn Read> = if is_gzip { Box::new(GzDecoder::new(file)) } else { file };
             *place = Some((part, BufReader::new(file)));
         }
         let Some((_, file)) = place else { return Ok(Vec::new()) };

@@ -189,9 +189,8 @@ impl Aside {
 
     /// Takes a row, and returns the number of the file that it stands in, from 1 on.
     pub(super) fn row(&mut self, bytes: &[u8]) -> Result<u64, PackError> {
-        let is_full = |&(length, rows): &(u64, u64)| {
-            rows > 0 && length + bytes.len() as u64 > PART_BYTES
-        };
+        let is_full =
+            |&(length, rows): &(u64, u64)| rows > 0 && length + bytes.len() as u64 > PART_BYTES;
         if self.parts.last().is_none_or(is_full) {
             self.part()?;
         }
