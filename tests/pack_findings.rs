@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::packs::{edited, fingerprint, has_no_cryptography, json_in, pack, signed_by, verifiers};
-use crate::reviews::{Person, add_user};
-use crate::util::{Data, Run, Server, fixture, python};
+use crate::reviews::review;
+use crate::util::{Data, Person, Run, Server, fixture, python};
 
 const YEAR: [&str; 2] = ["--period", "2026"];
 const TICKET: &str = "[[ticket]]\nticket = \"CHG-1\"\nactor = \"alice\"\napprover = \"bob\"\nfrom = 2026-11-01T00:00:00Z\nto = 2026-11-02T00:00:00Z\n";
@@ -47,7 +47,7 @@ fn findings_registers_and_reviews_are_those_of_the_leaf() {
     }
     let (data, folder) = (recorded(), tempfile::tempdir().unwrap());
     for name in ["ann", "bob"] {
-        add_user(&data, name, "reviewer");
+        Person::add(&data, name, "reviewer");
     }
     let (context, then) = (data.path().join("context"), folder.path().join("context"));
     for place in [&context, &then] {
@@ -96,7 +96,7 @@ assert len(exceptions) > 5 and table('controls/dispositions.csv') == []
     let server = Server::start(&data, &[]);
     for name in ["ann", "bob"] {
         let person = Person::signed_in(&server.address, name);
-        assert_eq!(person.review(&[("state", "expected")]).0, 303);
+        assert_eq!(review(&person, &[("state", "expected")]).0, 303);
     }
     drop(server);
     fs::remove_dir_all(&context).unwrap();

@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::NotAddressed;
 use crate::controls::{self, CatalogueError, Control};
+use crate::evidence::hex;
 
 const FRAMEWORKS: &str = include_str!("../../../assets/catalogue/frameworks.toml");
 const REPORTS: &str = include_str!("../../../assets/catalogue/reports.toml");
@@ -170,8 +172,7 @@ impl Catalogue {
 
     /// Returns the SHA-256 of that, in hexadecimal digits.
     pub fn sha256(&self) -> String {
-        let text = self.canonical();
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(self.canonical()))
     }
 
     /// Returns the ids of the controls that are evidence for a framework, in the catalogue's order; `None` if there is no
@@ -217,6 +218,26 @@ impl Catalogue {
         report.evidence.iter().filter_map(|entry| self.resolved(entry)).collect()
     }
 
+    /// Returns the requirements for which a report is no evidence, of each framework that is no mere crosswalk.
+    pub fn not_addressed(&self, report: &ReportEntry) -> Vec<NotAddressed> {
+        let mut not = Vec::new();
+        for framework in self.frameworks.iter().filter(|framework| !framework.crosswalk) {
+            let is_evidence = |id: &String| {
+                let of_both =
+                    |it: &EvidenceEntry| it.framework == framework.id && it.requirement == *id;
+                report.evidence.iter().any(of_both)
+            };
+            let requirements = framework.requirements.iter().filter(|it| !is_evidence(&it.id));
+            not.extend(requirements.map(|requirement| NotAddressed {
+                framework: framework.name.clone(),
+                version: framework.version.clone(),
+                requirement: requirement.id.clone(),
+                words: requirement.words.clone(),
+            }));
+        }
+        not
+    }
+
     fn resolved(&self, entry: &EvidenceEntry) -> Option<EvidenceFor> {
         let framework = self.frameworks.iter().find(|framework| framework.id == entry.framework)?;
         let requirement = framework.requirements.iter().find(|it| it.id == entry.requirement)?;
@@ -229,6 +250,17 @@ impl Catalogue {
             not_shown: entry.not_shown.clone(),
         })
     }
+}
+
+impl ReportEntry {
+    /// Returns the SHA-256 of all that the entry says, in hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        sha256(self)
+    }
+}
+
+fn sha256(of: &impl Serialize) -> String {
+    hex(&Sha256::digest(serde_json::to_vec(of).expect("texts, numbers and lists of them")))
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use query::evidence::{COLUMNS, EVENT_COLUMNS, Sample, event_cells, rows as event
 use query::filter::Filter;
 use query::period::{Period, time_zone};
 use query::question::Question;
+use query::registers::Registers;
+use query::report::Asking;
 use query::report::access::{By, access};
+use query::report::catalogue::Catalogue;
 use query::row::EventRow;
 use query::table::csv_line;
 use query::trail::Trail;
@@ -95,8 +98,16 @@ fn reports(trail: &Trail, pack: &mut Pack, scope: &ScopeFile) -> Result<(), Pack
     let label = scope.period.clone().unwrap_or_default();
     let period = Period { from: question.from, to: question.to, zone, label };
     for by in [By::Identity, By::Path, By::Decision] {
-        let now = jiff::Timestamp::UNIX_EPOCH;
-        let report = access(trail, &question.filter, &period, by, question.at, now)?;
+        let asking = Asking {
+            catalogue: &Catalogue::built_in(),
+            registers: &Registers::absent(),
+            filter: &question.filter,
+            period: &period,
+            at: question.at,
+            by: "the verifier",
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let report = access(trail, &asking, by)?;
         let stem = format!("reports/access-by-{by}");
         let mut told = pack.rows(&stem)?;
         for made in report.table().rows {

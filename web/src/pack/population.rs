@@ -6,6 +6,7 @@ use query::evidence::{
     self, Assessment, COLUMNS, Sample, of_period, of_rows, own_leaves, rows_of, together,
 };
 use query::question::Question;
+use query::report::Asking;
 use query::report::access::{By, access};
 use query::report::catalogue::Catalogue;
 use query::row::EventRow;
@@ -62,8 +63,9 @@ pub(super) fn write(
         file.rows = sampled.len() as u64;
     }
     for by in [By::Identity, By::Path, By::Decision] {
-        let now = asked.as_of.time()?;
-        let report = access(trail, filter, period, by, Some(at), now)?;
+        let (at, now) = (Some(at), asked.as_of.time()?);
+        let asking = Asking { catalogue, registers, filter, period, at, by: &asked.by, now };
+        let report = access(trail, &asking, by)?;
         if report.heading.counted != rows {
             return Err(PackError::TieOut(format!(
                 "the report by {by} counts {} events, the population has {rows}",
