@@ -160,6 +160,11 @@ impl Filter {
         Filter { node }
     }
 
+    /// Returns the filter for all that this one does not let pass.
+    pub(crate) fn negated(&self) -> Filter {
+        Filter { node: Node::Not(Box::new(self.node.clone())) }
+    }
+
     /// Tells whether the filter is the empty one.
     pub fn is_everything(&self) -> bool {
         self.node == Node::All

@@ -15,6 +15,7 @@ mod column;
 pub mod full;
 pub mod history;
 mod kept;
+mod made;
 pub mod own_trail;
 pub mod page;
 mod part;

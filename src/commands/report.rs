@@ -5,12 +5,16 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::Context;
+use query::registers::Registers;
+use query::report::Asking;
 use query::report::access::{By, access};
+use query::report::catalogue::Catalogue;
 use query::table::Form;
 use query::trail::Trail;
 
 use super::question::{filter, period};
 use crate::args::{ByArg, ReportArgs, ReportFormat, ReportName};
+use crate::deed;
 use crate::failure::Failure;
 
 /// Runs the command.
@@ -25,11 +29,20 @@ pub(crate) fn run(args: ReportArgs) -> Result<(), Failure> {
         ByArg::Decision => By::Decision,
     };
     let trail = Trail::open(&args.data.existing()?)?;
-    let report = access(&trail, &scope, &period, by, args.at, jiff::Timestamp::now())?;
+    let asking = Asking {
+        catalogue: &Catalogue::built_in(),
+        registers: &Registers::absent(),
+        filter: &scope,
+        period: &period,
+        at: args.at,
+        by: &deed::who(),
+        now: jiff::Timestamp::now(),
+    };
+    let report = access(&trail, &asking, by)?;
     let mut bytes = Vec::new();
     match args.format {
         ReportFormat::Html => bytes.extend(web::access_report_document(&report)?.into_bytes()),
-        ReportFormat::Xlsx => bytes = web::access_report_workbook(&report)?,
+        ReportFormat::Xlsx => bytes = web::report_workbook(&report.document())?,
         ReportFormat::Csv => report.table().write(Form::Csv, &mut bytes)?,
         ReportFormat::Json => {
             serde_json::to_writer(&mut bytes, &report)?;

@@ -18,7 +18,7 @@ use super::segment::{ending, list_segments, segment_path};
 use super::tiles::TileFiles;
 use super::tree::{Hash, TILE_HEIGHT, leaf_hash};
 use super::walk::{Cursor, Walk};
-use super::{StoredLine, Stream};
+use super::{OWN_SOURCE, StoredLine, Stream};
 use crate::source::{Generation, LeafIndex, Reader};
 
 /// Decompressed frames that a reader keeps.
@@ -260,6 +260,45 @@ impl LedgerReader {
     pub fn own_batches(&self, from: LeafIndex) -> Result<OwnBatches, LedgerError> {
         let size = self.size();
         Ok(OwnBatches::new(self.cursor(Stream::Own, from.0, size)?, from.0, size))
+    }
+
+    /// Returns how many of the first `leaf` leaves are lines of servers, by the headers of their batches. Lines that retention
+    /// removed are counted too, since their headers stay.
+    ///
+    /// # Errors
+    /// There are fewer leaves; the ledger is damaged or unreadable.
+    pub fn lines_below(&self, leaf: LeafIndex) -> Result<u64, LedgerError> {
+        let size = self.size();
+        if leaf.0 > size {
+            return Err(LedgerError::OutOfRange { leaf, size });
+        }
+        // What is added up already is asked, less what came after: mostly next to nothing.
+        if leaf.0 <= size / 2 {
+            return self.lines_within(0, leaf.0, size);
+        }
+        let known = self.known_generations()?;
+        let of_servers = known.generations.iter().filter(|info| &*info.source != OWN_SOURCE);
+        let (all, to) = (of_servers.map(|info| info.lines).sum::<u64>(), known.to);
+        drop(known);
+        Ok(all - self.lines_within(leaf.0, to, to)?)
+    }
+
+    fn lines_within(&self, from: u64, to: u64, size: u64) -> Result<u64, LedgerError> {
+        let mut lines = 0;
+        if from >= to {
+            return Ok(lines);
+        }
+        let mut walk = self.walk(from, size)?;
+        while walk.next < to {
+            let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
+            let header = cursor.pass();
+            walk.next = header.end();
+            if header.stream == Stream::Lines {
+                let first = (header.first_leaf.0 + 1).max(from);
+                lines += header.end().min(to).saturating_sub(first);
+            }
+        }
+        Ok(lines)
     }
 
     /// Returns what is known of each generation, in the order of their first leaves.

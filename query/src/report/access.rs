@@ -9,16 +9,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use ingest::event::Reason;
-use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::catalogue::Catalogue;
-use super::scope::Scope;
-use super::{Heading, ReportError, SourceCoverage};
-use crate::filter::Filter;
+use super::document::{Bars, Document, Section};
+use super::heading::Population;
+use super::scope::{Asking, Ground};
+use super::{Heading, Parameter, ReportError, Scope};
 use crate::history::View;
-use crate::period::{Period, rfc3339, zone_name};
+use crate::period::rfc3339;
 use crate::table::{Cell, Column, Kind, Table};
 use crate::trail::Trail;
 
@@ -81,55 +80,30 @@ pub struct AccessRow {
 }
 
 /// What every access report says, whatever it finds.
-const NOTES: [&str; 3] = [
+const NOTES: [&str; 2] = [
     "access means that the request was allowed and succeeded",
     "a request that was allowed and found nothing or failed is counted apart from access",
-    "some requests never reach an audit log, such as those that unseal or initialise the server",
 ];
 
-/// Makes the report over an opened data folder, of what was issued by leaves below `at` if it is given; `period` also says
-/// in which zone dates are meant.
+/// Makes the report over an opened data folder.
 ///
 /// # Errors
-/// As [`report`].
-pub fn access(
-    trail: &Trail,
-    filter: &Filter,
-    period: &Period,
-    by: By,
-    at: Option<u64>,
-    now: Timestamp,
-) -> Result<AccessReport, ReportError> {
+/// As [`report`]; a leaf that is not reached yet.
+pub fn access(trail: &Trail, asking: &Asking<'_>, by: By) -> Result<AccessReport, ReportError> {
     let view = trail.view();
-    let coverage = view.coverage(period.from, period.to, now)?;
-    let horizon = view.retention().sentence();
-    let bounds = view
-        .bounds()
-        .map(|bounds| format!("only {}: the reader is bound to that", bounds.sentence()));
-    let scope = Scope {
-        filter,
-        period,
-        at,
-        all: false,
-        origin: trail.ledger().origin(),
-        coverage: &coverage,
-        horizon: horizon.as_deref(),
-        now,
-    };
-    let mut report = report(&view, &scope, by)?;
-    report.heading.notes.splice(0..0, bounds);
-    Ok(report)
+    let ground = Ground::read(trail, &view, asking)?;
+    report(&view, &ground.scope(asking), by)
 }
 
 /// Makes the report over a view.
 ///
 /// # Errors
 /// The index fails, or holds more names than a report can.
-pub fn report(view: &View, scope: &Scope<'_>, by: By) -> Result<AccessReport, ReportError> {
+pub(super) fn report(view: &View, scope: &Scope<'_>, by: By) -> Result<AccessReport, ReportError> {
     let collected = collect(view, &scope.question(), by)?;
     let mut totals = Counts::default();
     collected.groups.values().for_each(|group| totals.merge(&group.counts));
-    let heading = heading(view, scope, &collected, &totals)?;
+    let heading = heading(view, scope, by, &collected, &totals)?;
     let groups = collected.groups.into_iter();
     let mut rows: Vec<AccessRow> = groups.map(|(key, group)| row(by, key, group)).collect();
     // Groups come in the order of their keys, and the sort keeps it among equals.
@@ -158,42 +132,29 @@ fn row(by: By, key: GroupKey, group: Group) -> AccessRow {
 fn heading(
     view: &View,
     scope: &Scope<'_>,
+    by: By,
     collected: &Collected,
     totals: &Counts,
 ) -> Result<Heading, ReportError> {
-    let catalogue = Catalogue::built_in();
-    let entry = catalogue.report("access").expect("a test finds it in the catalogue");
-    let left_out = scope.left_out(&collected.left_out);
-    Ok(Heading {
-        report: entry.id.clone(),
-        title: entry.title.clone(),
-        subject: entry.subject.clone(),
-        period: scope.period.label.clone(),
-        from: scope.period.from.map(rfc3339),
-        to: scope.period.to.map(rfc3339),
-        zone: zone_name(&scope.period.zone).to_owned(),
-        filter: scope.filter.to_string(),
-        origin: scope.origin.to_owned(),
-        leaf: scope.question().answered_at(view),
-        generated: scope.now.to_string(),
-        sources: scope.sources(view)?,
-        matched: collected.counted + left_out.values().sum::<u64>(),
+    let entry = scope.catalogue.report("access").expect("a test finds it in the catalogue");
+    let population = Population {
+        filter: scope.filter,
         counted: collected.counted,
-        left_out,
+        left_out: scope.left_out(&collected.left_out),
         pending: totals.pending,
-        no_twin: scope.no_twin(view)?,
-        without_time: scope.without_time(view)?,
-        undecodable: view.totals()?.undecodable,
-        evidence: catalogue.evidence(entry),
-        coverage: scope.coverage.clone(),
-        notes: scope
-            .horizon
-            .map(str::to_owned)
-            .into_iter()
-            .chain([scope.coverage.sentence()])
-            .chain(NOTES.map(str::to_owned))
-            .collect(),
-    })
+        rows: vec![
+            ("access", totals.access),
+            ("allowed, nothing was there", totals.allowed_not_found),
+            ("allowed, and failed", totals.allowed_errors),
+            ("allowed, end unknown", totals.allowed_other),
+            ("denied", totals.denied.values().sum()),
+            ("unknown", totals.unknown.values().sum()),
+        ],
+    };
+    let mut heading = Heading::new(view, scope, entry, population, NOTES.map(str::to_owned))?;
+    let is_default = by == By::Identity;
+    heading.parameters.push(Parameter { name: "by".to_owned(), value: by.to_string(), is_default });
+    Ok(heading)
 }
 
 fn time<S: Serializer>(time: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -308,49 +269,33 @@ impl AccessReport {
         cells
     }
 
-    /// Returns the heading as a table of two columns, for those who take the rows as CSV.
-    pub fn heading_table(&self) -> Table {
-        let heading = &self.heading;
-        let number = |number: u64| number.to_string();
-        let mut lines = vec![
-            ("report", format!("{}: {}", heading.title, heading.subject)),
-            ("by", self.by.to_string()),
-            ("period", heading.period.clone()),
-            ("from", heading.from.clone().unwrap_or_else(|| "the first event".to_owned())),
-            ("to, not included", heading.to.clone().unwrap_or_else(|| "the last event".to_owned())),
-            ("zone", heading.zone.clone()),
-            ("filter", heading.filter.clone()),
-            ("ledger", heading.origin.clone()),
-            ("leaves covered", number(heading.leaf)),
-            ("made at", heading.generated.clone()),
-            ("coverage", heading.coverage.grade.words().to_owned()),
-            ("events that fit", number(heading.matched)),
-            ("events counted", number(heading.counted)),
-        ];
-        lines.extend(heading.left_out.iter().map(|(word, n)| ("left out", format!("{word} {n}"))));
-        lines.extend([
-            ("pending", number(heading.pending)),
-            ("forwarded without twin", number(heading.no_twin)),
-            ("events without a time", number(heading.without_time)),
-            ("undecodable lines in the trail", number(heading.undecodable)),
-        ]);
-        let span = |time: &Option<String>| time.clone().unwrap_or_else(|| "unknown".to_owned());
-        lines.extend(heading.sources.iter().map(|source| {
-            let SourceCoverage { source, events, first, last } = source;
-            ("source", format!("{source}: {events} events, {} to {}", span(first), span(last)))
-        }));
-        lines.extend(heading.evidence.iter().map(|evidence| {
-            let (framework, version, id) = (&evidence.framework, &evidence.version, &evidence.requirement);
-            let (words, shows, not_shown) = (&evidence.words, &evidence.shows, &evidence.not_shown);
-            ("evidence for", format!("{framework} ({version}) {id}, {words}. Shows {shows}. Does not show {not_shown}."))
-        }));
-        lines.extend(heading.notes.iter().map(|note| ("note", note.clone())));
-        let row =
-            |(name, value): (&str, String)| vec![Cell::Text(name.to_owned()), Cell::Text(value)];
-        Table {
-            columns: vec![Column::new("what", Kind::Text), Column::new("value", Kind::Text)],
-            rows: lines.into_iter().map(row).collect(),
+    /// Returns the report as what every form of it is written from.
+    pub fn document(&self) -> Document {
+        let scope = &self.heading.filter;
+        let mut table = self.table();
+        table.columns.push(Column::new("filter", Kind::Text));
+        for (cells, row) in table.rows.iter_mut().zip(&self.rows) {
+            cells.push(Cell::text(row.filter(self.by).map(|filter| both(scope, &filter))));
         }
+        let name = |row: &AccessRow| {
+            let name = row.name.as_ref().or(row.key.as_ref());
+            name.map_or_else(|| "nobody known".to_owned(), Clone::clone)
+        };
+        let bars = self.rows.iter().map(|row| (name(row), row.counts.requests));
+        let title = format!("Access by {}", self.by);
+        let words = NOTES.map(str::to_owned).into();
+        let mut section = Section::new("rows", title, words, table);
+        section.chart = Bars::of(&format!("requests by {}", self.by), bars);
+        Document { heading: self.heading.clone(), sections: vec![section] }
+    }
+}
+
+/// Returns the filter for what two filters both let pass; either may be empty.
+pub(super) fn both(scope: &str, filter: &str) -> String {
+    match (scope, filter) {
+        ("", filter) => filter.to_owned(),
+        (scope, "") => scope.to_owned(),
+        (scope, filter) => format!("({scope}) {filter}"),
     }
 }
 

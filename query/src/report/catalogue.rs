@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::NotAddressed;
 use crate::controls::{self, CatalogueError, Control};
 
 const FRAMEWORKS: &str = include_str!("../../../assets/catalogue/frameworks.toml");
@@ -154,8 +155,7 @@ impl Catalogue {
     pub fn sha256(&self) -> String {
         let mut sorted = self.clone();
         sorted.controls.sort_by(|one, other| one.id.cmp(&other.id));
-        let text = serde_json::to_vec(&sorted).expect("texts, numbers and lists of them");
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(&sorted)
     }
 
     /// Returns the ids of the controls that are evidence for a framework, in the catalogue's order; `None` if there is no
@@ -201,6 +201,26 @@ impl Catalogue {
         report.evidence.iter().filter_map(|entry| self.resolved(entry)).collect()
     }
 
+    /// Returns the requirements for which a report is no evidence, of each framework that is no mere crosswalk.
+    pub fn not_addressed(&self, report: &ReportEntry) -> Vec<NotAddressed> {
+        let mut not = Vec::new();
+        for framework in self.frameworks.iter().filter(|framework| !framework.crosswalk) {
+            let is_evidence = |id: &String| {
+                let of_both =
+                    |it: &EvidenceEntry| it.framework == framework.id && it.requirement == *id;
+                report.evidence.iter().any(of_both)
+            };
+            let requirements = framework.requirements.iter().filter(|it| !is_evidence(&it.id));
+            not.extend(requirements.map(|requirement| NotAddressed {
+                framework: framework.name.clone(),
+                version: framework.version.clone(),
+                requirement: requirement.id.clone(),
+                words: requirement.words.clone(),
+            }));
+        }
+        not
+    }
+
     fn resolved(&self, entry: &EvidenceEntry) -> Option<EvidenceFor> {
         let framework = self.frameworks.iter().find(|framework| framework.id == entry.framework)?;
         let requirement = framework.requirements.iter().find(|it| it.id == entry.requirement)?;
@@ -213,6 +233,18 @@ impl Catalogue {
             not_shown: entry.not_shown.clone(),
         })
     }
+}
+
+impl ReportEntry {
+    /// Returns the SHA-256 of all that the entry says, in hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        sha256(self)
+    }
+}
+
+fn sha256(of: &impl Serialize) -> String {
+    let text = serde_json::to_vec(of).expect("texts, numbers and lists of them");
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

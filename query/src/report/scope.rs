@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::catalogue::Catalogue;
+use super::tie_out::Recorded;
 use super::{ReportError, SourceCoverage};
 use crate::count::groups_in;
 use crate::coverage::Coverage;
@@ -12,27 +14,103 @@ use crate::filter::{CountField, Filter};
 use crate::history::View;
 use crate::period::{Period, rfc3339};
 use crate::question::{LEFT_OUT, LeftOut, Question};
+use crate::registers::Registers;
 use crate::select::{Selection, selected};
+use crate::trail::Trail;
 
-/// Over what a report is made.
+/// What a report is asked.
 #[derive(Clone, Copy)]
-pub struct Scope<'a> {
+pub struct Asking<'a> {
+    /// Which report it is, and for what it is evidence.
+    pub catalogue: &'a Catalogue,
+    /// What the operator knows.
+    pub registers: &'a Registers,
     /// Which events.
     pub filter: &'a Filter,
-    /// When.
+    /// When; it also says in which zone dates are meant.
     pub period: &'a Period,
     /// As of which leaf; none: as of now.
     pub at: Option<u64>,
-    /// Whether to count also what is left out unless asked for.
-    pub all: bool,
-    /// The ledger.
-    pub origin: &'a str,
-    /// How complete the trail is over the period.
-    pub coverage: &'a Coverage,
-    /// From where the trail begins, if retention removed what was before.
-    pub horizon: Option<&'a str>,
-    /// When the report is made.
+    /// Who asks, as own lines call him.
+    pub by: &'a str,
+    /// When it is asked.
     pub now: Timestamp,
+}
+
+/// Over what a report is made: what is asked, and what the ledger and coverage say of it.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    /// Which report it is, and for what it is evidence.
+    pub(super) catalogue: &'a Catalogue,
+    /// Which events.
+    pub(super) filter: &'a Filter,
+    /// When.
+    pub(super) period: &'a Period,
+    /// As of which leaf; none: as of now.
+    pub(super) at: Option<u64>,
+    /// Whether to count also what is left out unless asked for.
+    pub(super) all: bool,
+    /// The ledger.
+    pub(super) origin: &'a str,
+    /// What the ledger says of its lines up to the leaf of the answer.
+    pub(super) recorded: &'a Recorded,
+    /// How complete the trail is over the period.
+    pub(super) coverage: &'a Coverage,
+    /// From where the trail begins, if retention removed what was before.
+    pub(super) horizon: Option<&'a str>,
+    /// Who asks.
+    pub(super) by: &'a str,
+    /// When the report is made.
+    pub(super) now: Timestamp,
+}
+
+/// What a scope borrows of a trail.
+pub(super) struct Ground {
+    recorded: Recorded,
+    coverage: Coverage,
+    horizon: Option<String>,
+    origin: String,
+}
+
+impl Ground {
+    /// Reads it.
+    pub(super) fn read(
+        trail: &Trail,
+        view: &View,
+        asking: &Asking<'_>,
+    ) -> Result<Ground, ReportError> {
+        let Period { from, to, .. } = *asking.period;
+        let leaf = match asking.at {
+            Some(at) if at > view.leaf() => {
+                return Err(QueryError::NotYet { at, leaf: view.leaf() }.into());
+            }
+            Some(at) => at,
+            None => view.leaf(),
+        };
+        Ok(Ground {
+            recorded: Recorded::below(trail, view, leaf)?,
+            coverage: view.coverage(from, to, asking.now)?,
+            horizon: view.retention().sentence(),
+            origin: trail.ledger().origin().to_owned(),
+        })
+    }
+
+    /// Returns the scope of what is asked.
+    pub(super) fn scope<'a>(&'a self, asking: &Asking<'a>) -> Scope<'a> {
+        Scope {
+            catalogue: asking.catalogue,
+            filter: asking.filter,
+            period: asking.period,
+            at: asking.at,
+            all: false,
+            origin: &self.origin,
+            recorded: &self.recorded,
+            coverage: &self.coverage,
+            horizon: self.horizon.as_deref(),
+            by: asking.by,
+            now: asking.now,
+        }
+    }
 }
 
 impl Scope<'_> {
@@ -40,6 +118,11 @@ impl Scope<'_> {
     pub(super) fn question(&self) -> Question {
         let Period { from, to, .. } = *self.period;
         Question { filter: self.filter.clone(), from, to, all: self.all, at: self.at }
+    }
+
+    /// Returns up to which leaf the answer holds.
+    pub(super) fn leaf(&self, view: &View) -> u64 {
+        self.question().answered_at(view)
     }
 
     /// Returns how many events are left out, by each word that the filter does not ask for.
@@ -50,9 +133,13 @@ impl Scope<'_> {
     }
 
     /// Returns what each source brought of the events that fit, left out or not.
-    pub(super) fn sources(&self, view: &View) -> Result<Vec<SourceCoverage>, QueryError> {
+    pub(super) fn sources(
+        &self,
+        view: &View,
+        filter: &Filter,
+    ) -> Result<Vec<SourceCoverage>, QueryError> {
         let by = [CountField { name: "source", many: false, field: view.fields().source }];
-        let question = Question { all: true, ..self.question() };
+        let question = Question { filter: filter.clone(), all: true, ..self.question() };
         let (ways, ..) = groups_in(view, &question, &[(&by, true)])?;
         let sources = ways.iter().flat_map(|sources| sources.iter());
         let mut sources: Vec<SourceCoverage> = sources
@@ -78,8 +165,9 @@ impl Scope<'_> {
     }
 
     /// Counts those events that no period can hold, whatever this one is.
-    pub(super) fn without_time(&self, view: &View) -> Result<u64, QueryError> {
-        let question = Question { from: None, to: None, all: true, ..self.question() };
+    pub(super) fn without_time(&self, view: &View, filter: &Filter) -> Result<u64, QueryError> {
+        let filter = filter.clone();
+        let question = Question { filter, from: None, to: None, all: true, at: self.at };
         let mut count = 0;
         for part in Selection::new(view, &question)?.parts()? {
             if part.part.is_timeless {

@@ -15,10 +15,13 @@ use ingest::tail::Input;
 
 use super::Trail;
 use crate::controls::{Asking, Given, evaluate};
+use crate::filter::Filter;
 use crate::full;
 use crate::period::Period;
 use crate::question::Question;
 use crate::registers::Registers;
+use crate::report;
+use crate::report::access::{AccessReport, By, access};
 use crate::report::catalogue::Catalogue;
 
 const DAY_NS: i64 = 86_400_000_000_000;
@@ -169,6 +172,61 @@ fn removed_step_by_step(kept: &Kept, steps: impl Iterator<Item = u64>) -> usize 
 fn an_index_made_anew_has_the_same_events() {
     let alone = removed_step_by_step(&Kept::new(), (1..60).rev().step_by(4));
     assert!(alone > 0, "no boundary fell between a request and its response");
+}
+
+/// As of any leaf, with and without lines that retention removed, what the ledger says of its lines is what the index made
+/// of them.
+#[test]
+fn a_report_ties_out_as_of_every_leaf() {
+    let file = |device| format!("samples/openbao-2.7.2-recorded/{device}.ndjson");
+    let kept = Kept::of(&[
+        ("c/n/hashed", &file("hashed")),
+        ("c/n/second", &file("elide_clear_accessor")),
+        (SOURCE, "openbao-2.7.2/ha/node-1.audit.jsonl.gz"),
+    ]);
+    let (mut waited, mut removed) = (0, 0);
+    for keep in [None, Some(30), Some(5)] {
+        if let Some(keep) = keep {
+            assert!(!apply(&mut kept.ledger(), days(keep)).expect("removed").is_empty());
+            kept.index();
+        }
+        let trail = Trail::open(&kept.data()).expect("a trail");
+        let leaves = trail.view().leaf();
+        for at in (1..leaves).step_by(13).map(Some).chain([None]) {
+            let report = report_as_of(&trail, at);
+            for equation in &report.heading.tie_out {
+                assert!(equation.holds(), "as of {at:?}: {}", equation.sentence());
+            }
+            let number = |words: &str| {
+                let right = report.heading.tie_out.iter().flat_map(|equation| &equation.right);
+                right.filter(|(of, _)| of == words).map(|(_, number)| number).sum::<u64>()
+            };
+            waited += number("waiting for their response");
+            removed += number("removed by retention");
+            let says_of_now = report
+                .heading
+                .completeness
+                .sentences
+                .iter()
+                .any(|sentence| sentence.contains(&format!("is of now, leaf {leaves}")));
+            assert_eq!(says_of_now, at.is_some());
+        }
+    }
+    assert!(waited > 0 && removed > 0, "the test needs waiting requests and removed lines");
+}
+
+fn report_as_of(trail: &Trail, at: Option<u64>) -> AccessReport {
+    let now = jiff::Timestamp::now();
+    let asking = report::Asking {
+        catalogue: &Catalogue::built_in(),
+        registers: &Registers::absent(),
+        filter: &Filter::everything(),
+        period: &Period::new(None, None, Some("2100"), None, now).expect("a period"),
+        at,
+        by: "os:alice",
+        now,
+    };
+    access(trail, &asking, By::Decision).expect("a report")
 }
 
 /// A request of which the first device's lines are gone counts as another device has it.

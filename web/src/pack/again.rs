@@ -12,7 +12,10 @@ use query::evidence::{COLUMNS, EVENT_COLUMNS, Sample, event_cells, rows as event
 use query::filter::Filter;
 use query::period::{Period, time_zone};
 use query::question::Question;
+use query::registers::Registers;
+use query::report::Asking;
 use query::report::access::{By, access};
+use query::report::catalogue::Catalogue;
 use query::row::EventRow;
 use query::table::{Form, TableWriter};
 use query::trail::Trail;
@@ -205,15 +208,16 @@ impl Indexed {
         let label = scope.period.clone().unwrap_or_default();
         let period = Period { from: question.from, to: question.to, zone, label };
         for by in [By::Identity, By::Path, By::Decision] {
-            let at = question.at;
-            let report = access(
-                &self.trail,
-                &question.filter,
-                &period,
-                by,
-                at,
-                jiff::Timestamp::UNIX_EPOCH,
-            )?;
+            let asking = Asking {
+                catalogue: &Catalogue::built_in(),
+                registers: &Registers::absent(),
+                filter: &question.filter,
+                period: &period,
+                at: question.at,
+                by: "the verifier",
+                now: jiff::Timestamp::UNIX_EPOCH,
+            };
+            let report = access(&self.trail, &asking, by)?;
             let mut made = Vec::new();
             report.table().write(Form::Csv, &mut made)?;
             let path = format!("reports/access-by-{by}.csv");

@@ -11,6 +11,8 @@ use query::filter::Filter;
 use query::history::View;
 use query::period::{Period, rfc3339, zone_name};
 use query::question::Question;
+use query::registers::Registers;
+use query::report::Asking;
 use query::report::access::{By, access};
 use query::report::catalogue::Catalogue;
 use query::row::EventRow;
@@ -131,7 +133,19 @@ pub fn write_pack(asked: &Asked<'_>, out: &mut File) -> Result<Made, PackError> 
             }
             let catalogue = Catalogue::built_in();
             for by in [By::Identity, By::Path, By::Decision] {
-                let report = access(asked.trail, filter, period, by, Some(asked.at), asked.now)?;
+                let report = access(
+                    asked.trail,
+                    &Asking {
+                        catalogue: &catalogue,
+                        registers: &Registers::absent(),
+                        filter,
+                        period,
+                        at: Some(asked.at),
+                        by: &asked.by,
+                        now: asked.now,
+                    },
+                    by,
+                )?;
                 if report.heading.counted != rows {
                     return Err(PackError::TieOut(format!(
                         "the report by {by} counts {} events, the population has {rows}",

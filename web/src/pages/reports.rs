@@ -10,10 +10,12 @@ use ingest::own::Fact;
 use jiff::Timestamp;
 use query::filter::Filter;
 use query::period::{Period, rfc3339};
-use query::report::ReportError;
+use query::registers::Registers;
 use query::report::access::{AccessReport, By, access};
+use query::report::catalogue::Catalogue;
+use query::report::document::Document;
+use query::report::{Asking, ReportError};
 use query::table::Form;
-use query::trail::Trail;
 use serde::Deserialize;
 
 use crate::app::{App, Seen};
@@ -25,6 +27,7 @@ use crate::link::address;
 use crate::page::Rendered;
 use crate::pages::overview::shell;
 use crate::shell::Shell;
+use crate::text::capital;
 use crate::xlsx;
 
 mod access_view;
@@ -87,13 +90,20 @@ pub fn access_report_document(report: &AccessReport) -> Result<String, askama::E
     AccessDocument { report: AccessView::alone(report) }.render()
 }
 
-/// Returns the report as a workbook: its heading, and its rows.
+/// Returns a report as a workbook: a sheet that says what it is of, and each section as many sheets as it needs.
 ///
 /// # Errors
 /// The form is not kept, which only a bug can cause.
-pub fn access_report_workbook(report: &AccessReport) -> Result<Vec<u8>, std::io::Error> {
-    let rows = report.table();
-    xlsx::tables(&report.heading_table(), &[("Access", &rows)]).map_err(std::io::Error::other)
+pub fn report_workbook(report: &Document) -> Result<Vec<u8>, std::io::Error> {
+    let sheets: Vec<_> =
+        report.sections.iter().map(|section| (sheet(section.id), &section.table)).collect();
+    let sheets: Vec<_> = sheets.iter().map(|(name, table)| (name.as_str(), *table)).collect();
+    xlsx::tables(&report.heading.table(), &sheets).map_err(std::io::Error::other)
+}
+
+/// Returns a section's id as the name of a sheet: `long-lived` becomes `Long lived`.
+fn sheet(id: &str) -> String {
+    capital(&id.replace('-', " "))
 }
 
 /// The page.
@@ -123,7 +133,7 @@ pub(crate) async fn access_xlsx(
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
     let book = made(&reader, app, asked, |report| {
-        access_report_workbook(report).map_err(|error| PageError::Trail(Box::new(error)))
+        report_workbook(&report.document()).map_err(|error| PageError::Trail(Box::new(error)))
     });
     Ok(file("keytrail-access.xlsx", xlsx::CONTENT_TYPE, Body::from(book.await?)))
 }
@@ -134,7 +144,7 @@ pub(crate) async fn heading_csv(
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    let csv = made(&reader, app, asked, |report| table(report.heading_table())).await?;
+    let csv = made(&reader, app, asked, |report| table(report.heading.table())).await?;
     Ok(file(
         "keytrail-access-heading.csv",
         "text/csv; charset=utf-8; header=present",
@@ -206,12 +216,19 @@ fn table(table: query::table::Table) -> Result<Vec<u8>, PageError> {
 }
 
 impl Meant {
-    fn make(&self, trail: &Trail) -> Result<AccessReport, PageError> {
-        access(trail, &self.scope, &self.period, self.by, None, self.now).map_err(|error| {
-            match error {
-                ReportError::Trail(error) => error.into(),
-                error => PageError::Trail(Box::new(error)),
-            }
+    fn make(&self, trail: &Seen) -> Result<AccessReport, PageError> {
+        let asking = Asking {
+            catalogue: &Catalogue::built_in(),
+            registers: &Registers::absent(),
+            filter: &self.scope,
+            period: &self.period,
+            at: None,
+            by: &trail.reader().by(),
+            now: self.now,
+        };
+        access(trail, &asking, self.by).map_err(|error| match error {
+            ReportError::Trail(error) => error.into(),
+            error => PageError::Trail(Box::new(error)),
         })
     }
 }

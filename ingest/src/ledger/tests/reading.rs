@@ -38,6 +38,26 @@ fn mixed() -> (Data, Vec<(u64, Vec<u8>)>) {
 }
 
 #[test]
+fn lines_of_servers_are_counted_below_any_leaf() {
+    let (data, expected) = mixed();
+    let reader = data.reader();
+    let own: Vec<u64> = reader
+        .own_batches(LeafIndex(0))
+        .unwrap()
+        .flat_map(|batch| {
+            let header = batch.unwrap().header;
+            header.first_leaf.0 + 1..header.end()
+        })
+        .collect();
+    assert!(own.len() > 10, "the test needs own lines");
+    for leaf in 0..=reader.size() {
+        let below = expected.iter().filter(|(at, _)| *at < leaf && !own.contains(at)).count();
+        assert_eq!(reader.lines_below(LeafIndex(leaf)).unwrap(), below as u64, "below {leaf}");
+    }
+    assert!(reader.lines_below(LeafIndex(reader.size() + 1)).is_err());
+}
+
+#[test]
 fn batches_start_anywhere() {
     let (data, expected) = mixed();
     let reader = data.reader();

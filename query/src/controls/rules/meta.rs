@@ -1,15 +1,13 @@
 //! The log about itself: what coverage knows of each source over the period.
 
 use ingest::coverage::By;
-use ingest::index::document::{EVENT, UNDECODABLE};
 
 use crate::controls::draft::{Draft, Outcome};
 use crate::controls::run::Run;
 use crate::coverage::Source;
 use crate::error::QueryError;
+use crate::made::Made;
 use crate::period::rfc3339;
-use crate::question::exact;
-use crate::scan::Scan;
 
 /// Makes an exception of each incident of these kinds.
 fn incidents(run: &Run<'_>, kinds: &[&str], outcome: &mut Outcome) {
@@ -63,8 +61,10 @@ pub(super) fn ties(run: &Run<'_>) -> Result<Outcome, QueryError> {
         }
     }
     if run.view.retention().until.is_none() && run.view.bounds().is_none() {
-        let (read, made) = (run.view.coverage(None, None, run.now)?, leaves(run)?);
+        let (read, made) =
+            (run.view.coverage(None, None, run.now)?, Made::below(run.view, run.view.leaf())?);
         let read: u64 = read.sources.iter().map(|source| source.lines).sum();
+        let made = made.lines();
         if read != made {
             let mut draft = Draft { count: read.abs_diff(made), ..Draft::default() };
             draft.apart = vec![("source", "all sources".to_owned())];
@@ -78,29 +78,6 @@ pub(super) fn ties(run: &Run<'_>) -> Result<Outcome, QueryError> {
         }
     }
     Ok(outcome)
-}
-
-/// Returns how many lines of servers events and undecodable lines were made of, in the whole trail: each leaf once.
-fn leaves(run: &Run<'_>) -> Result<u64, QueryError> {
-    let mut seen = vec![0_u64; (run.view.leaf() as usize).div_ceil(64)];
-    for doc in [EVENT, UNDECODABLE] {
-        let query = exact(run.view.fields().doc, doc);
-        for in_segment in Scan::new(run.view, &*query)?.segments() {
-            let columns = in_segment.segment.fast_fields();
-            let columns =
-                [columns.column_opt::<u64>("leaf_request")?, columns.column_opt("leaf_response")?];
-            in_segment.each(|document| {
-                for leaf in
-                    columns.iter().flatten().flat_map(|column| column.values_for_doc(document))
-                {
-                    if let Some(word) = seen.get_mut(leaf as usize / 64) {
-                        *word |= 1 << (leaf % 64);
-                    }
-                }
-            })?;
-        }
-    }
-    Ok(seen.iter().map(|word| u64::from(word.count_ones())).sum())
 }
 
 /// Bytes that are missing of followed files, and files that did not go on where they were left.
