@@ -112,7 +112,7 @@ impl Form {
     /// Returns what the template takes for a paper.
     pub(crate) fn of(paper: &Paper) -> Form {
         let Cover { title, subject, period, state, .. } = &paper.cover;
-        let generated = paper.cover.generated.to_zoned(jiff::tz::TimeZone::UTC);
+        let generated = jiff::tz::TimeZone::UTC.to_datetime(paper.cover.generated);
         let running = format!("{title} · {period}");
         Form {
             title: Said::words(title),

@@ -15,8 +15,10 @@ mod error;
 mod font;
 mod form;
 mod grid;
+mod heading;
 mod paper;
 mod render;
+mod report;
 mod said;
 mod world;
 
@@ -26,3 +28,4 @@ mod tests;
 pub use self::error::PdfError;
 pub use self::paper::{Block, Completeness, Cover, Fact, File, Paper, Part, Relation, Role, Rows, Sum};
 pub use self::render::render;
+pub use self::report::report;

@@ -1,0 +1,166 @@
+//! What stands above every report, as parts of a paper.
+
+use query::coverage::Grade;
+use query::report::Heading;
+use query::table::{Cell, Column, Kind, Table};
+
+use crate::paper::{Block, Completeness, Fact, Part, Sum};
+use crate::report::{chapter, whole};
+
+/// What a document claims, and what not.
+pub(crate) const CLAIM: &str = "keytrail states what the log shows. Whether a requirement is met is for the auditor to conclude.";
+/// Reasons that stand on the cover; the part on completeness has all.
+const REASONS_ON_COVER: usize = 6;
+
+/// Returns what may be said of completeness. The word complete stands with the proven grade only.
+pub(crate) fn completeness(heading: &Heading) -> Completeness {
+    let (grade, word, meaning) = match heading.completeness.grade {
+        "proven" => (
+            Grade::Proven,
+            "Complete: proven",
+            "Heartbeats or the server's own counters agree over the whole period.",
+        ),
+        "no gap seen" => (
+            Grade::NoGapSeen,
+            "No gap seen",
+            "Nothing tells of a loss, and nothing proves that there was none: completeness is not claimed.",
+        ),
+        _ => (
+            Grade::Incomplete,
+            "Incomplete",
+            "Something is missing, or nobody can say that it is not:",
+        ),
+    };
+    let sentences = &heading.completeness.sentences;
+    let mut why = vec![meaning.to_owned()];
+    why.extend(sentences.iter().take(REASONS_ON_COVER).map(|why| format!("– {why}")));
+    if let Some(more @ 1..) = sentences.len().checked_sub(REASONS_ON_COVER) {
+        why.push(format!("– and {more} more, listed under Completeness"));
+    }
+    Completeness { grade, word: word.to_owned(), why }
+}
+
+/// Returns what the cover says of every report.
+pub(crate) fn facts(heading: &Heading) -> Vec<Fact> {
+    let end = |time: &Option<String>, else_: &str| time.clone().unwrap_or_else(|| else_.to_owned());
+    let mut frameworks: Vec<String> = Vec::new();
+    for evidence in &heading.evidence {
+        let name = format!("{} ({})", evidence.framework, evidence.version);
+        if !frameworks.contains(&name) {
+            frameworks.push(name);
+        }
+    }
+    let mut facts = vec![
+        Fact::new("State", heading.state.as_str()),
+        Fact::new(
+            "Period in UTC",
+            format!(
+                "from {} to {}, which does not belong to it",
+                end(&heading.from, "the first event"),
+                end(&heading.to, "the last event")
+            ),
+        ),
+    ];
+    if !frameworks.is_empty() {
+        facts.push(Fact::new("Evidence for", frameworks.join(", ")));
+    }
+    facts.extend([
+        Fact::exact("Ledger", heading.origin.clone()),
+        Fact::new(
+            "Leaves covered",
+            format!("the first {}", query::table::grouped(heading.leaf)),
+        ),
+        Fact::exact("Root of the tree over them", heading.root.clone()),
+        Fact::new("Program", heading.generator.clone()),
+    ]);
+    facts
+}
+
+/// Returns by what every page can be held against the ledger.
+pub(crate) fn proof(heading: &Heading) -> String {
+    format!("{} · leaf {}", heading.origin, heading.leaf)
+}
+
+/// Returns the equations.
+pub(crate) fn ties(heading: &Heading) -> Vec<Sum> {
+    let sum = |equation: &query::report::Equation| Sum {
+        left: equation.left,
+        words: equation.words.clone(),
+        right: equation.right.clone(),
+    };
+    heading.tie_out.iter().map(sum).collect()
+}
+
+/// Returns what was asked.
+pub(crate) fn scope(heading: &Heading) -> Part {
+    let parameter = |parameter: &query::report::Parameter| {
+        let default = if parameter.is_default { " (default)" } else { "" };
+        Fact::new(parameter.name.clone(), format!("{}{default}", parameter.value))
+    };
+    let blocks = vec![
+        Block::Words(heading.subject.clone()),
+        Block::Facts(heading.parameters.iter().map(parameter).collect()),
+        Block::Words(match heading.filter.is_empty() {
+            true => "No filter: every event of the period is in the scope.".to_owned(),
+            false => "Filter of the scope:".to_owned(),
+        }),
+    ];
+    let filter = (!heading.filter.is_empty()).then(|| Block::Exact(heading.filter.clone()));
+    chapter("Scope", blocks.into_iter().chain(filter).collect())
+}
+
+/// Returns the requirements for which a report is evidence, those for which it is none, and what it cannot show.
+pub(crate) fn requirements(heading: &Heading) -> Part {
+    let text = |text: &String| Cell::Text(text.clone());
+    let addressed = Table {
+        columns: columns(&["framework", "requirement", "is_about", "shown", "not_shown"]),
+        rows: (heading.evidence.iter())
+            .map(|evidence| {
+                vec![
+                    Cell::Text(format!("{} ({})", evidence.framework, evidence.version)),
+                    text(&evidence.requirement),
+                    text(&evidence.words),
+                    text(&evidence.shows),
+                    text(&evidence.not_shown),
+                ]
+            })
+            .collect(),
+    };
+    let not = Table {
+        columns: columns(&["framework", "requirement", "is_about"]),
+        rows: (heading.not_addressed.iter())
+            .map(|not| {
+                vec![
+                    Cell::Text(format!("{} ({})", not.framework, not.version)),
+                    text(&not.requirement),
+                    text(&not.words),
+                ]
+            })
+            .collect(),
+    };
+    let limits = heading.limits.iter().map(|limit| sentence(limit)).collect();
+    chapter(
+        "Requirements and limits",
+        vec![
+            Block::Words("Requirements are in our own words, by their numbers.".to_owned()),
+            Block::Heading("Evidence for".to_owned()),
+            Block::Rows(whole(addressed)),
+            Block::Heading("Not addressed by this report".to_owned()),
+            Block::Rows(whole(not)),
+            Block::Heading("Limits".to_owned()),
+            Block::Points(limits),
+        ],
+    )
+}
+
+fn columns(names: &[&'static str]) -> Vec<Column> {
+    names.iter().map(|name| Column::new(name, Kind::Text)).collect()
+}
+
+/// Returns a text of ours as a sentence: with a capital and a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    let first = letters.next().map(char::to_uppercase);
+    let body: String = first.into_iter().flatten().chain(letters).collect();
+    if body.ends_with([':', '?', '!']) { body } else { format!("{body}.") }
+}
