@@ -11,6 +11,7 @@
 mod util;
 
 mod access_report;
+mod access_reviews;
 mod alerts;
 mod answers;
 mod api;
