@@ -172,20 +172,33 @@ fn cover(cover: &Cover) -> CoverForm {
 }
 
 fn runs(parts: &[Part]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for part in parts {
-        let mut wide = false;
-        let mut blocks =
-            vec![BlockForm::Heading { level: part.level, text: Said::words(&part.title) }];
-        for block in &part.blocks {
-            blocks.extend(printed(block, part.level, &mut wide));
+    let mut laid: Vec<(bool, Vec<BlockForm>)> = parts.iter().map(laid).collect();
+    // A chapter that only opens goes with its first part: no heading is left alone at the end of a page.
+    for at in (1..parts.len()).rev() {
+        let opens = !parts[at - 1].blocks.iter().any(|block| matches!(block, Block::Rows(_)));
+        if opens && parts[at - 1].level < parts[at].level {
+            laid[at - 1].0 = laid[at].0;
         }
+    }
+    let mut runs: Vec<Run> = Vec::new();
+    for (wide, blocks) in laid {
         match runs.last_mut() {
             Some(run) if run.wide == wide => run.blocks.extend(blocks),
             _ => runs.push(Run { wide, blocks }),
         }
     }
     runs
+}
+
+/// Returns what a part prints, and whether it needs pages that lie.
+fn laid(part: &Part) -> (bool, Vec<BlockForm>) {
+    let mut wide = false;
+    let mut blocks =
+        vec![BlockForm::Heading { level: part.level, text: Said::words(&part.title) }];
+    for block in &part.blocks {
+        blocks.extend(printed(block, part.level, &mut wide));
+    }
+    (wide, blocks)
 }
 
 fn printed(block: &Block, level: u8, wide: &mut bool) -> Vec<BlockForm> {

@@ -75,13 +75,17 @@ pub(crate) fn lay(rows: &Rows) -> Laid {
         .filter(|&column| shown(rows.table.columns[column].name))
         .map(|column| measured(rows, column, &mut cut))
         .collect();
-    let caption = caption(rows, cut);
     let all: Vec<usize> = (0..columns.len()).collect();
     if let Some(widths) = widths(&columns, &all, STANDING_EM)
         && lines(&columns, &widths) <= LINES_MAX
     {
+        let caption = caption(rows, cut, &[]);
         return Laid { wide: false, grids: vec![grid(&columns, &all, &widths, caption)] };
     }
+    // Where room is short, a column of zeros is said in words.
+    let (zeros, columns): (Vec<_>, Vec<_>) = columns.into_iter().partition(Measured::is_zero);
+    let all: Vec<usize> = (0..columns.len()).collect();
+    let caption = caption(rows, cut, &zeros);
     if let Some(widths) = widths(&columns, &all, LYING_EM) {
         return Laid { wide: true, grids: vec![grid(&columns, &all, &widths, caption)] };
     }
@@ -104,7 +108,7 @@ pub(crate) fn lay(rows: &Rows) -> Laid {
 }
 
 /// Says how many rows there are, and what only the attached file has.
-fn caption(rows: &Rows, cut: bool) -> Option<String> {
+fn caption(rows: &Rows, cut: bool, zeros: &[Measured]) -> Option<String> {
     let printed = rows.table.rows.len() as u64;
     let mut sentences = Vec::new();
     sentences.push(match (printed == rows.all, rows.all) {
@@ -114,6 +118,10 @@ fn caption(rows: &Rows, cut: bool) -> Option<String> {
             format!("The first {} of {} rows.", grouped(printed), grouped(all))
         }
     });
+    if !zeros.is_empty() {
+        let names: Vec<String> = zeros.iter().map(|zero| zero.name.clone().into_text()).collect();
+        sentences.push(format!("0 in every row: {}.", names.join(", ")));
+    }
     if let Some(file) = &rows.file {
         if printed < rows.all {
             sentences.push(format!("All {} are in the attached file {file}.", grouped(rows.all)));
@@ -199,6 +207,14 @@ fn heading(name: &str, kind: Kind) -> String {
         }
     }
     name.replace('_', " ")
+}
+
+impl Measured {
+    /// Tells whether it holds the number 0 and nothing else.
+    fn is_zero(&self) -> bool {
+        let zero = |cell: &GridCell| matches!(cell, GridCell::Said(Said::Whole(text)) if text == "0");
+        self.right && !self.cells.is_empty() && self.cells.iter().all(zero)
+    }
 }
 
 impl GridCell {

@@ -2,6 +2,7 @@
 
 use query::coverage::Grade;
 use query::report::Heading;
+use query::report::document::Document;
 use query::table::{Cell, Column, Kind, Table};
 
 use crate::paper::{Block, Completeness, Fact, Part, Sum};
@@ -51,7 +52,7 @@ pub(crate) fn facts(heading: &Heading) -> Vec<Fact> {
         }
     }
     let mut facts = vec![
-        Fact::new("State", heading.state.as_str()),
+        Fact::new("State", capital(heading.state.as_str())),
         Fact::new(
             "Period in UTC",
             format!(
@@ -81,6 +82,28 @@ pub(crate) fn proof(heading: &Heading) -> String {
     format!("{} · leaf {}", heading.origin, heading.leaf)
 }
 
+/// Returns the title of a document: a report of one section is about nothing else.
+pub(crate) fn title(document: &Document) -> &str {
+    match &document.sections[..] {
+        [only] => &only.title,
+        _ => &document.heading.title,
+    }
+}
+
+/// Returns the period as it was asked for, with its zone.
+pub(crate) fn period(heading: &Heading) -> String {
+    let Heading { period, zone, .. } = heading;
+    if period.contains(zone.as_str()) { period.clone() } else { format!("{period}, {zone}") }
+}
+
+/// Returns a time of the heading as a cell.
+pub(crate) fn instant(time: Option<&str>) -> Cell {
+    let time = time.and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    time.map_or(Cell::Absent, |time| {
+        i64::try_from(time.as_nanosecond()).map_or(Cell::Absent, Cell::Time)
+    })
+}
+
 /// Returns the equations.
 pub(crate) fn ties(heading: &Heading) -> Vec<Sum> {
     let sum = |equation: &query::report::Equation| Sum {
@@ -98,7 +121,7 @@ pub(crate) fn scope(heading: &Heading) -> Part {
         Fact::new(parameter.name.clone(), format!("{}{default}", parameter.value))
     };
     let blocks = vec![
-        Block::Words(heading.subject.clone()),
+        Block::Words(sentence(&heading.subject)),
         Block::Facts(heading.parameters.iter().map(parameter).collect()),
         Block::Words(match heading.filter.is_empty() {
             true => "No filter: every event of the period is in the scope.".to_owned(),
@@ -157,10 +180,15 @@ fn columns(names: &[&'static str]) -> Vec<Column> {
     names.iter().map(|name| Column::new(name, Kind::Text)).collect()
 }
 
+/// Returns a text of ours with a capital.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
 /// Returns a text of ours as a sentence: with a capital and a full stop.
 pub(crate) fn sentence(text: &str) -> String {
-    let mut letters = text.trim_end_matches('.').chars();
-    let first = letters.next().map(char::to_uppercase);
-    let body: String = first.into_iter().flatten().chain(letters).collect();
+    let body = capital(text.trim_end_matches('.'));
     if body.ends_with([':', '?', '!']) { body } else { format!("{body}.") }
 }

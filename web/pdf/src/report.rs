@@ -6,7 +6,9 @@ use query::table::{Cell, Column, Form, Kind, Table, grouped};
 use sha2::{Digest, Sha256};
 
 use crate::error::PdfError;
-use crate::heading::{CLAIM, completeness, facts, proof, requirements, scope, sentence, ties};
+use crate::heading::{
+    CLAIM, capital, completeness, facts, instant, period, proof, requirements, scope, sentence, ties, title,
+};
 use crate::paper::{Block, Cover, Fact, File, Paper, Part, Relation, Role, Rows};
 
 /// Rows that are printed of one document. More are no reading for people, and each is more than a kilobyte: the attached file has them.
@@ -47,17 +49,17 @@ pub fn report(document: &Document) -> Result<Paper, PdfError> {
     let mut parts = vec![scope(heading), completeness_part(heading), method(heading)];
     let (mut results, appendix) = results(document, 2, &|section| csv_name(document, section));
     parts.push(population(heading));
-    parts.push(chapter("Results", vec![Block::Words(heading.subject.clone())]));
+    parts.push(chapter("Results", vec![Block::Words(sentence(&heading.subject))]));
     parts.append(&mut results);
     parts.push(exceptions(heading));
     parts.push(requirements(heading));
-    parts.push(chapter("Sign-off", sign_off(&heading.title)));
+    parts.push(chapter("Sign-off", sign_off(title(document))));
     if !appendix.is_empty() {
         parts.push(chapter("Appendix: rows", Vec::new()));
         parts.extend(appendix);
     }
     parts.push(verify(heading, document, &files));
-    Ok(Paper { cover: cover(heading, &files[0]), parts, files })
+    Ok(Paper { cover: cover(document, &files[0]), parts, files })
 }
 
 /// Returns the results of a document, section by section at a level of headings, and the tables that are too long to stand
@@ -124,7 +126,8 @@ fn csv_name(document: &Document, section: &Section) -> String {
     format!("{}-{}.csv", document.heading.report, section.id)
 }
 
-fn cover(heading: &Heading, data: &File) -> Cover {
+fn cover(document: &Document, data: &File) -> Cover {
+    let heading = &document.heading;
     let mut list = facts(heading);
     list.push(Fact::new("Made at", format!("{} ({})", heading.generated, heading.generated_local)));
     list.push(Fact::new("Run by", heading.run_by.clone()));
@@ -132,10 +135,10 @@ fn cover(heading: &Heading, data: &File) -> Cover {
     list.push(Fact::exact(format!("SHA-256 of the data, {}", data.name), hash.clone()));
     Cover {
         kind: format!("Report {}", heading.report),
-        title: heading.title.clone(),
-        subject: heading.subject.clone(),
-        period: format!("{} ({})", heading.period, heading.zone),
-        state: heading.state.as_str().to_owned(),
+        title: title(document).to_owned(),
+        subject: sentence(&heading.subject),
+        period: period(heading),
+        state: capital(heading.state.as_str()),
         completeness: completeness(heading),
         facts: list,
         claim: CLAIM.to_owned(),
@@ -206,8 +209,8 @@ fn population(heading: &Heading) -> Part {
         columns: vec![
             Column::new("source", Kind::Text),
             Column::new("events", Kind::Number),
-            Column::new("first", Kind::Text),
-            Column::new("last", Kind::Text),
+            Column::new("first", Kind::Time),
+            Column::new("last", Kind::Time),
         ],
         rows: heading.sources.iter().map(source_row).collect(),
     };
@@ -223,8 +226,8 @@ fn source_row(source: &SourceCoverage) -> Vec<Cell> {
     vec![
         Cell::Text(source.source.clone()),
         Cell::Number(source.events.cast_signed()),
-        Cell::text(source.first.clone()),
-        Cell::text(source.last.clone()),
+        instant(source.first.as_deref()),
+        instant(source.last.as_deref()),
     ]
 }
 
@@ -310,8 +313,8 @@ fn coverage_table(heading: &Heading) -> Table {
             number(source.live_lines),
             number(source.undecodable),
             number(source.gaps),
-            Cell::text(source.first.clone()),
-            Cell::text(source.last.clone()),
+            instant(source.first.as_deref()),
+            instant(source.last.as_deref()),
         ]
     };
     Table {
@@ -322,8 +325,8 @@ fn coverage_table(heading: &Heading) -> Table {
             Column::new("followed_live", Kind::Number),
             Column::new("not_decodable", Kind::Number),
             Column::new("gaps", Kind::Number),
-            Column::new("first", Kind::Text),
-            Column::new("last", Kind::Text),
+            Column::new("first", Kind::Time),
+            Column::new("last", Kind::Time),
         ],
         rows: heading.coverage.sources.iter().map(row).collect(),
     }
