@@ -21,11 +21,7 @@ pub(crate) static FONTS: LazyLock<[Font; 3]> = LazyLock::new(|| {
 
 /// The first one at a size, which its widths do not depend on.
 static SANS_WIDTHS: LazyLock<FontInstance> = LazyLock::new(|| {
-    FONTS[0].clone().instantiate(
-        FontVariant::default(),
-        Abs::pt(10.0),
-        &FontVariations::default(),
-    )
+    FONTS[0].clone().instantiate(FontVariant::default(), Abs::pt(10.0), &FontVariations::default())
 });
 
 /// Tells whether the fonts have a picture of this character. The standards forbid to print one without.

@@ -193,8 +193,7 @@ fn runs(parts: &[Part]) -> Vec<Run> {
 /// Returns what a part prints, and whether it needs pages that lie.
 fn laid(part: &Part) -> (bool, Vec<BlockForm>) {
     let mut wide = false;
-    let mut blocks =
-        vec![BlockForm::Heading { level: part.level, text: Said::words(&part.title) }];
+    let mut blocks = vec![BlockForm::Heading { level: part.level, text: Said::words(&part.title) }];
     for block in &part.blocks {
         blocks.extend(printed(block, part.level, &mut wide));
     }

@@ -22,7 +22,11 @@ const BOLD: f64 = 1.07;
 /// No column asks for more: a longer text takes several lines.
 const COLUMN_EM_MAX: f64 = 34.0;
 /// Rows that take more lines than this on average lie across the page.
-const LINES_MAX: f64 = 2.6;
+const LINES_MAX: f64 = 4.0;
+/// Of columns that stand apart, how much of the way from what they need to what they would like is given to them.
+const EASE: f64 = 0.4;
+/// What stands where there is no value.
+const NOTHING: &str = "–";
 /// A box to tick, and the space around it.
 const BOX_EM: f64 = 1.9;
 
@@ -82,8 +86,8 @@ pub(crate) fn lay(rows: &Rows) -> Laid {
         let caption = caption(rows, cut, &[]);
         return Laid { wide: false, grids: vec![grid(&columns, &all, &widths, caption)] };
     }
-    // Where room is short, a column of zeros is said in words.
-    let (zeros, columns): (Vec<_>, Vec<_>) = columns.into_iter().partition(Measured::is_zero);
+    // Where room is short, a column of nothing is said in words.
+    let (zeros, columns): (Vec<_>, Vec<_>) = columns.into_iter().partition(Measured::is_empty);
     let all: Vec<usize> = (0..columns.len()).collect();
     let caption = caption(rows, cut, &zeros);
     if let Some(widths) = widths(&columns, &all, LYING_EM) {
@@ -97,7 +101,7 @@ pub(crate) fn lay(rows: &Rows) -> Laid {
     let mut grids = Vec::with_capacity(many);
     for (at, group) in groups.iter().enumerate() {
         let widths = widths(&columns, group, LYING_EM).unwrap_or_else(|| even(group.len()));
-        let part = format!("Columns, part {} of {many}; # is the row.", at + 1);
+        let part = format!("Part {} of {many} of the columns; # numbers the rows.", at + 1);
         let caption = match &caption {
             Some(caption) if at == 0 => format!("{caption} {part}"),
             _ => part,
@@ -118,9 +122,12 @@ fn caption(rows: &Rows, cut: bool, zeros: &[Measured]) -> Option<String> {
             format!("The first {} of {} rows.", grouped(printed), grouped(all))
         }
     });
+    if rows.appendix {
+        sentences.push("More stand in the appendix.".to_owned());
+    }
     if !zeros.is_empty() {
         let names: Vec<String> = zeros.iter().map(|zero| zero.name.clone().into_text()).collect();
-        sentences.push(format!("0 in every row: {}.", names.join(", ")));
+        sentences.push(format!("0 or nothing in every row: {}.", names.join(", ")));
     }
     if let Some(file) = &rows.file {
         if printed < rows.all {
@@ -143,9 +150,9 @@ fn measured(rows: &Rows, column: usize, cut: &mut bool) -> Measured {
     let of = rows.table.columns[column];
     let name = heading(of.name, of.kind);
     let choice = rows.choices.iter().find(|(name, _)| *name == of.name).map(|(_, words)| *words);
-    let head = Said::words(&name).widths_em();
-    let mut natural = head.0.min(10.0) * BOLD;
-    let mut least = head.1 * BOLD;
+    // A heading may take several lines, so that what stands below it gets the room.
+    let mut least = Said::words(&name).widths_em().1 * BOLD;
+    let mut natural = least;
     let mut cells = Vec::with_capacity(rows.table.rows.len());
     for row in &rows.table.rows {
         let cell = match (&row[column], choice) {
@@ -180,7 +187,7 @@ fn numbers(rows: usize) -> Measured {
 
 fn said(cell: &Cell) -> (Said, bool) {
     match cell {
-        Cell::Absent => (Said::words("–"), false),
+        Cell::Absent => (Said::words(NOTHING), false),
         Cell::Text(text) => Said::value(text),
         Cell::Number(number) => {
             let sign = if *number < 0 { "-" } else { "" };
@@ -210,10 +217,13 @@ fn heading(name: &str, kind: Kind) -> String {
 }
 
 impl Measured {
-    /// Tells whether it holds the number 0 and nothing else.
-    fn is_zero(&self) -> bool {
-        let zero = |cell: &GridCell| matches!(cell, GridCell::Said(Said::Whole(text)) if text == "0");
-        self.right && !self.cells.is_empty() && self.cells.iter().all(zero)
+    /// Tells whether it holds nothing but the number 0, or no value.
+    fn is_empty(&self) -> bool {
+        let nothing = |cell: &GridCell| match cell {
+            GridCell::Said(Said::Whole(text)) => text == NOTHING || self.right && text == "0",
+            _ => false,
+        };
+        self.cells.iter().all(nothing)
     }
 }
 
@@ -243,8 +253,7 @@ fn widths(columns: &[Measured], of: &[usize], room: f64) -> Option<Vec<f64>> {
         let width = if natural <= room {
             column.natural * room / natural
         } else {
-            column.least
-                + (column.natural - column.least) * (room - least) / (natural - least)
+            column.least + (column.natural - column.least) * (room - least) / (natural - least)
         };
         width + INSET_EM
     };
@@ -269,19 +278,25 @@ fn lines(columns: &[Measured], widths: &[f64]) -> f64 {
     (0..rows).map(lines).sum::<f64>() / rows.max(1) as f64
 }
 
-/// Puts columns together that fit beside each other. The first two stand in each group: the row's number and its name.
+/// Puts columns together that fit beside each other, about as many into each group. The first two stand in each: the row's
+/// number and its name.
 fn groups(columns: &[Measured]) -> Vec<Vec<usize>> {
-    let width = |at: usize| columns[at].least + INSET_EM;
+    let width = |at: usize| {
+        let Measured { natural, least, .. } = columns[at];
+        least + (natural - least) * EASE + INSET_EM
+    };
     let named = columns.len().min(2);
-    let key: f64 = (0..named).map(width).sum();
+    let room = LYING_EM - (0..named).map(width).sum::<f64>();
+    let all: f64 = (named..columns.len()).map(width).sum();
+    let share = all / (all / room).ceil().max(1.0);
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut room = 0.0;
+    let mut taken = f64::INFINITY;
     for at in named..columns.len() {
-        if groups.is_empty() || width(at) > room {
+        if taken >= share || taken + width(at) > room {
             groups.push((0..named).collect());
-            room = LYING_EM - key;
+            taken = 0.0;
         }
-        room -= width(at);
+        taken += width(at);
         groups.last_mut().expect("one was pushed").push(at);
     }
     groups

@@ -1,8 +1,9 @@
 //! What stands above every report, as parts of a paper.
 
 use query::coverage::Grade;
-use query::report::Heading;
+use query::report::catalogue::EvidenceFor;
 use query::report::document::Document;
+use query::report::{Heading, NotAddressed};
 use query::table::{Cell, Column, Kind, Table};
 
 use crate::paper::{Block, Completeness, Fact, Part, Sum};
@@ -46,7 +47,7 @@ pub(crate) fn facts(heading: &Heading) -> Vec<Fact> {
     let end = |time: &Option<String>, else_: &str| time.clone().unwrap_or_else(|| else_.to_owned());
     let mut frameworks: Vec<String> = Vec::new();
     for evidence in &heading.evidence {
-        let name = format!("{} ({})", evidence.framework, evidence.version);
+        let name = named(&evidence.framework, &evidence.version);
         if !frameworks.contains(&name) {
             frameworks.push(name);
         }
@@ -67,10 +68,7 @@ pub(crate) fn facts(heading: &Heading) -> Vec<Fact> {
     }
     facts.extend([
         Fact::exact("Ledger", heading.origin.clone()),
-        Fact::new(
-            "Leaves covered",
-            format!("the first {}", query::table::grouped(heading.leaf)),
-        ),
+        Fact::new("Leaves covered", format!("the first {}", query::table::grouped(heading.leaf))),
         Fact::exact("Root of the tree over them", heading.root.clone()),
         Fact::new("Program", heading.generator.clone()),
     ]);
@@ -134,50 +132,50 @@ pub(crate) fn scope(heading: &Heading) -> Part {
 
 /// Returns the requirements for which a report is evidence, those for which it is none, and what it cannot show.
 pub(crate) fn requirements(heading: &Heading) -> Part {
-    let text = |text: &String| Cell::Text(text.clone());
-    let addressed = Table {
-        columns: columns(&["framework", "requirement", "is_about", "shown", "not_shown"]),
-        rows: (heading.evidence.iter())
-            .map(|evidence| {
-                vec![
-                    Cell::Text(format!("{} ({})", evidence.framework, evidence.version)),
-                    text(&evidence.requirement),
-                    text(&evidence.words),
-                    text(&evidence.shows),
-                    text(&evidence.not_shown),
-                ]
-            })
-            .collect(),
-    };
-    let not = Table {
-        columns: columns(&["framework", "requirement", "is_about"]),
-        rows: (heading.not_addressed.iter())
-            .map(|not| {
-                vec![
-                    Cell::Text(format!("{} ({})", not.framework, not.version)),
-                    text(&not.requirement),
-                    text(&not.words),
-                ]
-            })
-            .collect(),
-    };
-    let limits = heading.limits.iter().map(|limit| sentence(limit)).collect();
-    chapter(
-        "Requirements and limits",
-        vec![
-            Block::Words("Requirements are in our own words, by their numbers.".to_owned()),
-            Block::Heading("Evidence for".to_owned()),
-            Block::Rows(whole(addressed)),
-            Block::Heading("Not addressed by this report".to_owned()),
-            Block::Rows(whole(not)),
-            Block::Heading("Limits".to_owned()),
-            Block::Points(limits),
-        ],
-    )
+    let evidence = heading.evidence.iter().map(|evidence| {
+        let EvidenceFor { framework, version, requirement, words, shows, not_shown } = evidence;
+        (named(framework, version), [requirement, words, shows, not_shown])
+    });
+    let not = heading.not_addressed.iter().map(|not| {
+        let NotAddressed { framework, version, requirement, words } = not;
+        (named(framework, version), [requirement, words])
+    });
+    let words = "Requirements are named by their numbers, in our own words.";
+    let mut blocks = vec![Block::Words(words.to_owned())];
+    for (framework, table) in
+        by_framework(["requirement", "is_about", "shown", "not_shown"], evidence)
+    {
+        blocks.push(Block::Heading(format!("Evidence for {framework}")));
+        blocks.push(Block::Rows(whole(table)));
+    }
+    for (framework, table) in by_framework(["requirement", "is_about"], not) {
+        blocks.push(Block::Heading(format!("Not addressed of {framework}")));
+        blocks.push(Block::Rows(whole(table)));
+    }
+    blocks.push(Block::Heading("Limits".to_owned()));
+    blocks.push(Block::Points(heading.limits.iter().map(|limit| sentence(limit)).collect()));
+    chapter("Requirements and limits", blocks)
 }
 
-fn columns(names: &[&'static str]) -> Vec<Column> {
-    names.iter().map(|name| Column::new(name, Kind::Text)).collect()
+fn named(framework: &str, version: &str) -> String {
+    format!("{framework} ({version})")
+}
+
+/// Returns a table a framework, in the order in which they come.
+fn by_framework<'a, const N: usize>(
+    columns: [&'static str; N],
+    rows: impl Iterator<Item = (String, [&'a String; N])>,
+) -> Vec<(String, Table)> {
+    let columns = columns.map(|name| Column::new(name, Kind::Text)).to_vec();
+    let mut tables: Vec<(String, Table)> = Vec::new();
+    for (framework, row) in rows {
+        let row = row.map(|text| Cell::Text(text.clone())).to_vec();
+        match tables.iter_mut().find(|(known, _)| *known == framework) {
+            Some((_, table)) => table.rows.push(row),
+            None => tables.push((framework, Table { columns: columns.clone(), rows: vec![row] })),
+        }
+    }
+    tables
 }
 
 /// Returns a text of ours with a capital.

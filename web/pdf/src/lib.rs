@@ -26,6 +26,8 @@ mod world;
 mod tests;
 
 pub use self::error::PdfError;
-pub use self::paper::{Block, Completeness, Cover, Fact, File, Paper, Part, Relation, Role, Rows, Sum};
+pub use self::paper::{
+    Block, Completeness, Cover, Fact, File, Paper, Part, Relation, Role, Rows, Sum,
+};
 pub use self::render::render;
 pub use self::report::report;

@@ -123,6 +123,8 @@ pub struct Rows {
     pub all: u64,
     /// The attached file that has all rows and columns.
     pub file: Option<String>,
+    /// More of the rows stand in the appendix.
+    pub appendix: bool,
     /// Columns that are not printed, since only a program can use them.
     pub without: Vec<&'static str>,
     /// Columns in which a person ticks one of these words where a cell is empty.

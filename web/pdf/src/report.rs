@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::PdfError;
 use crate::heading::{
-    CLAIM, capital, completeness, facts, instant, period, proof, requirements, scope, sentence, ties, title,
+    CLAIM, capital, completeness, facts, instant, period, proof, requirements, scope, sentence,
+    ties, title,
 };
 use crate::paper::{Block, Cover, Fact, File, Paper, Part, Relation, Role, Rows};
 
@@ -77,15 +78,17 @@ pub(crate) fn results(
         if let Some(chart) = &section.chart {
             blocks.push(Block::Bars { alt: chart.alt.clone(), bars: chart.bars.clone() });
         }
-        let rows = |count: usize| Block::Rows(first_rows(&section.table, count, file(section)));
+        let rows = |count: usize, appendix: bool| {
+            let rows = first_rows(&section.table, count, file(section));
+            Block::Rows(Rows { appendix, ..rows })
+        };
         let printed = usize::try_from(printed).unwrap_or(usize::MAX);
         if printed > ROWS_WITHIN {
-            blocks.push(rows(ROWS_FIRST));
-            blocks.push(Block::Words("More rows stand in the appendix.".to_owned()));
+            blocks.push(rows(ROWS_FIRST, true));
             let title = format!("Rows: {}", section.title);
-            appendix.push(Part { level: 2, title, blocks: vec![rows(printed)] });
+            appendix.push(Part { level: 2, title, blocks: vec![rows(printed, false)] });
         } else {
-            blocks.push(rows(printed));
+            blocks.push(rows(printed, false));
         }
         results.push(Part { level, title: section.title.clone(), blocks });
     }
@@ -99,6 +102,7 @@ pub(crate) fn first_rows(table: &Table, count: usize, file: String) -> Rows {
         table: Table { columns: table.columns.clone(), rows },
         all: table.rows.len() as u64,
         file: Some(file),
+        appendix: false,
         without: FOR_PROGRAMS.into(),
         choices: CHOICES.into(),
     }
@@ -265,9 +269,8 @@ fn verify(heading: &Heading, document: &Document, files: &[File]) -> Part {
         sections.find(|section| csv_name(document, section) == name)
     };
     let row = |file: &File| {
-        let rows = rows_of(&file.name).map_or(Cell::Absent, |section| {
-            Cell::Number(section.table.rows.len() as i64)
-        });
+        let rows = rows_of(&file.name)
+            .map_or(Cell::Absent, |section| Cell::Number(section.table.rows.len() as i64));
         vec![
             Cell::Text(file.name.clone()),
             rows,
@@ -285,9 +288,17 @@ fn verify(heading: &Heading, document: &Document, files: &[File]) -> Part {
         rows: files.iter().map(row).collect(),
     };
     let steps = [
-        format!("Take the attached files out of this PDF: pdfdetach -saveall FILE, or a reader's list of attachments. Their SHA-256 are those below."),
-        format!("Verify the ledger offline: keytrail verify -d DATA --key FINGERPRINT. The root of the tree over its first {} leaves is the one on the cover.", grouped(heading.leaf)),
-        format!("Make the report again: keytrail report {} with the parameters above and --at {}. Rows and equations are the same, whoever runs it and when.", heading.report, heading.leaf),
+        format!(
+            "Take the attached files out of this PDF: pdfdetach -saveall FILE, or a reader's list of attachments. Their SHA-256 are those below."
+        ),
+        format!(
+            "Verify the ledger offline: keytrail verify -d DATA --key FINGERPRINT. The root of the tree over its first {} leaves is the one on the cover.",
+            grouped(heading.leaf)
+        ),
+        format!(
+            "Make the report again: keytrail report {} with the parameters above and --at {}. Rows and equations are the same, whoever runs it and when.",
+            heading.report, heading.leaf
+        ),
     ];
     let blocks = vec![
         Block::Points(steps.into()),
@@ -300,7 +311,7 @@ fn verify(heading: &Heading, document: &Document, files: &[File]) -> Part {
 /// A table that is printed with all its rows and belongs to no file.
 pub(crate) fn whole(table: Table) -> Rows {
     let all = table.rows.len() as u64;
-    Rows { table, all, file: None, without: Vec::new(), choices: CHOICES.into() }
+    Rows { table, all, file: None, appendix: false, without: Vec::new(), choices: CHOICES.into() }
 }
 
 fn coverage_table(heading: &Heading) -> Table {
