@@ -27,6 +27,8 @@ const LINES_MAX: f64 = 4.0;
 const EASE: f64 = 0.4;
 /// What stands where there is no value.
 const NOTHING: &str = "–";
+/// What a person writes by hand asks for.
+const ROOM_EM: f64 = 12.0;
 /// A box to tick, and the space around it.
 const BOX_EM: f64 = 1.9;
 
@@ -231,6 +233,7 @@ impl GridCell {
     fn widths_em(&self) -> (f64, f64) {
         match self {
             GridCell::Said(said) => said.widths_em(),
+            GridCell::Choice { choice: [] } => (ROOM_EM, ROOM_EM / 2.0),
             GridCell::Choice { choice } => {
                 let words = choice.iter().map(|word| BOX_EM + width_em(word));
                 (words.clone().sum(), words.fold(0.0, f64::max))

@@ -5,7 +5,8 @@
 //! fonts in it, and keeps to PDF/A-3a (archives) and PDF/UA-1 (readers who cannot see it).
 //!
 //! ```text
-//!   query::report::Document ── report() ──▶ Paper ── form ──▶ paper.json ── report.typ ──▶ PDF
+//!   a Document ──── report() ─┐
+//!   a ControlPack ─── pack() ─┴▶ Paper ── form ──▶ paper.json ── report.typ ──▶ PDF
 //! ```
 //!
 //! Everything a log says is data in `paper.json` and never markup, so nothing in it can run; the template can reach no
@@ -16,6 +17,7 @@ mod font;
 mod form;
 mod grid;
 mod heading;
+mod pack;
 mod paper;
 mod render;
 mod report;
@@ -26,6 +28,7 @@ mod world;
 mod tests;
 
 pub use self::error::PdfError;
+pub use self::pack::{Chapter, ControlPack, pack};
 pub use self::paper::{
     Block, Completeness, Cover, Fact, File, Paper, Part, Relation, Role, Rows, Sum,
 };

@@ -127,7 +127,7 @@ pub struct Rows {
     pub appendix: bool,
     /// Columns that are not printed, since only a program can use them.
     pub without: Vec<&'static str>,
-    /// Columns in which a person ticks one of these words where a cell is empty.
+    /// Columns in which a person ticks one of these words where a cell is empty, or writes if there are none.
     pub choices: Vec<(&'static str, &'static [&'static str])>,
 }
 

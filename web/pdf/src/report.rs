@@ -13,15 +13,18 @@ use crate::heading::{
 use crate::paper::{Block, Cover, Fact, File, Paper, Part, Relation, Role, Rows};
 
 /// Rows that are printed of one document. More are no reading for people, and each is more than a kilobyte: the attached file has them.
-const ROWS_PRINTED: u64 = 2_000;
+pub(crate) const ROWS_PRINTED: u64 = 2_000;
 /// Longer tables stand in an appendix, behind the signatures; their first rows stand among the results.
 const ROWS_WITHIN: usize = 40;
 const ROWS_FIRST: usize = 15;
 /// Columns that only a program can use.
 const FOR_PROGRAMS: [&str; 1] = ["filter"];
-/// Columns in which a person ticks what he decides.
-const CHOICES: [(&str, &[&str]); 2] =
-    [("decision", &["keep", "revoke"]), ("keep_or_revoke", &["keep", "revoke"])];
+/// Columns in which an auditor writes.
+const CONCLUSIONS: [(&str, &[&str]); 3] =
+    [("conclusion_of_auditor", &[]), ("auditor", &[]), ("concluded_on", &[])];
+/// Columns in which a reviewer of access ticks and writes, where nobody did so with keytrail.
+const DECISIONS: [(&str, &[&str]); 3] =
+    [("decision", &["keep", "revoke"]), ("decided_by", &[]), ("reason", &[])];
 
 /// Returns a report as a paper, with its data attached: as JSON, and each table as CSV.
 ///
@@ -48,7 +51,8 @@ pub fn report(document: &Document) -> Result<Paper, PdfError> {
         });
     }
     let mut parts = vec![scope(heading), completeness_part(heading), method(heading)];
-    let (mut results, appendix) = results(document, 2, &|section| csv_name(document, section));
+    let file = |section: &Section| csv_name(document, section);
+    let (mut results, appendix) = results(document, ROWS_PRINTED, &file);
     parts.push(population(heading));
     parts.push(chapter("Results", vec![Block::Words(sentence(&heading.subject))]));
     parts.append(&mut results);
@@ -63,14 +67,15 @@ pub fn report(document: &Document) -> Result<Paper, PdfError> {
     Ok(Paper { cover: cover(document, &files[0]), parts, files })
 }
 
-/// Returns the results of a document, section by section at a level of headings, and the tables that are too long to stand
-/// among them. `file` names the file that has all rows of a section.
+/// Returns the results of a document, section by section, and the tables that are too long to stand among them: together at
+/// most so many rows. `file` names the file that has all rows of a section.
 pub(crate) fn results(
     document: &Document,
-    level: u8,
+    rows_most: u64,
     file: &dyn Fn(&Section) -> String,
 ) -> (Vec<Part>, Vec<Part>) {
-    let printed = shares(document.sections.iter().map(|section| section.table.rows.len() as u64));
+    let lengths = document.sections.iter().map(|section| section.table.rows.len() as u64);
+    let printed = shares(rows_most, lengths);
     let (mut results, mut appendix) = (Vec::new(), Vec::new());
     for (section, printed) in document.sections.iter().zip(printed) {
         let mut blocks: Vec<Block> =
@@ -90,7 +95,7 @@ pub(crate) fn results(
         } else {
             blocks.push(rows(printed, false));
         }
-        results.push(Part { level, title: section.title.clone(), blocks });
+        results.push(Part { level: 2, title: section.title.clone(), blocks });
     }
     (results, appendix)
 }
@@ -104,24 +109,30 @@ pub(crate) fn first_rows(table: &Table, count: usize, file: String) -> Rows {
         file: Some(file),
         appendix: false,
         without: FOR_PROGRAMS.into(),
-        choices: CHOICES.into(),
+        choices: choices(table),
     }
 }
 
+/// Returns the columns in which people write by hand.
+fn choices(table: &Table) -> Vec<(&'static str, &'static [&'static str])> {
+    let has = |name: &str| table.columns.iter().any(|column| column.name == name);
+    let decides = DECISIONS.iter().all(|(name, _)| has(name));
+    CONCLUSIONS.into_iter().chain(decides.then_some(DECISIONS).into_iter().flatten()).collect()
+}
+
 /// Shares the rows that are printed among tables: short ones whole, what they leave goes to the longer ones.
-fn shares(lengths: impl Iterator<Item = u64>) -> Vec<u64> {
+fn shares(rows_most: u64, lengths: impl Iterator<Item = u64>) -> Vec<u64> {
     let lengths: Vec<u64> = lengths.collect();
     let mut sorted = lengths.clone();
     sorted.sort_unstable();
-    let (mut left, mut tables) = (ROWS_PRINTED, sorted.len() as u64);
-    let mut most = ROWS_PRINTED;
+    let (mut left, mut tables, mut most) = (rows_most, sorted.len() as u64, rows_most);
     for length in sorted {
-        most = left / tables;
-        if length > most {
+        let share = left / tables;
+        if length > share {
+            most = share;
             break;
         }
         (left, tables) = (left - length, tables - 1);
-        most = ROWS_PRINTED;
     }
     lengths.into_iter().map(|length| length.min(most)).collect()
 }
@@ -153,7 +164,7 @@ fn cover(document: &Document, data: &File) -> Cover {
     }
 }
 
-fn completeness_part(heading: &Heading) -> Part {
+pub(crate) fn completeness_part(heading: &Heading) -> Part {
     let completeness = completeness(heading);
     let mut blocks = vec![
         Block::Words(format!("{}.", completeness.word)),
@@ -288,9 +299,7 @@ fn verify(heading: &Heading, document: &Document, files: &[File]) -> Part {
         rows: files.iter().map(row).collect(),
     };
     let steps = [
-        format!(
-            "Take the attached files out of this PDF: pdfdetach -saveall FILE, or a reader's list of attachments. Their SHA-256 are those below."
-        ),
+        "Take the attached files out of this PDF: pdfdetach -saveall FILE, or a reader's list of attachments. Their SHA-256 are those below.".to_owned(),
         format!(
             "Verify the ledger offline: keytrail verify -d DATA --key FINGERPRINT. The root of the tree over its first {} leaves is the one on the cover.",
             grouped(heading.leaf)
@@ -311,7 +320,8 @@ fn verify(heading: &Heading, document: &Document, files: &[File]) -> Part {
 /// A table that is printed with all its rows and belongs to no file.
 pub(crate) fn whole(table: Table) -> Rows {
     let all = table.rows.len() as u64;
-    Rows { table, all, file: None, appendix: false, without: Vec::new(), choices: CHOICES.into() }
+    let choices = choices(&table);
+    Rows { table, all, file: None, appendix: false, without: Vec::new(), choices }
 }
 
 fn coverage_table(heading: &Heading) -> Table {
@@ -376,4 +386,18 @@ fn ended(text: &str) -> String {
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_tables_are_printed_whole_and_long_ones_share_what_is_left() {
+        assert_eq!(shares(2_000, [10, 20].into_iter()), [10, 20]);
+        assert_eq!(shares(2_000, [10, 5_000, 3_000].into_iter()), [10, 995, 995]);
+        assert_eq!(shares(2_000, [2_000].into_iter()), [2_000]);
+        assert_eq!(shares(2_000, [2_001].into_iter()), [2_000]);
+        assert!(shares(2_000, std::iter::empty()).is_empty());
+    }
 }
