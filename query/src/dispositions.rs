@@ -176,11 +176,12 @@ impl Dispositions {
     /// # Errors
     /// The ledger cannot be read; the turn is over.
     pub fn read_on(&mut self, trail: &Trail) -> Result<(), QueryError> {
-        self.read = each_own_line(trail, self.read, &mut |leaf, line| self.add(leaf, line))?;
+        self.read = each_own_line(trail, self.read, &mut |leaf, line| self.take(leaf, line))?;
         Ok(())
     }
 
-    fn add(&mut self, leaf: u64, line: OwnLine) {
+    /// Takes a line, if it is one that says what a reviewer decided.
+    pub fn take(&mut self, leaf: u64, line: OwnLine) {
         let Fact::ExceptionReviewed {
             by,
             exception,
