@@ -9,10 +9,11 @@ use serde_json::Value;
 use crate::util::{Run, Server, get, main_recording, missing_tool, python, real_openbao_is_wanted};
 
 /// Writes a report as PDF.
-fn pdf(folder: &Path, by: &str) -> std::path::PathBuf {
+fn pdf(folder: &Path, by: &str, more: &[&str]) -> std::path::PathBuf {
     let file = folder.join(format!("{by}.pdf"));
     let mut arguments = vec!["access", "--by", by, "--tz", "Asia/Kathmandu", "--format", "pdf"];
     arguments.extend(["-o", file.to_str().unwrap()]);
+    arguments.extend(more);
     main_recording().run("report", arguments).expect(0);
     file
 }
@@ -35,8 +36,11 @@ fn grouped(number: u64) -> String {
 #[test]
 fn what_is_printed_is_what_is_attached_and_what_the_report_says() {
     let folder = tempfile::tempdir().unwrap();
-    for by in ["decision", "identity"] {
-        let file = pdf(folder.path(), by);
+    // Before the first line of a source and behind its last nothing is known, so of a month the log is incomplete.
+    let asked: [(&str, &[&str], _); 2] =
+        [("decision", &["--period", "2026-11"], "Incomplete"), ("identity", &[], "No gap seen")];
+    for (by, more, grade) in asked {
+        let file = pdf(folder.path(), by, more);
         let Some(text) = text(&file) else { return };
         let attached = folder.path().join(format!("{by}-attached"));
         fs::create_dir(&attached).unwrap();
@@ -49,6 +53,7 @@ fn what_is_printed_is_what_is_attached_and_what_the_report_says() {
         let json = folder.path().join("access.json");
         let mut arguments = vec!["access", "--by", by, "--format", "json"];
         arguments.extend(["-o", json.to_str().unwrap()]);
+        arguments.extend(more);
         main_recording().run("report", arguments).expect(0);
         let report: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
         assert_eq!(data["heading"]["counted"], report["heading"]["counted"]);
@@ -72,7 +77,7 @@ fn what_is_printed_is_what_is_attached_and_what_the_report_says() {
 
         // The cover says what may be said of completeness, and what the file can be held against.
         let cover = text.split('\x0c').next().unwrap();
-        assert!(cover.contains("Incomplete") && cover.contains("nodes not declared"), "{cover}");
+        assert!(cover.contains(grade) && cover.contains("nodes not declared"), "{cover}");
         assert!(!text.contains("Complete: proven"));
         let root = report["heading"]["root"].as_str().unwrap();
         assert!(cover.contains(root), "{root} is not on the cover");
@@ -106,7 +111,7 @@ fn archives_and_readers_who_cannot_see_it_are_served() {
         validator.expect("KEYTRAIL_VERAPDF names no veraPDF: `cargo xtask test --full`");
     let folder = tempfile::tempdir().unwrap();
     for by in ["identity", "path"] {
-        let file = pdf(folder.path(), by);
+        let file = pdf(folder.path(), by, &[]);
         for standard in ["3a", "ua1"] {
             let mut java = Command::new("java");
             java.arg("-cp").arg(Path::new(&validator).join("*"));

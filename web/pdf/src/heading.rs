@@ -44,7 +44,6 @@ pub(crate) fn completeness(heading: &Heading) -> Completeness {
 
 /// Returns what the cover says of every report.
 pub(crate) fn facts(heading: &Heading) -> Vec<Fact> {
-    let end = |time: &Option<String>, else_: &str| time.clone().unwrap_or_else(|| else_.to_owned());
     let mut frameworks: Vec<String> = Vec::new();
     for evidence in &heading.evidence {
         let name = named(&evidence.framework, &evidence.version);
@@ -57,9 +56,11 @@ pub(crate) fn facts(heading: &Heading) -> Vec<Fact> {
         Fact::new(
             "Period in UTC",
             format!(
-                "from {} to {}, which does not belong to it",
-                end(&heading.from, "the first event"),
-                end(&heading.to, "the last event")
+                "from {} to {}",
+                heading.from.as_deref().unwrap_or("the first event"),
+                (heading.to.as_ref()).map_or("the last event".to_owned(), |to| {
+                    format!("{to}, which does not belong to it")
+                })
             ),
         ),
     ];
