@@ -110,8 +110,10 @@ fn archives_and_readers_who_cannot_see_it_are_served() {
     let validator =
         validator.expect("KEYTRAIL_VERAPDF names no veraPDF: `cargo xtask test --full`");
     let folder = tempfile::tempdir().unwrap();
-    for by in ["identity", "path"] {
-        let file = pdf(folder.path(), by, &[]);
+    let asked: [(&str, &[&str]); 2] =
+        [("identity", &[]), ("path", &["--scope", "path:secret/data/my-app/**"])];
+    for (by, more) in asked {
+        let file = pdf(folder.path(), by, more);
         for standard in ["3a", "ua1"] {
             let mut java = Command::new("java");
             java.arg("-cp").arg(Path::new(&validator).join("*"));
