@@ -154,8 +154,13 @@ pub(crate) fn requirements(heading: &Heading) -> Part {
         blocks.push(Block::Rows(whole(table)));
     }
     blocks.push(Block::Heading("Limits".to_owned()));
-    blocks.push(Block::Points(heading.limits.iter().map(|limit| sentence(limit)).collect()));
+    blocks.push(limits(heading));
     chapter("Requirements and limits", blocks)
+}
+
+/// Returns what no report over an audit log can show.
+pub(crate) fn limits(heading: &Heading) -> Block {
+    Block::Points(heading.limits.iter().map(|limit| sentence(limit)).collect())
 }
 
 fn named(framework: &str, version: &str) -> String {
