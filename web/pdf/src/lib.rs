@@ -1,6 +1,6 @@
 //! Reports as PDF: what an auditor files, prints and signs.
 //!
-//! A [`Paper`] says what is printed; [`render`] lays it out by a template that is compiled in. The same paper gives the same
+//! A [`Paper`] says what is printed; [`render()`] lays it out by a template that is compiled in. The same paper gives the same
 //! bytes, so that a report can be made again and compared by its hash. The file is tagged and searchable, has its
 //! fonts in it, and keeps to PDF/A-3a (archives) and PDF/UA-1 (readers who cannot see it).
 //!
