@@ -199,9 +199,12 @@ pub(super) fn write(
     let made = made?;
     // What an auditor could not verify is not handed out.
     let key = KnownKey::Key(KeyChain::of_folder(data)?.current().clone());
-    verify_pack(file.path(), Some(&key)).map_err(|error| {
-        let why = "the pack was made and does not verify, so it was not written: its rows cannot be made again from the lines of their period alone, as with a scope that looks at what was before it; --raw samples asserts the population in place of that";
-        Failure::CheckFailed(format!("{error}\n{why}"))
+    verify_pack(file.path(), Some(&key)).map_err(|error| match error {
+        PackError::Wrong(problem) => {
+            let why = "the pack was made and does not verify, so it was not written: its rows cannot be made again from the lines of their period alone, as with a scope that looks at what was before it; --raw samples asserts the population in place of that";
+            Failure::CheckFailed(format!("{problem}\n{why}"))
+        }
+        error => Failure::Other(anyhow!(error).context("the pack was made and cannot be verified")),
     })?;
     let mode = std::fs::Permissions::from_mode(0o600);
     file.as_file().set_permissions(mode).context("cannot set the pack's mode")?;
