@@ -206,7 +206,7 @@ fn weakened_is_said_only_where_nothing_was_found() {
     let finding = case.asked("KT-SEC-05", &[], None, None);
     assert_eq!(
         told(&finding),
-        BTreeMap::from([("sweep c/entity/e-alice alice 2026-10-05T08:00:00Z".to_owned(), 51)])
+        BTreeMap::from([("bulk c/entity/e-alice alice 2026-10-05T08:00:00Z".to_owned(), 51)])
     );
     assert_eq!(finding.exceptions[0].uids.len(), 51);
 }
@@ -294,7 +294,7 @@ fn an_answer_ends_with_its_turn_and_names_what_it_does_not_know() {
     };
     assert_eq!(
         given("KT-SEC-05", "path", "3"),
-        "KT-SEC-05: it has no parameter \"path\", only paths, window"
+        "KT-SEC-05: it has no parameter \"path\", only least, paths, share, window"
     );
     assert_eq!(
         given("KT-SEC-05", "paths", "many"),
