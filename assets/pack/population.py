@@ -162,7 +162,7 @@ class Population:
         leaf, entry = request or response
         last = (response or request)[1]
         cluster, node, _ = source.split("/")
-        asked, results = last["request"], (last.get("auth") or {}).get("policy_results") or {}
+        asked, results = entry["request"], (last.get("auth") or {}).get("policy_results") or {}
         policies = sorted(policy["name"] for policy in results.get("granting_policies") or [] if policy.get("name"))
         words = decide(request and request[1], response and response[1], state)
         row = (instant(entry["time"]), response and instant(response[1]["time"]), asked.get("namespace", {}).get("path", ""),

@@ -37,11 +37,13 @@ mod own;
 mod population;
 mod raw;
 mod shown;
+mod split;
 mod verify;
 mod words;
 mod write;
 mod zipped;
 
+pub use self::split::{part_of, split_pack};
 pub use self::verify::{Verdict, verify_pack};
 pub use self::write::{Asked, Made, Population, RawLines, Rows, write_pack};
 
@@ -51,6 +53,8 @@ use self::completeness::Completeness;
 const FORM: &str = "keytrail pack 2";
 /// What the second verifier is: it goes into every pack.
 const VERIFY_PY: &str = include_str!("../../assets/pack/verify.py");
+/// The part of it that makes rows again.
+const POPULATION_PY: &str = include_str!("../../assets/pack/population.py");
 /// The first line of the signed text.
 const SIGNED: &str = "keytrail pack";
 

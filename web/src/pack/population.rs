@@ -38,7 +38,7 @@ pub(super) fn write(
         at: Some(at),
     };
     let coverage = view.coverage(period.from, period.to, asked.as_of.time()?)?;
-    scope.completeness = Some(Completeness::of(&coverage));
+    scope.completeness = Some(Completeness::of(&coverage, view.totals()?.undecodable));
     let of = heading(scope);
     let mut draw = sample.as_ref().map(|(wanted, seed)| Sample::new(*wanted, seed));
     let mut rows = Table::begin(pack, "populations/events", COLUMNS)?;
