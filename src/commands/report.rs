@@ -43,6 +43,7 @@ pub(crate) fn run(args: ReportArgs) -> Result<(), Failure> {
     match args.format {
         ReportFormat::Html => bytes.extend(web::access_report_document(&report)?.into_bytes()),
         ReportFormat::Xlsx => bytes = web::report_workbook(&report.document())?,
+        ReportFormat::Pdf => bytes = web::report_pdf(&report.document())?,
         ReportFormat::Csv => report.table().write(Form::Csv, &mut bytes)?,
         ReportFormat::Json => {
             serde_json::to_writer(&mut bytes, &report)?;

@@ -27,7 +27,9 @@ use crate::pages::live::{live, live_tail};
 use crate::pages::lookup::{look_up_page, look_up_value};
 use crate::pages::not_found::not_found;
 use crate::pages::overview::overview;
-use crate::pages::reports::{access_csv, access_json, access_page, access_xlsx, heading_csv};
+use crate::pages::reports::{
+    access_csv, access_json, access_page, access_pdf, access_xlsx, heading_csv,
+};
 use crate::pages::reviews::campaign::{campaign, campaign_csv};
 use crate::pages::reviews::decide::{close, decide};
 use crate::pages::reviews::{self, reviews};
@@ -118,6 +120,7 @@ pub(crate) fn all() -> Routes {
         .get("/reports/access.csv", access_csv)
         .get("/reports/access-heading.csv", heading_csv)
         .get("/reports/access.xlsx", access_xlsx)
+        .get("/reports/access.pdf", access_pdf)
         .get("/reports/access.json", access_json)
         .get("/settings", settings)
         .post("/settings", change_settings)

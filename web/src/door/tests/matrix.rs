@@ -55,6 +55,7 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/reports/access.csv", EXPORT),
     (Method::GET, "/reports/access-heading.csv", EXPORT),
     (Method::GET, "/reports/access.json", EXPORT),
+    (Method::GET, "/reports/access.pdf", EXPORT),
     (Method::GET, "/reports/access.xlsx", EXPORT),
     (Method::GET, "/settings", SETTINGS),
     (Method::POST, "/settings", SETTINGS),
