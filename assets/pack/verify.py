@@ -23,6 +23,7 @@ import struct
 import sys
 import tempfile
 import zipfile
+import zlib
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -439,6 +440,7 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (ValueError, KeyError, TypeError, IndexError, StopIteration, struct.error, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RuntimeError, EOFError, OSError, csv.Error, struct.error,
+            zipfile.BadZipFile, zlib.error) as error:
         print(f"intact       no\nproblem      {error}")
         sys.exit(1)
