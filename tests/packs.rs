@@ -222,6 +222,7 @@ fn whatever_is_changed_is_found_and_named() {
             "reports/access-by-decision.csv: ",
         ),
         ("replace('payload/raw/leaves.csv', b',line,', b',own,')", "raw/leaves.csv: "),
+        ("replace('payload/report.pdf', b'/Contents', b'/contents')", "report.pdf: "),
         ("replace('payload/manifest.json', b'\"rows\": 7', b'\"rows\": 8')", "issue.sig: "),
         ("replace('issue.json', b'issued_by', b'wanted_by')", "issue.sig: "),
         ("replace('issue.sig', b'keytrail pack', b'keytrail_pack')", "issue.sig: "),

@@ -35,6 +35,7 @@ mod opened;
 mod oscal;
 mod own;
 mod population;
+mod printed;
 mod raw;
 mod shown;
 mod split;
@@ -91,6 +92,9 @@ pub enum PackError {
     /// A workbook cannot be written.
     #[error("a workbook cannot be written: {0}")]
     Workbook(#[from] rust_xlsxwriter::XlsxError),
+    /// The document cannot be laid out.
+    #[error(transparent)]
+    Printed(#[from] pdf::PdfError),
     /// Numbers that must be equal are not. Only a bug can cause this.
     #[error("{0}: nothing was written")]
     TieOut(String),

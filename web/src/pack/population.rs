@@ -15,6 +15,7 @@ use query::row::EventRow;
 use super::books::Books;
 use super::completeness::Completeness;
 use super::oscal::Results;
+use super::printed::{self, printed};
 use super::words::tie_out;
 use super::write::{Asked, Population, RawLines, pretty};
 use super::zipped::{Rows as Table, Writing};
@@ -64,6 +65,7 @@ pub(super) fn write(
     if let (Some(file), true) = (&mut scope.sample, sample.is_some()) {
         file.rows = sampled.len() as u64;
     }
+    let mut documents = Vec::new();
     for by in [By::Identity, By::Path, By::Decision] {
         let (at, now) = (Some(at), asked.as_of.time()?);
         let asking = Asking { catalogue, registers, filter, period, at, by: &asked.by, now };
@@ -74,12 +76,18 @@ pub(super) fn write(
                 report.heading.counted
             )));
         }
-        pack.table(&format!("reports/access-by-{by}"), &report.table())?;
+        let document = report.document();
+        pack.table(&printed::stem(&document), &report.table())?;
+        documents.push(document);
     }
     let assessment = Assessment::of(asked.as_of, catalogue, registers, framework, period)?;
     let assessment = assessment
         .ok_or_else(|| PackError::Empty(format!("the catalogue has no framework {framework:?}")))?;
     let excepted = assessed::controls(pack, &assessment, &view, ledger, &of)?;
+    let paper = printed(asked.as_of, &assessment, &documents, rows)?;
+    pack.begin("report.pdf")?;
+    std::io::Write::write_all(pack, &paper)?;
+    pack.end(None);
     scope.catalogue = Some(assessed::catalogue(pack, catalogue)?);
     let results = Results {
         assessment: &assessment,
