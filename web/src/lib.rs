@@ -55,6 +55,7 @@ pub use self::pack::{
     Asked as PackAsked, Made as PackMade, PackError, RawLines, Rows as PackRows,
     Verdict as PackVerdict, verify_pack, write_pack,
 };
+pub use self::pages::reports::others::report_document;
 pub use self::pages::reports::{access_report_document, report_workbook};
 pub use self::server::{ServeError, serve};
 

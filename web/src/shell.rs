@@ -73,7 +73,7 @@ impl Shell {
             ("Integrity", "/integrity", None),
             ("Sources", "/sources", None),
             ("Controls", "/controls", Some('c')),
-            ("Report", "/reports/access", Some('r')),
+            ("Reports", "/reports", Some('r')),
             ("Settings", "/settings", None),
         ]
         .into_iter()

@@ -45,6 +45,7 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/tokens", LOOK_UP),
     (Method::GET, "/integrity", LOOK),
     (Method::GET, "/sources", LOOK),
+    (Method::GET, "/reports", LOOK),
     (Method::GET, "/reports/access", LOOK),
     (Method::GET, "/reports/access.csv", EXPORT),
     (Method::GET, "/reports/access-heading.csv", EXPORT),
@@ -97,6 +98,16 @@ fn needs() -> Vec<(Method, String, Needs)> {
         .iter()
         .map(|(method, path, needs)| (method.clone(), (*path).to_owned(), *needs))
         .collect();
+    for name in query::report::NAMES.into_iter().filter(|name| *name != "access") {
+        let (sees, takes) = match name {
+            "auditor-access" => (SETTINGS, SETTINGS),
+            _ => (CONTROLS, EXPORT_CONTROLS),
+        };
+        all.push((Method::GET, format!("/reports/{name}"), sees));
+        for ending in ["-heading.csv", ".csv", ".json", ".xlsx"] {
+            all.push((Method::GET, format!("/reports/{name}{ending}"), takes));
+        }
+    }
     for (method, path, object, rows) in IN_EVERY_FORM {
         for suffix in ["", ".json", ".ndjson", ".csv", ".arrow", ".txt"] {
             let needs = if matches!(suffix, "" | ".json") { object } else { rows };
