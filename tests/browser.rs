@@ -34,6 +34,7 @@ impl Site {
         fs::write(&log, lines).unwrap();
         let data = Data::new();
         data.import([&log]);
+        open_review(&data);
         let server = Server::start(&data, &[]);
         Site { server, data, folder }
     }
@@ -85,7 +86,17 @@ impl Site {
             ("sources", "/sources".to_owned()),
             ("controls", "/controls?framework=soc2".to_owned()),
             ("control", "/controls/KT-AUTH-01".to_owned()),
+            ("reviews", "/reviews".to_owned()),
+            ("review", "/reviews/2026-q4".to_owned()),
             ("report", "/reports/access".to_owned()),
+            ("reports", "/reports".to_owned()),
+            ("privileged", "/reports/privileged".to_owned()),
+            ("changes", "/reports/changes".to_owned()),
+            ("joiners", "/reports/joiners-leavers".to_owned()),
+            ("credentials", "/reports/credentials".to_owned()),
+            ("detections", "/reports/detections".to_owned()),
+            ("assurance", "/reports/log-assurance".to_owned()),
+            ("custody", "/reports/auditor-access".to_owned()),
             ("zone", "/?span=all&tz=Asia%2FKathmandu".to_owned()),
             ("settings", "/settings".to_owned()),
             ("trail", "/settings/trail".to_owned()),
@@ -93,6 +104,19 @@ impl Site {
         ]
         .into()
     }
+}
+
+/// Leaves a review of access for the server to take up, as a command leaves what it did.
+fn open_review(data: &Data) {
+    let status = data.run("status", ["--format", "json"]).expect(0).json().remove(0);
+    let opened = serde_json::json!({
+        "type": "campaign_opened", "by": "user:ann", "address": "127.0.0.1", "campaign": "2026-q4", "scope": "",
+        "from": null, "to": null, "at": status["leaves"], "due": "2026-11-30T00:00:00Z", "reviewers": ["user:bob"],
+        "items": 1, "items_sha256": "0".repeat(64),
+    });
+    let deeds = data.path().join("deeds");
+    fs::create_dir_all(&deeds).unwrap();
+    fs::write(deeds.join("review.json"), opened.to_string()).unwrap();
 }
 
 fn word(event: &Value, name: &str) -> String {

@@ -11,6 +11,7 @@
 mod util;
 
 mod access_report;
+mod access_reviews;
 mod alerts;
 mod answers;
 mod api;
@@ -43,6 +44,7 @@ mod outside;
 mod packs;
 mod peers;
 mod proofs;
+mod reports;
 mod retention;
 mod reviews;
 mod same_events;

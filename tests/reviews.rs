@@ -1,73 +1,36 @@
 //! Exceptions to controls, and what reviewers say of them: as pages, as own lines, and on the command line.
 
 use std::fs;
-use std::io::Write;
-use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::util::{
-    DEADLINE, Data, Run, Server, fixture, get_with_header, keytrail, post, post_with_header, until,
-    visible_text,
+    DEADLINE, Data, Person, Server, fixture, get_with_header, hidden, post, until, visible_text,
 };
 
-const PASSWORD: &str = "correct horse battery";
 const CONTROL: &str = "KT-AUTH-01";
 const PAGE: &str = "/controls/KT-AUTH-01";
 
-fn add_user(data: &Data, name: &str, role: &str) {
-    let mut file = tempfile::tempfile().unwrap();
-    writeln!(file, "{PASSWORD}").unwrap();
-    std::io::Seek::rewind(&mut file).unwrap();
-    let mut command = keytrail();
-    command.args(["user", "add", "-d"]).arg(data.path());
-    command.args([name, "--role", role, "--password-stdin"]).stdin(Stdio::from(file));
-    Run::of(&mut command).expect(0);
+/// Sends the form of the page's first exception, with some of its fields changed.
+fn review(person: &Person<'_>, changed: &[(&str, &str)]) -> (u16, String) {
+    let page = page(person);
+    let mut fields: Vec<(&str, String)> = ["token", "exception", "from", "to", "events"]
+        .map(|name| (name, hidden(&page, name)))
+        .to_vec();
+    fields.extend([("reason", "a drill of the red team".to_owned()), ("ticket", String::new())]);
+    fields.retain(|(name, _)| changed.iter().all(|(of, _)| of != name));
+    let changed = changed.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    let form: String = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields.into_iter().chain(changed))
+        .finish();
+    let reply = person.post(&format!("{PAGE}/review"), &form);
+    (reply.status, visible_text(&reply.body))
 }
 
-/// A person with a browser.
-struct Person<'a> {
-    address: &'a str,
-    cookie: String,
-}
-
-impl<'a> Person<'a> {
-    fn signed_in(address: &'a str, name: &str) -> Person<'a> {
-        let form = format!("name={name}&password={}", PASSWORD.replace(' ', "+"));
-        let reply = post(address, "/sign-in", &form);
-        assert_eq!(reply.status, 303, "{}", reply.body);
-        let cookie = reply.header("set-cookie").unwrap().split(';').next().unwrap();
-        Person { address, cookie: format!("Cookie: {cookie}") }
-    }
-
-    fn page(&self) -> String {
-        let reply = get_with_header(self.address, PAGE, &self.cookie);
-        assert_eq!(reply.status, 200, "{}", reply.body);
-        reply.body
-    }
-
-    /// Sends the form of the page's first exception, with some of its fields changed.
-    fn review(&self, changed: &[(&str, &str)]) -> (u16, String) {
-        let page = self.page();
-        let mut fields: Vec<(&str, String)> = ["token", "exception", "from", "to", "events"]
-            .map(|name| (name, hidden(&page, name)))
-            .to_vec();
-        fields
-            .extend([("reason", "a drill of the red team".to_owned()), ("ticket", String::new())]);
-        fields.retain(|(name, _)| changed.iter().all(|(of, _)| of != name));
-        let changed = changed.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let form: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(fields.into_iter().chain(changed))
-            .finish();
-        let reply = post_with_header(self.address, &format!("{PAGE}/review"), &form, &self.cookie);
-        (reply.status, visible_text(&reply.body))
-    }
-}
-
-/// Returns the value of the page's first hidden field of this name.
-fn hidden(page: &str, name: &str) -> String {
-    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).expect(name);
-    rest.split('"').next().unwrap().to_owned()
+fn page(person: &Person<'_>) -> String {
+    let reply = person.get(PAGE);
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    reply.body
 }
 
 fn finding(data: &Data) -> Value {
@@ -81,7 +44,7 @@ fn two_reviewers_decide_about_a_grave_exception() {
     let folder = fixture("openbao-2.7.2");
     data.import([folder.join("audit.jsonl.1.gz"), folder.join("audit.jsonl.gz")]).expect(0);
     for (name, role) in [("ann", "reviewer"), ("bob", "reviewer"), ("carol", "viewer")] {
-        add_user(&data, name, role);
+        Person::add(&data, name, role);
     }
     assert_eq!(finding(&data)["verdict"]["open"], 2);
     let server = Server::start(&data, &[]);
@@ -89,15 +52,15 @@ fn two_reviewers_decide_about_a_grave_exception() {
     let [ann, bob, carol] = ["ann", "bob", "carol"].map(|name| Person::signed_in(address, name));
 
     // Whoever may not is shown no form, and refused if he sends one.
-    assert!(!carol.page().contains("<form action=\"/controls/"));
+    assert!(!page(&carol).contains("<form action=\"/controls/"));
     let form = "state=expected&reason=a+drill+of+the+red+team";
-    let refused = post_with_header(address, &format!("{PAGE}/review"), form, &carol.cookie);
+    let refused = carol.post(&format!("{PAGE}/review"), form);
     assert_eq!(refused.status, 403);
-    let foreign = post_with_header(address, &format!("{PAGE}/review"), form, &ann.cookie);
+    let foreign = ann.post(&format!("{PAGE}/review"), form);
     assert_eq!(foreign.status, 403, "without the page's token");
 
     // What says nothing, or is of another exception than the one shown, is refused with the remedy.
-    let later = (hidden(&ann.page(), "to").parse::<i64>().unwrap() + 1).to_string();
+    let later = (hidden(&page(&ann), "to").parse::<i64>().unwrap() + 1).to_string();
     for (changed, says) in [
         (&[("state", "expected"), ("reason", "a drill")][..], "at least 15 characters"),
         (&[("state", "fine")], "choose what you say"),
@@ -107,7 +70,7 @@ fn two_reviewers_decide_about_a_grave_exception() {
         (&[("state", "expected"), ("exception", "0")], "does not raise this exception"),
         (&[("state", "expected"), ("to", &*later)], "has changed since"),
     ] {
-        let (status, text) = ann.review(changed);
+        let (status, text) = review(&ann, changed);
         assert!(
             status == 400 && text.to_lowercase().contains(&says.to_lowercase()),
             "{changed:?}: {status} {text}"
@@ -116,18 +79,18 @@ fn two_reviewers_decide_about_a_grave_exception() {
 
     // One is not enough, not even twice.
     for _ in 0..2 {
-        assert_eq!(ann.review(&[("state", "expected"), ("ticket", "SEC-7")]).0, 303);
+        assert_eq!(review(&ann, &[("state", "expected"), ("ticket", "SEC-7")]).0, 303);
     }
-    let page = visible_text(&ann.page());
+    let shown = visible_text(&page(&ann));
     assert!(
-        page.contains("user:ann says expected; a second reviewer has to say the same"),
-        "{page}"
+        shown.contains("user:ann says expected; a second reviewer has to say the same"),
+        "{shown}"
     );
     assert_eq!(finding(&data)["verdict"]["open"], 2);
-    assert_eq!(bob.review(&[("state", "expected")]).0, 303);
-    let page = visible_text(&carol.page());
-    assert!(page.contains("expected, says user:ann, and user:bob"), "{page}");
-    assert!(page.contains("exceptions (1 open, 1 dispositioned)"), "{page}");
+    assert_eq!(review(&bob, &[("state", "expected")]).0, 303);
+    let shown = visible_text(&page(&carol));
+    assert!(shown.contains("expected, says user:ann, and user:bob"), "{shown}");
+    assert!(shown.contains("exceptions (1 open, 1 dispositioned)"), "{shown}");
     let found = finding(&data);
     assert_eq!(
         (&found["verdict"]["open"], &found["verdict"]["dispositioned"]),
@@ -137,13 +100,13 @@ fn two_reviewers_decide_about_a_grave_exception() {
     assert_eq!(found["exceptions"].as_array().map(Vec::len), Some(2));
 
     // Opened again, it is open.
-    assert_eq!(bob.review(&[("state", "reopened")]).0, 303);
+    assert_eq!(review(&bob, &[("state", "reopened")]).0, 303);
     assert_eq!(finding(&data)["verdict"]["open"], 2);
     server.terminate();
     let own = String::from_utf8(data.cat("keytrail")).unwrap();
     let reviews = own.lines().filter(|line| line.contains("\"exception_reviewed\""));
     assert_eq!(reviews.count(), 4, "{own}");
-    assert!(own.contains("SEC-7") && !own.contains(PASSWORD));
+    assert!(own.contains("SEC-7") && !own.contains(Person::PASSWORD));
 }
 
 #[test]

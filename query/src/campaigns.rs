@@ -9,6 +9,8 @@
 //!       ╰─ not_mine ─╯
 //! ```
 
+mod table;
+
 use std::collections::HashMap;
 
 use ingest::own::{Fact, Held, OwnLine};
@@ -23,6 +25,8 @@ use crate::own_trail::each_own_line;
 use crate::question::Question;
 use crate::select::selected;
 use crate::trail::Trail;
+
+pub use self::table::access_review;
 
 /// The least that a reason says, in characters.
 pub const REASON_CHARS_MIN: usize = 15;

@@ -133,6 +133,12 @@ impl Entitlements {
 }
 
 impl Entitlement {
+    /// Returns what names the pair in a form: sixteen hexadecimal digits.
+    pub fn id(&self) -> String {
+        let pair = serde_json::to_string(&self.held).expect("two texts");
+        Sha256::digest(pair).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// An identity whose kind an operator has changed comes in two groups.
     fn merge(&mut self, other: &Entitlement) {
         self.requests += other.requests;

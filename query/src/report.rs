@@ -105,3 +105,6 @@ pub fn make(trail: &Trail, name: &str, asking: &Asking<'_>) -> Result<Document, 
     };
     report(&Making::begin(trail, name, asking)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ingest::own::Fact;
+use query::campaigns::Campaigns;
 use query::dispositions::Dispositions;
 use query::registers::Registers;
 use query::trail::Trail;
@@ -31,6 +32,8 @@ const EXPORTS_MAX: usize = 2;
 const TAILS_MAX: usize = 16;
 /// Questions that wait for their place: who comes when so many wait is told at once to come back.
 const WAITING_MAX: usize = 64;
+/// How long is waited for a line that was written down.
+const SETTLE: Duration = Duration::from_secs(5);
 /// How long a question waits for its place.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a question may take once it has its place: with the queue less than a page may take, so that the
@@ -49,7 +52,9 @@ pub(crate) struct App {
     exports: Arc<Semaphore>,
     tails: Arc<Semaphore>,
     /// What reviewers decided, as far as it was read.
-    dispositions: Arc<Mutex<Dispositions>>,
+    dispositions: Arc<Mutex<Arc<Dispositions>>>,
+    /// Reviews of access, as far as they were read.
+    campaigns: Arc<Mutex<Arc<Campaigns>>>,
     evaluations: Evaluations,
 }
 
@@ -81,14 +86,25 @@ impl Seen {
         &self.app.evaluations
     }
 
+    /// Returns the reviews of access as they stand.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub(crate) fn campaigns(&self) -> Result<Arc<Campaigns>, PageError> {
+        let mut known = self.app.campaigns.lock().unwrap_or_else(PoisonError::into_inner);
+        // Copied only while somebody else still reads what was known before.
+        Arc::make_mut(&mut known).read_on(&self.trail)?;
+        Ok(Arc::clone(&known))
+    }
+
     /// Returns what reviewers decided so far.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub(crate) fn dispositions(&self) -> Result<Dispositions, PageError> {
+    pub(crate) fn dispositions(&self) -> Result<Arc<Dispositions>, PageError> {
         let mut known = self.app.dispositions.lock().unwrap_or_else(PoisonError::into_inner);
-        known.read_on(&self.trail)?;
-        Ok(known.clone())
+        Arc::make_mut(&mut known).read_on(&self.trail)?;
+        Ok(Arc::clone(&known))
     }
 
     /// Records the registers by which controls are asked, if they are not those that were recorded last. May block.
@@ -142,6 +158,7 @@ impl App {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
             dispositions: Arc::default(),
+            campaigns: Arc::default(),
             evaluations: Evaluations::default(),
         }
     }
@@ -187,6 +204,16 @@ impl App {
     /// It cannot be written.
     pub(crate) fn write_down(&self, fact: Fact) -> Result<(), PageError> {
         self.host.record(fact).map_err(PageError::Unrecorded)
+    }
+
+    /// Waits until the ledger has more than so many leaves, so that the page that follows has what was written down. What is
+    /// not there within a few seconds comes later.
+    pub(crate) async fn settled(&self, leaves: u64) {
+        let begun = tokio::time::Instant::now();
+        let mut pause = tokio::time::interval(Duration::from_millis(20));
+        while self.ledger_size() <= leaves && begun.elapsed() < SETTLE {
+            pause.tick().await;
+        }
     }
 
     /// Returns a place at a live tail, held for as long as it is open; `None` if all are taken.

@@ -11,6 +11,7 @@ pub(crate) mod lookup;
 pub(crate) mod not_found;
 pub(crate) mod overview;
 pub(crate) mod reports;
+pub(crate) mod reviews;
 pub(crate) mod scope;
 pub(crate) mod settings;
 pub(crate) mod sources;

@@ -34,6 +34,9 @@ use crate::pages::reports::others::{Form, Which, report_file, report_page, right
 use crate::pages::reports::{
     Asked, access_csv, access_json, access_page, access_xlsx, heading_csv,
 };
+use crate::pages::reviews::campaign::{campaign, campaign_csv};
+use crate::pages::reviews::decide::{close, decide};
+use crate::pages::reviews::{self, reviews};
 use crate::pages::settings::change::change_settings;
 use crate::pages::settings::settings;
 use crate::pages::settings::trail::{trail_csv, trail_json, trail_page};
@@ -144,6 +147,12 @@ pub(crate) fn all() -> Routes {
         .get("/tokens", tokens)
         .get("/integrity", integrity)
         .get("/sources", sources)
+        .get("/reviews", reviews)
+        .post("/reviews", reviews::open)
+        .get("/reviews/{name}", campaign)
+        .get("/reviews/{name}/rows.csv", campaign_csv)
+        .post("/reviews/{name}/decide", decide)
+        .post("/reviews/{name}/close", close)
         .get("/reports/access", access_page)
         .get("/reports/access.csv", access_csv)
         .get("/reports/access-heading.csv", heading_csv)

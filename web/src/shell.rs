@@ -73,13 +73,14 @@ impl Shell {
             ("Integrity", "/integrity", None),
             ("Sources", "/sources", None),
             ("Controls", "/controls", Some('c')),
+            ("Reviews", "/reviews", None),
             ("Reports", "/reports", Some('r')),
             ("Settings", "/settings", None),
         ]
         .into_iter()
         .filter(|(name, ..)| !["Look-up", "Leases"].contains(name) || looks_up)
         .filter(|(name, ..)| *name != "Settings" || keeps)
-        .filter(|(name, ..)| *name != "Controls" || sees_controls)
+        .filter(|(name, ..)| !["Controls", "Reviews"].contains(name) || sees_controls)
         .map(|(name, href, key)| Entry { name, href, current: self.current == Some(name), key })
         .collect()
     }

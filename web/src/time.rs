@@ -1,6 +1,8 @@
 //! Lengths of time: the steps of histograms, and the stretches that pages offer.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use query::period::rfc3339;
 
 /// Nanoseconds of a second, a minute, an hour, a day.
@@ -109,6 +111,18 @@ impl Stretch {
 /// Returns the time as an address takes it.
 pub(crate) fn typed(unix_ns: i64) -> String {
     rfc3339(unix_ns)
+}
+
+/// Returns the end of a day, UTC.
+///
+/// # Errors
+/// It is no day.
+pub(crate) fn end_of_day(day: &str) -> Result<Timestamp, String> {
+    let end = || {
+        let next = day.parse::<Date>().ok()?.tomorrow().ok()?;
+        Some(next.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp())
+    };
+    end().ok_or_else(|| format!("{day:?} is no day: write 2026-12-31"))
 }
 
 #[cfg(test)]

@@ -210,8 +210,13 @@ fn a_privileged_row_takes_two_people_and_not_mine_gives_it_back() {
     assert!(matches!(campaign.standing(row(&found, "bob", "admin")), Standing::Awaiting(_)));
     assert!(matches!(campaign.standing(row(&found, "bob", "app")), Standing::Decided(_, None)));
     // The same person again is no second one, and another opinion begins anew.
-    case.decide("2026-10-06T09:00:00Z", "user:carol", &[admin.clone()], Decision::Keep);
-    case.decide("2026-10-06T10:00:00Z", "user:dave", &[admin.clone()], Decision::Revoke);
+    case.decide("2026-10-06T09:00:00Z", "user:carol", std::slice::from_ref(&admin), Decision::Keep);
+    case.decide(
+        "2026-10-06T10:00:00Z",
+        "user:dave",
+        std::slice::from_ref(&admin),
+        Decision::Revoke,
+    );
     let (campaign, found) = case.campaign();
     assert!(matches!(campaign.standing(row(&found, "bob", "admin")), Standing::Awaiting(_)));
     case.decide("2026-10-06T11:00:00Z", "user:carol", &[admin], Decision::Revoke);
@@ -325,7 +330,7 @@ fn a_campaign_stands_as_it_stood_at_a_leaf() {
     let (_, found) = case.campaign();
     let ann = row(&found, "ann", "app").held.clone();
     let before = case.trail().ledger().size();
-    case.decide("2026-10-06T08:00:00Z", "user:carol", &[ann.clone()], Decision::Keep);
+    case.decide("2026-10-06T08:00:00Z", "user:carol", std::slice::from_ref(&ann), Decision::Keep);
     case.write(
         "2026-10-11T08:00:00Z",
         Fact::CampaignClosed {
@@ -337,7 +342,7 @@ fn a_campaign_stands_as_it_stood_at_a_leaf() {
         },
     );
     // After its end nothing more is heard.
-    case.decide("2026-10-11T09:00:00Z", "user:dave", &[ann.clone()], Decision::Revoke);
+    case.decide("2026-10-11T09:00:00Z", "user:dave", std::slice::from_ref(&ann), Decision::Revoke);
     let trail = case.trail();
     let mut campaigns = Campaigns::default();
     campaigns.read_on(&trail).expect("read");

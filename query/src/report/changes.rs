@@ -74,7 +74,7 @@ fn register(
             .collect();
         let request = row.request_id.as_deref();
         let opens = request.and_then(|id| Filter::exactly("request", id));
-        let opens = opens.map(|of| Filter::all_of([making.filter.clone(), of]).to_string());
+        let opens = opens.map(|filter| filter.to_string());
         rows.push(vec![
             Cell::time(row.time_unix_ns),
             Cell::text(row.identity),
@@ -121,7 +121,8 @@ fn kinds(
     for (key, row) in &rows {
         let mut cells = vec![Cell::text(key[0].clone())];
         cells.extend(row.cells());
-        cells.push(making.opens("", &[(Field::Action, key[0].as_deref())]));
+        // The action is one of those that the report asks for.
+        cells.push(making.opens_in_scope(&[(Field::Action, key[0].as_deref())]));
         table.rows.push(cells);
     }
     let mut section = Section::new("kinds", "Changes by kind", Vec::new(), table);

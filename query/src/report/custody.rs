@@ -80,7 +80,8 @@ pub(super) fn auditor_access(making: &Making<'_>) -> Result<Document, ReportErro
         return Err(making.too_many("deeds"));
     }
     let counted = rows.len() as u64;
-    let sections = vec![people(&done, &roles), deeds(rows), Findings::of(making)?.exceptions()];
+    let mut sections = vec![people(&done, &roles), deeds(rows)];
+    sections.extend(Findings::of(making)?.sections());
     let events = making.tally("")?;
     let sources = making.counts("", &["source"])?;
     let summed = Summed {

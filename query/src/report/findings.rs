@@ -14,6 +14,8 @@ pub(super) struct Findings {
     evaluation: Evaluation,
     dispositions: Dispositions,
     now: Timestamp,
+    /// The report is as of a leaf that was named.
+    is_as_of: bool,
 }
 
 /// R10: what is looked for, what was found, and whether somebody looked at it.
@@ -48,7 +50,8 @@ impl Findings {
         )?;
         let dispositions = Dispositions::below(making.trail, making.leaf())?;
         dispositions.settle(&mut evaluation, asking.now);
-        Ok(Findings { evaluation, dispositions, now: asking.now })
+        let is_as_of = asking.at.is_some();
+        Ok(Findings { evaluation, dispositions, now: asking.now, is_as_of })
     }
 
     /// Returns two sections: the controls with their verdicts, and their exceptions.
@@ -57,7 +60,7 @@ impl Findings {
     }
 
     /// Returns a row for each control.
-    pub(super) fn controls(&self) -> Section {
+    fn controls(&self) -> Section {
         let columns = columns(&[&[
             ("control", Kind::Text),
             ("version", Kind::Number),
@@ -98,10 +101,13 @@ impl Findings {
                 Cell::List(finding.notes.clone()),
             ]
         });
-        let words = vec![
+        let mut words = vec![
             "What each control says of the whole log in the period, whatever the scope. A verdict says what was found, never that somebody complies; \"no data\" says that something a control needs is not there, so that nothing found means nothing.".to_owned(),
             "events_looked_at is of the rule that looked at most. The time to review goes from an exception's last event to the first review of it, in whole hours.".to_owned(),
         ];
+        if self.is_as_of {
+            words.push("Controls of kind meta look at sources, gaps and clocks as of now, whatever the leaf of this report.".to_owned());
+        }
         let table = Table { columns, rows: rows.collect() };
         let mut section = Section::new("controls", "Controls", words, table);
         let found = self.evaluation.findings.iter();
@@ -111,7 +117,7 @@ impl Findings {
     }
 
     /// Returns a row for each exception.
-    pub(super) fn exceptions(&self) -> Section {
+    fn exceptions(&self) -> Section {
         let columns = columns(&[&[
             ("control", Kind::Text),
             ("severity", Kind::Text),

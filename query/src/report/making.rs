@@ -127,6 +127,16 @@ impl<'a> Making<'a> {
         Cell::Text(Filter::all_of(filters).to_string())
     }
 
+    /// The same of the scope's events, where these values say already what the report asks for.
+    pub(super) fn opens_in_scope(&self, having: &[(Field, Option<&str>)]) -> Cell {
+        let mut filters = vec![self.asking.filter.clone()];
+        for (field, value) in having {
+            let Some(filter) = field.filter(*value) else { return Cell::Absent };
+            filters.push(filter);
+        }
+        Cell::Text(Filter::all_of(filters).to_string())
+    }
+
     /// Ends the report.
     ///
     /// # Errors
@@ -150,8 +160,27 @@ impl<'a> Making<'a> {
             rows: summed.rows,
         };
         let mut heading = Heading::new(&self.view, &scope, self.entry, population, notes)?;
+        heading.parameters.extend(self.registers());
         heading.parameters.extend(parameters);
         Ok(Document { heading, sections })
+    }
+
+    /// Returns the registers that were there, and which were not.
+    fn registers(&self) -> Vec<Parameter> {
+        let told = self.asking.registers.told();
+        let absent: Vec<&str> =
+            told.iter().filter(|told| told.sha256.is_none()).map(|told| told.name).collect();
+        let there = told.iter().filter_map(|told| {
+            let sha256 = told.sha256.as_ref()?;
+            let value = format!("{} rows, SHA-256 {sha256}", told.rows);
+            Some(Parameter { name: format!("register {}", told.name), value, is_default: false })
+        });
+        let absent = (!absent.is_empty()).then(|| Parameter {
+            name: "registers that are absent".to_owned(),
+            value: absent.join(", "),
+            is_default: true,
+        });
+        there.chain(absent).collect()
     }
 
     pub(super) fn too_many(&self, what: &'static str) -> ReportError {

@@ -33,8 +33,9 @@ pub(super) fn held(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryError> {
     };
     let mut outcome = Outcome { events: campaigns.all().len() as u64, ..Outcome::default() };
     let window = run.length(rule.window.as_deref().unwrap_or("$window"));
-    let before = campaigns.all().iter().filter(|one| nanoseconds(one.opened) < run.span.to);
-    let Some(last) = before.last() else {
+    let mut before =
+        campaigns.all().iter().rev().filter(|one| nanoseconds(one.opened) < run.span.to);
+    let Some(last) = before.next() else {
         outcome.missing.push("no review of access was opened before the period's end".to_owned());
         return Ok(outcome);
     };

@@ -1,7 +1,5 @@
 //! `POST /controls/{id}/review`: what a reviewer says of an exception becomes a line of the ledger.
 
-use std::time::Duration;
-
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::header::LOCATION;
@@ -9,8 +7,6 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ingest::own::Fact;
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use query::controls::Exception;
 use query::dispositions::{Review, State as Decided};
 use query::row::EventRow;
@@ -20,14 +16,12 @@ use super::control::states;
 use crate::app::{App, Seen};
 use crate::door::{May, Review as MayReview, fields};
 use crate::error::PageError;
+use crate::time::end_of_day;
 use crate::verdict::words;
 
 /// The fields of the form.
 const FIELDS: [&str; 9] =
     ["token", "exception", "from", "to", "events", "state", "reason", "ticket", "expires"];
-
-/// How long is waited for the line to be in the ledger, so that the page that follows has it.
-const SETTLE: Duration = Duration::from_secs(5);
 
 /// Writes a review down.
 pub(crate) async fn review(
@@ -54,7 +48,7 @@ pub(crate) async fn review(
     let state = Decided::parse(&state).ok_or_else(|| question("choose what you say of it"))?;
     let expires = match expires.trim() {
         "" => None,
-        day => Some(end_of(day)?),
+        day => Some(end_of_day(day).map_err(PageError::Question)?),
     };
     let review = Review {
         leaf: 0,
@@ -91,26 +85,9 @@ pub(crate) async fn review(
             Ok(leaves)
         })
         .await?;
-    written(&app, settled).await;
+    app.settled(settled).await;
     let page = HeaderValue::from_str(&back).unwrap_or(HeaderValue::from_static("/controls"));
     Ok((StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response())
-}
-
-/// Waits until the ledger has more than so many leaves. What is not there by then comes later.
-async fn written(app: &App, leaves: u64) {
-    let begun = tokio::time::Instant::now();
-    let mut pause = tokio::time::interval(Duration::from_millis(20));
-    while app.ledger_size() <= leaves && begun.elapsed() < SETTLE {
-        pause.tick().await;
-    }
-}
-
-/// Returns the end of a day, UTC.
-fn end_of(day: &str) -> Result<Timestamp, PageError> {
-    let wrong = || PageError::Question(format!("{day:?} is no day: write 2026-12-31"));
-    let day: Date = day.parse().map_err(|_| wrong())?;
-    let next = day.tomorrow().map_err(|_| wrong())?;
-    Ok(next.to_zoned_datetime(TimeZone::UTC).map_err(|_| wrong())?.timestamp())
 }
 
 /// Finds the exception that is meant among those of the control.
