@@ -460,6 +460,12 @@ pub(crate) struct PackArgs {
     /// Which raw lines: those of the whole period, or those of the sample
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) raw: RawArg,
+    /// Registers [default: DATA/context]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) context: Option<PathBuf>,
+    /// Controls of your own over the built-in ones
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) catalogue: Option<PathBuf>,
     /// File to write
     #[arg(short, long)]
     pub(crate) output: PathBuf,

@@ -21,11 +21,11 @@ fn nodes(nodes: &[u8]) -> Data {
     data
 }
 
-fn fingerprint(data: &Data) -> String {
+pub(crate) fn fingerprint(data: &Data) -> String {
     data.status()["key_fingerprint"].as_str().unwrap().to_owned()
 }
 
-fn pack(data: &Data, folder: &Path, name: &str, more: &[&str]) -> PathBuf {
+pub(crate) fn pack(data: &Data, folder: &Path, name: &str, more: &[&str]) -> PathBuf {
     let path = folder.join(name);
     let output = ["soc2", "-o", path.to_str().unwrap()];
     data.run("pack", [&output[..], more].concat()).expect(0);
@@ -33,7 +33,7 @@ fn pack(data: &Data, folder: &Path, name: &str, more: &[&str]) -> PathBuf {
 }
 
 /// Both verifiers, without a network where the system lets a user do without one.
-fn verifiers(pack: &Path, key: &str) -> [Run; 2] {
+pub(crate) fn verifiers(pack: &Path, key: &str) -> [Run; 2] {
     let mut script = python();
     script.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pack/verify.py"));
     let can_unshare = Command::new("unshare").args(["-rn", "true"]).output();
@@ -53,7 +53,7 @@ fn verifiers(pack: &Path, key: &str) -> [Run; 2] {
 }
 
 /// Tells whether the second verifier cannot run here, and so nothing is to be checked.
-fn has_no_cryptography() -> bool {
+pub(crate) fn has_no_cryptography() -> bool {
     let probe = python().args(["-c", "import cryptography"]).output();
     let missing = !probe.is_ok_and(|run| run.status.success());
     if missing {
@@ -64,7 +64,7 @@ fn has_no_cryptography() -> bool {
 }
 
 /// Runs a script over a pack: `files` are its files by name, and what the script leaves of them is written anew.
-fn edited(pack: &Path, script: &str) -> PathBuf {
+pub(crate) fn edited(pack: &Path, script: &str) -> PathBuf {
     let changed = pack.with_file_name("changed.zip");
     let whole = format!(
         "import sys, zipfile, json, hashlib, gzip
@@ -89,7 +89,7 @@ with zipfile.ZipFile(sys.argv[2], 'w') as zip:
 }
 
 /// Signs a changed pack anew with the key of a data folder: what its holder, or somebody with a key of his own, can do.
-fn signed_by(pack: &Path, data: &Data, script: &str) -> PathBuf {
+pub(crate) fn signed_by(pack: &Path, data: &Data, script: &str) -> PathBuf {
     let script = format!(
         "{script}
 import base64
@@ -113,7 +113,7 @@ files['consistency.txt'] = (proof + '\\n\\n' + text + '\\n' + signature(text)).e
     edited(pack, &script)
 }
 
-fn json_in(pack: &Path, name: &str) -> Value {
+pub(crate) fn json_in(pack: &Path, name: &str) -> Value {
     let script = "import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))";
     let run = Run::of(python().args(["-c", script]).arg(pack).arg(name)).expect(0);
     serde_json::from_str(run.text()).unwrap()

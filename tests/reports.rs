@@ -202,6 +202,11 @@ fn as_of_a_leaf_it_stays_the_same() {
             let sentences = &mut report["heading"]["completeness"]["sentences"];
             let all = sentences.as_array_mut().unwrap();
             all.retain(|it| !it.as_str().unwrap().contains("is of now"));
+            // Later it says that meta controls are of now.
+            let controls = report["sections"].as_array_mut().unwrap().iter_mut();
+            for section in controls.filter(|section| section["id"] == "controls") {
+                section["words"].as_array_mut().unwrap().truncate(2);
+            }
             let notes = report["heading"]["notes"].as_array_mut().unwrap();
             notes.retain(|it| !it.as_str().unwrap().contains("completeness is not proven"));
         }

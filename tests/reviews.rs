@@ -12,7 +12,7 @@ const CONTROL: &str = "KT-AUTH-01";
 const PAGE: &str = "/controls/KT-AUTH-01";
 
 /// Sends the form of the page's first exception, with some of its fields changed.
-fn review(person: &Person<'_>, changed: &[(&str, &str)]) -> (u16, String) {
+pub(crate) fn review(person: &Person<'_>, changed: &[(&str, &str)]) -> (u16, String) {
     let page = page(person);
     let mut fields: Vec<(&str, String)> = ["token", "exception", "from", "to", "events"]
         .map(|name| (name, hidden(&page, name)))

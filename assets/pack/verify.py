@@ -9,13 +9,19 @@ Does not make the rows again from the lines: `keytrail verify` does. Exit code 1
 
 import argparse
 import base64
+import bisect
 import csv
 import gzip
 import hashlib
+import heapq
 import io
+import itertools
 import json
+import pathlib
+import re
 import struct
 import sys
+import tempfile
 import zipfile
 
 from cryptography.exceptions import InvalidSignature
@@ -177,30 +183,84 @@ def read_header(data, leaf, root_before):
     return data[78:end].decode(), fields["generation"], places
 
 
+class Lines:
+    """What was proven of each line, in a temporary file: there may be more of them than memory."""
+    RECORD = struct.Struct("<32sIQQQ")
+
+    def __init__(self):
+        self.file, self.stretches, self.sources, self.count = tempfile.TemporaryFile(), [], [], 0
+
+    def put(self, leaf, sha256, source, generation, offset, length):
+        if source not in self.sources:
+            self.sources.append(source)
+        self.file.write(self.RECORD.pack(bytes.fromhex(sha256), self.sources.index(source), generation, offset, length))
+        if not self.stretches or self.stretches[-1][1] != leaf:
+            self.stretches.append([leaf, leaf, self.count])
+        self.stretches[-1][1] += 1
+        self.count += 1
+
+    def get(self, leaf):
+        at = bisect.bisect_right(self.stretches, [leaf, float("inf")]) - 1
+        if at < 0 or leaf >= self.stretches[at][1]:
+            return None
+        first, _, before = self.stretches[at]
+        self.file.seek((before + leaf - first) * self.RECORD.size)
+        sha256, source, *numbers = self.RECORD.unpack(self.file.read(self.RECORD.size))
+        return [sha256.hex(), self.sources[source], *map(str, numbers)]
+
+
 class Pack:
+    """One zip file, or the parts that it was handed over in: one of them, or their folder, is enough."""
+
     def __init__(self, path):
-        self.zip = zipfile.ZipFile(path)
-        self.manifest = json.loads(self.zip.read("payload/manifest.json"))
+        path = pathlib.Path(path)
+        if path.is_dir():
+            paths = sorted(path.glob("*.zip"))
+        elif part := re.fullmatch(r"(.*\.part-)\d+\.zip", path.name):
+            paths = sorted(one for one in path.parent.iterdir() if one.name.startswith(part[1]))
+        else:
+            paths = [path]
+        self.zips, names = {}, []
+        for zip in map(zipfile.ZipFile, paths):
+            names += zip.namelist()
+            self.zips.update(dict.fromkeys(zip.namelist(), zip))
+        self.registers, self.reviews = (None, {}), {}
+        self.manifest = json.loads(self.read("payload/manifest.json"))
         paths = [entry["path"] for entry in self.manifest]
         need(len(set(paths)) == len(paths), "payload/manifest.json: a path is named twice")
-        names = self.zip.namelist()
         expected = BESIDE | {"payload/" + path for path in paths}
         need(len(set(names)) == len(names) and set(names) == expected,
              f"files that the manifest does not name, or that are missing: {sorted(set(names) ^ expected)}")
 
-    def text(self, name):
-        return self.zip.read(name).decode()
+    def read(self, name):
+        need(name in self.zips, f"{name}: the file is missing")
+        return self.zips[name].read(name)
 
-    def rows(self, path):
-        with self.zip.open("payload/" + path) as file:
-            for row in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
-                need(path != "raw/leaves.csv" or "part" in row, f"{path}: other columns than a pack has")
-                yield row
+    def text(self, name):
+        return self.read(name).decode()
+
+    def open(self, path):
+        return self.zips["payload/" + path].open("payload/" + path)
+
+    def parts(self, stem, extension):
+        """A long file goes on in others with a number: all their paths."""
+        for part in itertools.count(1):
+            path = f"{stem}.{extension}" if part == 1 else f"{stem}-{part:04}.{extension}"
+            if "payload/" + path not in self.zips:
+                return
+            yield path
+
+    def rows(self, stem):
+        for path in self.parts(stem, "csv"):
+            with self.open(path) as file:
+                for row in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
+                    need(stem != "raw/leaves" or "part" in row, f"{path}: other columns than a pack has")
+                    yield row
 
     def check_bytes(self):
         for entry in self.manifest:
             hashed, count = hashlib.sha256(), 0
-            with self.zip.open("payload/" + entry["path"]) as file:
+            with self.open(entry["path"]) as file:
                 while part := file.read(1 << 20):
                     hashed.update(part)
                     count += len(part)
@@ -210,7 +270,7 @@ class Pack:
 
     def check_signature(self, now):
         note = self.text("issue.sig")
-        signed = [hashlib.sha256(self.zip.read(name)).hexdigest() for name in ("payload/manifest.json", "issue.json")]
+        signed = [hashlib.sha256(self.read(name)).hexdigest() for name in ("payload/manifest.json", "issue.json")]
         need(note.rsplit("\n\n", 1)[0].split("\n") == ["keytrail pack", *signed],
              "issue.sig: signed are other bytes than those of payload/manifest.json and issue.json")
         need(signs(now, note), "issue.sig: not signed by the key in keys")
@@ -228,29 +288,33 @@ class Pack:
         given = [(int(first), int(count), base64.b64decode(hashed)) for first, count, hashed in given]
         need([part[:2] for part in given] == between(stretches, 0, int(size)),
              "raw/proof.txt: it does not hold the hashes that its leaves need")
-        headers = (line.split(" ") for line in self.text("payload/raw/headers.txt").splitlines())
-        rows, row = self.rows("raw/leaves.csv"), None
-        tree, lines, batch, part = Tree(), {}, None, (None, None)
+        headers = (line.decode().split(" ") for path in self.parts("raw/headers", "txt") for line in self.open(path))
+        rows, tree, lines, batch = self.rows("raw/leaves"), Tree(), Lines(), None
+        files = {"own": (None, None), "line": (None, None)}
         for leaf in (leaf for a, b in stretches for leaf in range(a, b)):
             while given and given[0][0] < leaf:
                 tree.add(*given.pop(0)[1:])
             row = next(rows, None)
             need(row and row["leaf"] == str(leaf), f"raw/leaves.csv: leaf {leaf} is missing")
-            if row["part"] != part[0]:
-                part = row["part"], gzip.open(self.zip.open(f"payload/raw/lines-{int(row['part']):04}.jsonl.gz"))
-            if row["what"] == "header":
+            what, part = row["what"], row["part"]
+            if what == "header":
                 number, data = next(headers, ("", ""))
                 need(number == str(leaf), f"raw/headers.txt: leaf {leaf} is missing")
                 data = base64.b64decode(data)
                 batch = read_header(data, leaf, tree.root())
             else:
-                data = exact(part[1], int(row["length"]), f"raw/leaves.csv: leaf {leaf} is longer than what is left of its part")
+                need(what in files and (what == "own") == (row["source"] == "keytrail"), f"raw/leaves.csv, leaf {leaf}: it is {what!r}")
+                if files[what][0] != part:
+                    files[what] = part, self.lines_file(what, int(part))
+                data = exact(files[what][1], int(row["length"]), f"raw/leaves.csv: leaf {leaf} is longer than what is left of its part")
             need(sha(data).hex() == row["sha256"], f"raw/leaves.csv, leaf {leaf}: its part holds other bytes")
             need(batch and leaf in batch[2], f"raw/leaves.csv, leaf {leaf}: no batch header names it")
             told = row["source"], int(row["generation"]), (int(row["offset"]), int(row["length"]))
             need(told == (batch[0], batch[1], batch[2][leaf]), f"raw/leaves.csv, leaf {leaf}: its batch header says otherwise")
-            if row["what"] != "header":
-                lines[str(leaf)] = [row[name] for name in ("sha256", "source", "generation", "offset", "length")]
+            if what != "header":
+                lines.put(leaf, row["sha256"], told[0], told[1], *told[2])
+            if what == "own":
+                self.take_own(leaf, data)
             tree.add(1, sha(b"\0", data))
         for _, count, hashed in given:
             tree.add(count, hashed)
@@ -258,6 +322,43 @@ class Pack:
         need(tree.root() == base64.b64decode(root),
              "raw/proof.txt: the leaves do not make the root of the tree: one of them, or the proof, was changed")
         return int(size), tree.root(), lines
+
+    def lines_file(self, what, part):
+        if what == "line":
+            return gzip.open(self.open(f"raw/lines-{part:04}.jsonl.gz"))
+        return self.open("own/lines.jsonl" if part == 1 else f"own/lines-{part:04}.jsonl")
+
+    def take_own(self, leaf, data):
+        """Keeps what keytrail's own lines say of registers and of what reviewers decided."""
+        try:
+            line = json.loads(data)
+        except ValueError:
+            return
+        if line.get("type") == "registers_changed":
+            self.registers = leaf, {of["name"]: of.get("sha256") for of in line["registers"] if of.get("sha256")}
+        if line.get("type") == "exception_reviewed":
+            self.reviews[line["exception"], leaf] = line
+
+    def check_findings(self, scope):
+        """Registers, catalogue and what reviewers said are as keytrail's own lines tell."""
+        hashes = {entry["path"]: entry["sha256"] for entry in self.manifest}
+        need(hashes.get("catalogue/catalogue.json") == scope["catalogue"], "catalogue/catalogue.json: controls were run with another")
+        leaf, registers = self.registers
+        told = {of["name"]: of.get("sha256") for of in scope["registers"]["registers"] if of.get("sha256")}
+        there = {path[10:-4]: sha256 for path, sha256 in hashes.items() if path.startswith("registers/")}
+        need(scope["registers"]["leaf"] == leaf and told == registers, "scope.json: its registers are not those of keytrail's own line")
+        changed = sorted(name for name in registers.keys() | there.keys() if registers.get(name) != there.get(name))
+        need(not changed, f"registers/: not those of which keytrail's own line tells: {changed}")
+        exceptions, told = {row["exception"] for row in self.rows("controls/exceptions")}, set()
+        for number, row in enumerate(self.rows("controls/dispositions"), 1):
+            line = self.reviews.get((row["exception"], int(row["leaf"])), {})
+            said = [line.get(name) or "" for name in ("state", "by", "reason")]
+            # A text that a spreadsheet would run begins with ' in a table.
+            need([row[name].removeprefix("'") for name in ("state", "by", "reason")] == [text.removeprefix("'") for text in said],
+                 f"controls/dispositions.csv, row {number}: keytrail's own line {row['leaf']} says otherwise")
+            told.add((row["exception"], int(row["leaf"])))
+        missing = sorted(leaf for exception, leaf in self.reviews if exception in exceptions and (exception, leaf) not in told)
+        need(not missing, f"controls/dispositions.csv: what keytrail's own lines {missing} say is missing")
 
     def check_consistency(self, size, root, now, handovers):
         proof, checkpoint = self.text("consistency.txt").split("\n\n", 1)
@@ -271,23 +372,23 @@ class Pack:
              "consistency.txt: the checkpoint is not signed by the key in keys")
 
     def check_rows(self, path, lines, every):
-        for number, row in enumerate(self.rows(path), 1):
+        for number, row in enumerate(self.rows(path.removesuffix(".csv")), 1):
             need(row["request_leaf"] or row["response_leaf"], f"{path}, row {number}: it names no line")
             for half in ("request", "response"):
                 leaf = row[half + "_leaf"]
-                if not leaf or (leaf not in lines and not every):
+                line = lines.get(int(leaf)) if leaf else None
+                if not leaf or not (line or every):
                     continue
                 told = [row[f"{half}_{name}"] for name in ("sha256", "source", "generation", "offset", "length")]
-                need(lines.get(leaf) == told, f"{path}, row {number}: its {half} is not what leaf {leaf} is")
+                need(line == told, f"{path}, row {number}: its {half} is not what leaf {leaf} is")
 
     def check_sample(self, scope):
         """Draws the sample again out of the population."""
         sample = scope["sample"]
-        uids = [row["uid"] for row in self.rows("populations/events.csv")]
-        ranks = {uid: sha(sample["seed"].encode(), b"\n", uid.encode()) for uid in uids}
-        drawn = set(sorted(uids, key=ranks.get)[:sample["wanted"]])
-        need([row["uid"] for row in self.rows("samples/sample.csv")] == [uid for uid in uids if uid in drawn],
-             "samples/sample.csv: the seed draws other rows")
+        rank = lambda uid: sha(sample["seed"].encode(), b"\n", uid.encode())
+        drawn = set(heapq.nsmallest(sample["wanted"], (row["uid"] for row in self.rows("populations/events")), key=rank))
+        listed = [row["uid"] for row in self.rows("populations/events") if row["uid"] in drawn]
+        need([row["uid"] for row in self.rows("samples/sample")] == listed, "samples/sample.csv: the seed draws other rows")
 
 
 def main():
@@ -303,15 +404,19 @@ def main():
     size, root, lines = pack.check_raw(scope)
     pack.check_consistency(size, root, now, handovers)
     paths = {entry["path"] for entry in pack.manifest}
-    for path in ("populations/events.csv", "samples/sample.csv"):
+    for path in ("populations/events.csv", "samples/sample.csv", "controls/exception-events.csv"):
         if path in paths:
-            pack.check_rows(path, lines, scope["raw"] == "all" or path.startswith("samples"))
+            pack.check_rows(path, lines, scope["raw"] == "all" or not path.startswith("populations"))
+    if scope["framework"]:
+        pack.check_findings(scope)
     if scope["sample"] and scope["sample"]["wanted"]:
         pack.check_sample(scope)
     known = asked.key is not None and vouches(asked.key.lower(), now, handovers)
-    print(f"intact       yes\ntree         {scope['origin']} at {size} leaves\nlines        {len(lines)} proven")
+    print(f"intact       yes\ntree         {scope['origin']} at {size} leaves\nlines        {lines.count} proven")
     print("signer      ", "known: the key given has signed the pack, or handed over to the one that has" if known
           else "signer not established: NOT the key given" if asked.key else "signer not established: give the fingerprint that you had beforehand with --key")
+    if scope["framework"]:
+        print("findings     asserted; what reviewers said, registers and catalogue are those of keytrail's own lines")
     print("rows         held against their lines where raw/ has those; not made again from them: `keytrail verify` does that")
     if scope["population"] and scope["raw"] != "all":
         print("population   asserted: raw/ has the lines of the sample only")

@@ -176,7 +176,7 @@ impl Dispositions {
     /// # Errors
     /// The ledger cannot be read; the turn is over.
     pub fn read_on(&mut self, trail: &Trail) -> Result<(), QueryError> {
-        self.read = each_own_line(trail, self.read, &mut |leaf, line| self.add(leaf, line))?;
+        self.read = each_own_line(trail, self.read, &mut |leaf, line| self.take(leaf, line))?;
         Ok(())
     }
 
@@ -188,13 +188,14 @@ impl Dispositions {
         let mut known = Dispositions { read: leaf, ..Dispositions::default() };
         each_own_line(trail, 0, &mut |at, line| {
             if at < leaf {
-                known.add(at, line);
+                known.take(at, line);
             }
         })?;
         Ok(known)
     }
 
-    fn add(&mut self, leaf: u64, line: OwnLine) {
+    /// Takes a line, if it is one that says what a reviewer decided.
+    pub fn take(&mut self, leaf: u64, line: OwnLine) {
         let Fact::ExceptionReviewed {
             by,
             exception,

@@ -16,6 +16,12 @@ pub enum QueryError {
     /// The ledger cannot be opened or read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// An index for one question cannot be made.
+    #[error(transparent)]
+    MakeIndex(#[from] ingest::indexer::IndexerError),
+    /// A folder for such an index cannot be made.
+    #[error("cannot make a temporary folder: {0}; name another place with TMPDIR")]
+    Temporary(#[source] std::io::Error),
     /// An older copy of the ledger stands where the index was made from a newer one.
     #[error(
         "the index covers {covered} leaves, and the ledger has {size}: was an older copy of the ledger put in its place? \

@@ -1,10 +1,12 @@
 //! What a pack holds, as data: the rows of a population with the lines that each was made of, a seeded sample of them, and
 //! the leaves that are shown so that others make the same rows again.
 
+use ingest::event::Uid;
 use ingest::ledger::{LedgerReader, StoredLine};
 use sha2::{Digest, Sha256};
 
 use crate::error::QueryError;
+use crate::full::row_in;
 use crate::history::View;
 use crate::page::Page;
 use crate::question::Question;
@@ -12,10 +14,16 @@ use crate::row::EventRow;
 use crate::search::each_row;
 use crate::table::{Cell, Column, Kind};
 
+mod assessment;
+mod assessment_tables;
 mod leaves;
 mod sample;
 
-pub use self::leaves::{Leaf, each_leaf, of_period, of_rows, with_headers};
+pub use self::assessment::{Assessment, ExceptionStanding, RequirementAnswer};
+pub use self::assessment_tables::{
+    EXCEPTION_COLUMNS, dispositions_row, exception_event, exception_event_columns,
+};
+pub use self::leaves::{Leaf, each_leaf, of_period, of_rows, own_leaves, together, with_headers};
 pub use self::sample::{ALGORITHM, Sample};
 
 /// How many of the columns tell of the event itself. Those after them tell of its lines and where they are kept.
@@ -123,4 +131,20 @@ pub fn rows<E: From<QueryError>>(
     each: &mut dyn FnMut(EventRow) -> Result<(), E>,
 ) -> Result<Page<EventRow>, E> {
     each_row(view, question, 0, None, each)
+}
+
+/// Returns the rows of these uids, as far as there are such events, in the order of answers.
+///
+/// # Errors
+/// The index cannot be read.
+pub fn rows_of(
+    view: &View,
+    uids: impl IntoIterator<Item = Uid>,
+) -> Result<Vec<EventRow>, QueryError> {
+    let mut rows = Vec::new();
+    for uid in uids {
+        rows.extend(row_in(view, uid)?);
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse((row.time_unix_ns, row.issued)));
+    Ok(rows)
 }

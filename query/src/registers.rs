@@ -74,6 +74,9 @@ pub struct Register<T> {
     row: &'static str,
     /// SHA-256 of what its rows say, in hexadecimal digits; absent: there is no such file.
     pub sha256: Option<String>,
+    /// The text that this is the SHA-256 of: the register's name, and each row as JSON on a line of its own, in the order
+    /// of these lines.
+    pub text: Option<String>,
     /// Its rows, in the order of the file.
     pub rows: Vec<T>,
 }
@@ -112,6 +115,12 @@ macro_rules! registers {
             /// Tells name, size and hash of each.
             pub fn told(&self) -> Vec<RegisterTold> {
                 vec![$(self.$name.told(),)+]
+            }
+
+            /// Returns the text of each register that is there, with its name.
+            pub fn texts(&self) -> Vec<(&'static str, &str)> {
+                let texts = [$((self.$name.name, self.$name.text.as_deref()),)+];
+                texts.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
             }
 
             /// Says why a register cannot be used, if it cannot.
@@ -179,33 +188,55 @@ impl Registers {
     /// # Errors
     /// The ledger cannot be read.
     pub fn not_recorded(&self, trail: &Trail) -> Result<Option<Vec<RegisterSeen>>, QueryError> {
-        let told = self.told().into_iter();
-        let seen: Vec<RegisterSeen> = told
-            .map(|RegisterTold { name, rows, sha256 }| RegisterSeen {
-                name: name.to_owned(),
-                rows: rows as u64,
-                sha256,
-            })
-            .collect();
-        let kind = Some("registers_changed".to_owned());
-        let question = OwnQuestion { kind, rows: 1, ..OwnQuestion::default() };
-        let last = own_lines(trail, &question)?.rows.pop();
-        let last = last.and_then(|line| line.rest.get("registers").cloned());
-        let is_recorded = match last {
-            // A line that a later version wrote in another way is not this one.
-            Some(last) => {
-                serde_json::from_value(last).is_ok_and(|last: Vec<RegisterSeen>| last == seen)
-            }
+        let seen = self.seen();
+        let is_recorded = match Recorded::last(trail)? {
+            Some(last) => last.registers.is_some_and(|last| last == seen),
             // Where there never was a register, nothing has changed.
             None => seen.iter().all(|register| register.sha256.is_none()),
         };
         Ok((!is_recorded).then_some(seen))
     }
+
+    /// Returns what a line of the ledger tells of them.
+    pub fn seen(&self) -> Vec<RegisterSeen> {
+        let told = self.told().into_iter();
+        told.map(|RegisterTold { name, rows, sha256 }| RegisterSeen {
+            name: name.to_owned(),
+            rows: rows as u64,
+            sha256,
+        })
+        .collect()
+    }
+}
+
+/// What the ledger's last line about registers tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The line.
+    pub leaf: u64,
+    /// The registers; none: a later version wrote it in another way.
+    pub registers: Option<Vec<RegisterSeen>>,
+}
+
+impl Recorded {
+    /// Reads it; nothing if there is no such line.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn last(trail: &Trail) -> Result<Option<Recorded>, QueryError> {
+        let kind = Some("registers_changed".to_owned());
+        let question = OwnQuestion { kind, rows: 1, ..OwnQuestion::default() };
+        Ok(own_lines(trail, &question)?.rows.pop().map(|line| {
+            let told = line.rest.get("registers").cloned();
+            let registers = told.and_then(|told| serde_json::from_value(told).ok());
+            Recorded { leaf: line.leaf, registers }
+        }))
+    }
 }
 
 impl<T> Register<T> {
     fn absent(name: &'static str, row: &'static str) -> Register<T> {
-        Register { name, row, sha256: None, rows: Vec::new() }
+        Register { name, row, sha256: None, text: None, rows: Vec::new() }
     }
 
     fn told(&self) -> RegisterTold {
@@ -240,8 +271,10 @@ impl<T: row::Read> Register<T> {
             .map(|(_, values)| serde_json::to_string(values).expect("texts under names"))
             .collect();
         lines.sort_unstable();
-        let hash = Sha256::digest(format!("{}\n{}", self.name, lines.join("\n")));
+        let text = format!("{}\n{}", self.name, lines.join("\n"));
+        let hash = Sha256::digest(&text);
         self.sha256 = Some(hash.iter().map(|byte| format!("{byte:02x}")).collect());
+        self.text = Some(text);
         Ok(())
     }
 }

@@ -25,6 +25,7 @@ mod parquet;
 mod text;
 
 pub use self::arrow::record_batch;
+pub use self::csv::csv_line;
 
 /// Named columns and rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -81,7 +81,11 @@ impl Trail {
     /// # Errors
     /// As [`Trail::open`].
     pub fn open_with(data: &Path, index: &Path) -> Result<Trail, QueryError> {
-        let ledger = LedgerReader::open(data)?;
+        Trail::of(LedgerReader::open(data)?, index)
+    }
+
+    /// Opens a ledger with an index.
+    pub(crate) fn of(ledger: LedgerReader, index: &Path) -> Result<Trail, QueryError> {
         let index = EventIndex::open(index)?;
         // The index may have been committed since the ledger was looked at, and names leaves of then.
         let size = ledger.refresh()?;

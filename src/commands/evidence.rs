@@ -7,7 +7,7 @@ use anyhow::Context;
 use ingest::event::Uid;
 use web::PackRows;
 
-use super::pack::write;
+use super::pack::{as_of, write};
 use crate::args::EvidenceArgs;
 use crate::failure::Failure;
 
@@ -21,7 +21,9 @@ pub(crate) fn run(args: EvidenceArgs) -> Result<(), Failure> {
             Err(()) => read(Path::new(given), &mut uids, &mut strange)?,
         }
     }
-    let made = write(&args.data.existing()?, args.at, PackRows::Picked(uids), &args.output)?;
+    let data = args.data.existing()?;
+    let as_of = as_of(&data, args.at)?;
+    let made = write(&data, &as_of, PackRows::Picked(uids), &args.output)?;
     eprintln!(
         "{} rows and {} leaves of the ledger written to {}",
         made.sample,

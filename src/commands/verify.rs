@@ -30,9 +30,9 @@ use crate::progress::count_bar;
 
 /// Runs the command.
 pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
-    if let Some(pack) =
-        args.proof.as_ref().filter(|path| path.extension().is_some_and(|of| of == "zip"))
-    {
+    // The parts of a pack may be a folder's.
+    let is_pack = |path: &Path| path.is_dir() || path.extension().is_some_and(|of| of == "zip");
+    if let Some(pack) = args.proof.as_ref().filter(|path| is_pack(path)) {
         return verify_pack::run(pack, &args);
     }
     if let Some(proof) = &args.proof {

@@ -41,6 +41,9 @@ pub(super) fn run(path: &Path, args: &VerifyArgs) -> Result<(), Failure> {
     if let Some(sample) = verdict.sample {
         writeln!(out, "sample       {sample}")?;
     }
+    if let Some(findings) = verdict.findings {
+        writeln!(out, "findings     {findings}")?;
+    }
     out.flush()?;
     match verdict.signer_known {
         Some(false) => {

@@ -175,6 +175,8 @@ impl From<QueryError> for PageError {
             | QueryError::Ledger(_)
             | QueryError::Engine(_)
             | QueryError::IndexAhead { .. }
+            | QueryError::MakeIndex(_)
+            | QueryError::Temporary(_)
             | QueryError::Scope { .. }
             | QueryError::Broken { .. } => PageError::Trail(Box::new(error)),
         }

@@ -52,8 +52,8 @@ pub use self::door::{
 pub use self::host::{Host, Verified};
 pub use self::listening::{Listening, TlsFiles};
 pub use self::pack::{
-    Asked as PackAsked, Made as PackMade, PackError, RawLines, Rows as PackRows,
-    Verdict as PackVerdict, verify_pack, write_pack,
+    Asked as PackAsked, Made as PackMade, PackError, Population as PackPopulation, RawLines,
+    Rows as PackRows, Verdict as PackVerdict, verify_pack, write_pack,
 };
 pub use self::pages::reports::others::report_document;
 pub use self::pages::reports::{access_report_document, report_workbook};

@@ -3,8 +3,9 @@
 //! ```text
 //!   payload/                    the same bytes for the same ledger, leaf and options, whenever it is made
 //!     README.txt  scope.json  verify.py
-//!     populations/events.csv    samples/sample.csv    reports/access-by-*.csv
-//!     raw/lines-0001.jsonl.gz … raw/leaves.csv  raw/headers.txt  raw/proof.txt
+//!     populations/events.csv .xlsx    samples/sample.csv    reports/access-by-*.csv
+//!     controls/findings.json …        catalogue/            registers/
+//!     raw/lines-0001.jsonl.gz … raw/leaves.csv  raw/headers.txt  raw/proof.txt    own/lines.jsonl
 //!     manifest.json             bytes, SHA-256 and rows of every other file of payload/
 //!   consistency.txt             from the payload's tree to the signed checkpoint of when it was made
 //!   keys  issue.json  issue.sig who made it and when; the ledger's signature over manifest.json and issue.json
@@ -14,6 +15,8 @@ use std::io;
 
 use ingest::indexer::IndexerError;
 use ingest::ledger::LedgerError;
+use ingest::own::RegisterSeen;
+use query::controls::EvaluationError;
 use query::error::QueryError;
 use query::report::ReportError;
 use query::table::TableError;
@@ -21,6 +24,16 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 mod again;
+mod assessed;
+mod books;
+mod compare;
+mod completeness;
+mod found;
+mod lines;
+mod opened;
+mod own;
+mod population;
+mod raw;
 mod shown;
 mod verify;
 mod words;
@@ -28,10 +41,12 @@ mod write;
 mod zipped;
 
 pub use self::verify::{Verdict, verify_pack};
-pub use self::write::{Asked, Made, RawLines, Rows, write_pack};
+pub use self::write::{Asked, Made, Population, RawLines, Rows, write_pack};
+
+use self::completeness::Completeness;
 
 /// The form of what is written here; `scope.json` names it.
-const FORM: &str = "keytrail pack 1";
+const FORM: &str = "keytrail pack 2";
 /// What the second verifier is: it goes into every pack.
 const VERIFY_PY: &str = include_str!("../../assets/pack/verify.py");
 /// The first line of the signed text.
@@ -64,6 +79,12 @@ pub enum PackError {
     /// A text of ours cannot be written as JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// Controls cannot be evaluated.
+    #[error(transparent)]
+    Controls(#[from] EvaluationError),
+    /// A workbook cannot be written.
+    #[error("a workbook cannot be written: {0}")]
+    Workbook(#[from] rust_xlsxwriter::XlsxError),
     /// Numbers that must be equal are not. Only a bug can cause this.
     #[error("{0}: nothing was written")]
     TieOut(String),
@@ -96,6 +117,8 @@ struct ScopeFile {
     cluster: String,
     /// Leaves of the tree that everything here is proven against, and as of which the question is answered.
     at: u64,
+    /// When that was: the arrival of the last of them, RFC 3339 in UTC. What is in force or has expired is so as of then.
+    as_of: String,
     rules: String,
     period: Option<String>,
     from: Option<String>,
@@ -110,6 +133,11 @@ struct ScopeFile {
     sample: Option<SampleFile>,
     population: Option<PopulationFile>,
     tie_out: Vec<Equation>,
+    /// How complete the log is over the period.
+    completeness: Option<Completeness>,
+    /// SHA-256 of `catalogue/catalogue.json`.
+    catalogue: Option<String>,
+    registers: Option<RegistersFile>,
     /// Of the framework, for which the reports are evidence, in our own words.
     requirements: Vec<String>,
 }
@@ -125,8 +153,16 @@ struct SampleFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct PopulationFile {
     rows: u64,
-    sha256: String,
     left_out: std::collections::BTreeMap<String, u64>,
+}
+
+/// Which registers the controls were run with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct RegistersFile {
+    /// The own line that tells of them; none: there never was a register.
+    leaf: Option<u64>,
+    /// As that line tells them.
+    registers: Vec<RegisterSeen>,
 }
 
 /// Two numbers that are equal, counted in two ways.

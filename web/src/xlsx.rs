@@ -13,7 +13,7 @@ use query::period::rfc3339;
 use query::question::Question;
 use query::search::{each_row, search_in};
 use query::table::{Cell, Table, visible};
-use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 
 use crate::app::App;
 use crate::asked::Asked;
@@ -83,11 +83,44 @@ fn workbook(view: &View, question: &Question, mut out: Pieces) -> Result<(), Exp
 /// # Errors
 /// The form is not kept, which only a bug can cause.
 pub(crate) fn tables(of: &Table, tables: &[(&str, &Table)]) -> Result<Vec<u8>, XlsxError> {
-    let mut book = Workbook::new();
     let facts = of.rows.iter().filter_map(|row| match &row[..] {
         [Cell::Text(name), Cell::Text(value)] => Some((&**name, value.clone())),
         _ => None,
     });
+    tables_of(facts, tables, Made::Now)
+}
+
+/// What a workbook says of when it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// The present time.
+    Now,
+    /// A time that is the same whenever it is made, so that its bytes are.
+    Always,
+}
+
+impl Made {
+    /// Says it.
+    pub(crate) fn tell(self, book: &mut Workbook) -> Result<(), XlsxError> {
+        if self == Made::Always {
+            let made = ExcelDateTime::from_ymd(1980, 1, 1)?;
+            book.set_properties(&DocProperties::new().set_creation_datetime(&made));
+        }
+        Ok(())
+    }
+}
+
+/// As [`tables`], of these facts.
+///
+/// # Errors
+/// See there.
+pub(crate) fn tables_of<'a>(
+    facts: impl IntoIterator<Item = (&'a str, String)>,
+    tables: &[(&str, &Table)],
+    made: Made,
+) -> Result<Vec<u8>, XlsxError> {
+    let mut book = Workbook::new();
+    made.tell(&mut book)?;
     told(&mut book, facts)?;
     let time = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss.000");
     for (name, table) in tables {
@@ -106,7 +139,7 @@ pub(crate) fn tables(of: &Table, tables: &[(&str, &Table)]) -> Result<Vec<u8>, X
     book.save_to_buffer()
 }
 
-fn begin<'a>(
+pub(crate) fn begin<'a>(
     book: &'a mut Workbook,
     name: &str,
     number: usize,
@@ -128,7 +161,7 @@ fn begin<'a>(
     Ok(page)
 }
 
-fn write(
+pub(crate) fn write(
     page: &mut Worksheet,
     row: u32,
     column: u16,
@@ -206,7 +239,7 @@ fn scope(book: &mut Workbook, view: &View, question: &Question) -> Result<(), Ex
 }
 
 /// Writes the sheet that says what the others are of.
-fn told<'a>(
+pub(crate) fn told<'a>(
     book: &mut Workbook,
     facts: impl IntoIterator<Item = (&'a str, String)>,
 ) -> Result<(), XlsxError> {

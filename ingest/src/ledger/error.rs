@@ -71,6 +71,18 @@ pub enum LedgerError {
         /// What is wrong.
         problem: String,
     },
+    /// Asked for as of a leaf in the middle of lines that were written together.
+    #[error(
+        "leaves {begin} to {end} were written together, so the ledger never ended with leaf {size}: give {begin} or {end}"
+    )]
+    WithinBatch {
+        /// What was asked for.
+        size: u64,
+        /// The first leaf of that batch.
+        begin: u64,
+        /// The leaf after its last.
+        end: u64,
+    },
     /// A key is missing or unreadable.
     #[error("{}: {problem}; restore the keys folder from a copy", .path.display())]
     Key {

@@ -35,6 +35,8 @@ struct Inner {
     origin: String,
     /// How many leaves the writer in this process has made durable; absent if it is another process's.
     durable: Option<Arc<AtomicU64>>,
+    /// It stays what it is, however the ledger grows.
+    is_fixed: bool,
     seen: RwLock<Arc<Seen>>,
     places: [Places; 2],
     cache: Mutex<FrameCache>,
@@ -63,6 +65,31 @@ impl LedgerReader {
         LedgerReader::of_folder(Folder::open(data)?, None)
     }
 
+    /// Opens the ledger of a data folder as it was when it had so many leaves: nothing that came later is read, now or
+    /// after a refresh.
+    ///
+    /// # Errors
+    /// As [`LedgerReader::open`]; there are not so many leaves; [`LedgerError::WithinBatch`]: the ledger never had exactly
+    /// so many.
+    pub fn open_as_of(data: &Path, size: u64) -> Result<LedgerReader, LedgerError> {
+        let now = LedgerReader::open(data)?;
+        let checkpoint = now.tree(size)?;
+        if let Some(last) = size.checked_sub(1) {
+            let frame = now.frame(LeafIndex(last))?;
+            let (header, _) = frame.find(last).expect("the frame was chosen for this leaf");
+            let (begin, end) = (header.first_leaf.0, header.end());
+            if end != size {
+                return Err(LedgerError::WithinBatch { size, begin, end });
+            }
+        }
+        let mut inner = Arc::into_inner(now.inner).expect("nobody else has what was just opened");
+        let seen = inner.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let tiles = Arc::into_inner(seen).and_then(|seen| seen.tiles);
+        inner.seen = RwLock::new(Arc::new(Seen { checkpoint, tiles }));
+        inner.is_fixed = true;
+        Ok(LedgerReader { inner: Arc::new(inner) })
+    }
+
     pub(super) fn of_folder(
         folder: Folder,
         durable: Option<Arc<AtomicU64>>,
@@ -73,6 +100,7 @@ impl LedgerReader {
             origin: folder.origin().to_owned(),
             folder,
             durable,
+            is_fixed: false,
             seen: RwLock::new(Arc::new(seen)),
             places,
             cache: Mutex::new(FrameCache::new(CACHE_BYTES)),
@@ -86,7 +114,7 @@ impl LedgerReader {
     /// # Errors
     /// The checkpoint cannot be read.
     pub fn refresh(&self) -> Result<u64, LedgerError> {
-        if self.checkpoint()? != self.seen().checkpoint {
+        if !self.inner.is_fixed && self.checkpoint()? != self.seen().checkpoint {
             let seen = Seen::read(&self.inner.folder)?;
             *self.inner.seen.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seen);
         }
@@ -152,6 +180,16 @@ impl LedgerReader {
         let frame = self.frame(leaf)?;
         let (header, _) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
         Ok(header.reader)
+    }
+
+    /// Returns when the batch of a leaf arrived, in nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// The leaf is beyond the end; the ledger is damaged or unreadable.
+    pub fn arrived(&self, leaf: LeafIndex) -> Result<i64, LedgerError> {
+        let frame = self.frame(leaf)?;
+        let (header, _) = frame.find(leaf.0).expect("the frame was chosen for this leaf");
+        Ok(header.arrived_unix_ns)
     }
 
     /// Returns the root of a full tile of leaf hashes, as the tile above has it; `None` if that is missing or wrong.

@@ -219,6 +219,8 @@ pub enum Form {
     Clock,
     /// A clock that goes back from one line to the next.
     ClockBack,
+    /// Nearly all of what was listed is read.
+    Sweep,
     /// Reviews of access that are not held often enough.
     ReviewHeld,
     /// A review of access that was not decided in time.

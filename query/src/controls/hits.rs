@@ -81,6 +81,11 @@ impl Words {
         Ok(number)
     }
 
+    /// Returns the number of a text that was met.
+    pub(super) fn known(&self, text: &str) -> Option<Word> {
+        self.numbers.get(text).copied()
+    }
+
     pub(super) fn text(&self, word: Word) -> Option<&str> {
         let at = (word as usize).checked_sub(1)?;
         self.texts.get(at).map(|text| &**text)

@@ -21,6 +21,7 @@ mod root_born;
 mod root_life;
 mod secrets;
 mod sensitive;
+mod sweep;
 mod unused_policy;
 
 /// Returns what else a form says in words, beside fields, parameters and counts.
@@ -35,6 +36,7 @@ pub(super) fn said(form: Form) -> &'static [&'static str] {
         Form::SelfElevated => &["granted"],
         Form::SelfApproved => &["ticket"],
         Form::LeaverActive => &["leaver", "left"],
+        Form::Sweep => &["read", "keys", "listed"],
         Form::ReviewHeld => &["campaign", "opened"],
         Form::ReviewLate => &["campaign", "due", "left", "items"],
         Form::ReviewEffect => &["campaign", "policy", "decision", "decided"],
@@ -54,6 +56,7 @@ pub(super) fn params(form: Form) -> &'static [&'static str] {
         Form::LeaverActive => &["grace"],
         Form::Clock => &["skew"],
         Form::ClockBack => &["back"],
+        Form::Sweep => &["least", "share"],
         _ => &[],
     }
 }
@@ -91,6 +94,7 @@ pub(super) fn run(run: &Run<'_>, rule: &Rule) -> Result<Outcome, QueryError> {
         Form::Altered => meta::altered(run),
         Form::Clock => meta::clock(run),
         Form::ClockBack => clock_back::clock_back(run, rule),
+        Form::Sweep => sweep::sweep(run, rule),
         Form::ReviewHeld => campaigns::held(run, rule),
         Form::ReviewLate => campaigns::late(run),
         Form::ReviewEffect => campaigns::effect(run),

@@ -162,6 +162,24 @@ pub fn with_headers(
     Ok(joined(ranges, headers))
 }
 
+/// Returns the leaves of keytrail's own lines and their headers, as ascending stretches.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn own_leaves(ledger: &LedgerReader) -> Result<Vec<Range<u64>>, LedgerError> {
+    let mut ranges = Vec::new();
+    for batch in ledger.own_batches(LeafIndex(0))? {
+        let header = batch?.header;
+        ranges.push(header.first_leaf.0..header.end());
+    }
+    Ok(together(ranges))
+}
+
+/// Joins stretches to ascending ones of which no two touch.
+pub fn together(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    joined(&ranges, Vec::new())
+}
+
 /// Joins stretches and single leaves to ascending stretches of which no two touch.
 fn joined(ranges: &[Range<u64>], leaves: Vec<LeafIndex>) -> Vec<Range<u64>> {
     let mut all: Vec<Range<u64>> = ranges.iter().cloned().chain(stretches(leaves)).collect();

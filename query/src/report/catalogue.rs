@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::NotAddressed;
 use crate::controls::{self, CatalogueError, Control};
+use crate::evidence::hex;
 
 const FRAMEWORKS: &str = include_str!("../../../assets/catalogue/frameworks.toml");
 const REPORTS: &str = include_str!("../../../assets/catalogue/reports.toml");
@@ -79,6 +80,17 @@ pub enum Fit {
     Supporting,
     /// They say something about what it stands in.
     Context,
+}
+
+impl Fit {
+    /// Returns the word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fit::Direct => "direct",
+            Fit::Supporting => "supporting",
+            Fit::Context => "context",
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -160,11 +172,16 @@ impl Catalogue {
         Ok(self)
     }
 
-    /// Returns the SHA-256 of all that it says, in hexadecimal digits, whatever the order of controls.
-    pub fn sha256(&self) -> String {
+    /// Returns all that it says as JSON, whatever the order of controls.
+    pub fn canonical(&self) -> String {
         let mut sorted = self.clone();
         sorted.controls.sort_by(|one, other| one.id.cmp(&other.id));
-        sha256(&sorted)
+        serde_json::to_string(&sorted).expect("texts, numbers and lists of them")
+    }
+
+    /// Returns the SHA-256 of that, in hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        hex(&Sha256::digest(self.canonical()))
     }
 
     /// Returns the ids of the controls that are evidence for a framework, in the catalogue's order; `None` if there is no
@@ -252,8 +269,7 @@ impl ReportEntry {
 }
 
 fn sha256(of: &impl Serialize) -> String {
-    let text = serde_json::to_vec(of).expect("texts, numbers and lists of them");
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(serde_json::to_vec(of).expect("texts, numbers and lists of them")))
 }
 
 #[cfg(test)]

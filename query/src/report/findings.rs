@@ -14,8 +14,8 @@ pub(super) struct Findings {
     evaluation: Evaluation,
     dispositions: Dispositions,
     now: Timestamp,
-    /// The report is as of a leaf that was named.
-    is_as_of: bool,
+    /// The report is as of an earlier leaf than the trail's.
+    is_earlier: bool,
 }
 
 /// R10: what is looked for, what was found, and whether somebody looked at it.
@@ -50,8 +50,8 @@ impl Findings {
         )?;
         let dispositions = Dispositions::below(making.trail, making.leaf())?;
         dispositions.settle(&mut evaluation, asking.now);
-        let is_as_of = asking.at.is_some();
-        Ok(Findings { evaluation, dispositions, now: asking.now, is_as_of })
+        let is_earlier = making.leaf() < making.view.leaf();
+        Ok(Findings { evaluation, dispositions, now: asking.now, is_earlier })
     }
 
     /// Returns two sections: the controls with their verdicts, and their exceptions.
@@ -105,7 +105,7 @@ impl Findings {
             "What each control says of the whole log in the period, whatever the scope. A verdict says what was found, never that somebody complies; \"no data\" says that something a control needs is not there, so that nothing found means nothing.".to_owned(),
             "events_looked_at is of the rule that looked at most. The time to review goes from an exception's last event to the first review of it, in whole hours.".to_owned(),
         ];
-        if self.is_as_of {
+        if self.is_earlier {
             words.push("Controls of kind meta look at sources, gaps and clocks as of now, whatever the leaf of this report.".to_owned());
         }
         let table = Table { columns, rows: rows.collect() };

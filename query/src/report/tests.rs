@@ -155,7 +155,7 @@ fn numbers(table: &Table, name: &str) -> Vec<Option<u64>> {
     column(table, name).into_iter().map(number).collect()
 }
 
-fn by<'a>(table: &'a Table, key: &str, number: &str) -> BTreeMap<String, Option<u64>> {
+fn by(table: &Table, key: &str, number: &str) -> BTreeMap<String, Option<u64>> {
     let keys = texts(table, key).into_iter().map(|key| key.unwrap_or_default());
     keys.zip(numbers(table, number)).collect()
 }

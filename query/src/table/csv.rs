@@ -21,6 +21,17 @@ pub(super) fn begin<W: Write>(columns: &[Column], out: W) -> io::Result<Writer<W
     Ok(writer)
 }
 
+/// Returns a row as a line of CSV, whoever writes it where.
+pub fn csv_line(cells: &[Cell]) -> Vec<u8> {
+    // A writer of its own costs a small buffer, and the row is in memory anyway.
+    let mut writer = WriterBuilder::new()
+        .terminator(Terminator::CRLF)
+        .buffer_capacity(512)
+        .from_writer(Vec::new());
+    row(cells, &mut writer).expect("memory takes all");
+    writer.into_inner().expect("memory takes all")
+}
+
 pub(super) fn row<W: Write>(row: &[Cell], writer: &mut Writer<W>) -> io::Result<()> {
     for cell in row {
         let field = match cell {

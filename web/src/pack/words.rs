@@ -53,11 +53,23 @@ pub(super) fn readme(scope: &ScopeFile, sampled: usize, leaves: u64) -> String {
         "A pack of {}, as of leaf {}\n\n{leaves} leaves of the ledger are shown in raw/, and proven by raw/proof.txt to be in its tree of {} leaves.\n",
         scope.origin, scope.at, scope.at
     );
+    if let Some(completeness) = &scope.completeness {
+        text += &format!("\nCompleteness of the log over the period: {}\n", completeness.grade);
+        text.extend(completeness.why.iter().map(|why| format!("  - {why}\n")));
+    }
     if let Some(population) = &scope.population {
         let left_out: u64 = population.left_out.values().sum();
         text += &format!(
-            "\npopulations/events.csv  {} events, {left_out} left out (see scope.json); SHA-256 {}\nreports/                the same events by identity, path and decision\n",
-            population.rows, population.sha256
+            "
+populations/events.csv  {} events, {left_out} left out (see scope.json); .xlsx has the same rows
+reports/                the same events by identity, path and decision
+controls/               what controls found (findings), requirement by requirement, each exception with its events, what
+                        reviewers said of it; room for what the auditor concludes, which is another thing
+catalogue/ registers/   with what the controls were run
+own/lines.jsonl         keytrail's own lines up to that leaf, proven like the others
+A table that is long goes on in NAME-0002.csv and so on; manifest.json says how many rows each file has.
+",
+            population.rows
         );
     }
     if sampled > 0 {

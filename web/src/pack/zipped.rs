@@ -1,58 +1,60 @@
-//! The files of a pack as they are written: each hashed on its way into the zip.
+//! The files of a pack as they are written: each hashed on its way into the zip, and none larger than programs that keep
+//! evidence take (25 MB).
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, Write};
-use std::ops::Range;
+use std::io::{self, Read, Seek, Write};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use flate2::{Compression, GzBuilder};
-use ingest::ledger::{LedgerReader, OWN_SOURCE};
-use query::evidence::{self, COLUMNS, each_leaf, hex};
-use query::row::EventRow;
-use query::table::{Cell, Column, Form, Kind, TableWriter};
+use query::evidence::hex;
+use query::table::{Cell, Column, Table, csv_line};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::{Entry, PackError};
 
-/// Lines of one part of the raw lines: with what a line of an audit log has, some MB compressed. Parts stay below what
-/// programs that keep evidence take (25 MB).
-const PART_BYTES: u64 = 64 << 20;
+/// A table or text that is longer goes on in a next file.
+pub(super) const PART_BYTES: u64 = 20 << 20;
 
-/// The columns of `raw/leaves.csv`.
-pub(super) const LEAF_COLUMNS: &[Column] = &[
-    Column::new("leaf", Kind::Number),
-    Column::new("what", Kind::Text),
-    Column::new("source", Kind::Text),
-    Column::new("generation", Kind::Number),
-    Column::new("offset", Kind::Number),
-    Column::new("length", Kind::Number),
-    Column::new("sha256", Kind::Text),
-    Column::new("part", Kind::Number),
-];
-
-/// A zip that is being written.
+/// A zip that is being written, one file after the other.
 pub(super) struct Writing<'a> {
-    pub(super) zip: ZipWriter<&'a mut File>,
+    zip: ZipWriter<&'a mut File>,
+    /// The files of the payload that are whole.
     pub(super) files: Vec<Entry>,
+    path: String,
+    bytes: u64,
+    sha256: Sha256,
 }
 
-type Fill<'f> = &'f mut dyn FnMut(&mut dyn Write) -> Result<Option<u64>, PackError>;
-type GiveRows<'f> = &'f mut dyn FnMut(
-    &mut dyn FnMut(&EventRow) -> Result<(), PackError>,
-) -> Result<BTreeMap<&'static str, u64>, PackError>;
-
 impl<'a> Writing<'a> {
-    pub(super) fn new(zip: ZipWriter<&'a mut File>) -> Writing<'a> {
-        Writing { zip, files: Vec::new() }
+    pub(super) fn new(file: &'a mut File) -> Writing<'a> {
+        let (zip, sha256) = (ZipWriter::new(file), Sha256::new());
+        Writing { zip, files: Vec::new(), path: String::new(), bytes: 0, sha256 }
     }
 
-    fn begin(&mut self, path: &str) -> Result<(), PackError> {
+    /// Begins a file of the payload. What is written then is its content, up to [`Writing::end`].
+    pub(super) fn begin(&mut self, path: &str) -> Result<(), PackError> {
+        self.start(&format!("payload/{path}"))?;
+        path.clone_into(&mut self.path);
+        (self.bytes, self.sha256) = (0, Sha256::new());
+        Ok(())
+    }
+
+    /// Returns how much of it is written.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Ends the file that was begun, and returns its SHA-256.
+    pub(super) fn end(&mut self, rows: Option<u64>) -> String {
+        let sha256 = hex(&self.sha256.finalize_reset());
+        let (path, bytes) = (std::mem::take(&mut self.path), self.bytes);
+        self.files.push(Entry { path, bytes, sha256: sha256.clone(), rows });
+        sha256
+    }
+
+    fn start(&mut self, path: &str) -> Result<(), PackError> {
         // What is compressed already is not compressed again.
-        let method = match path.ends_with(".gz") {
+        let method = match path.ends_with(".gz") || path.ends_with(".xlsx") {
             true => CompressionMethod::Stored,
             false => CompressionMethod::Deflated,
         };
@@ -66,166 +68,161 @@ impl<'a> Writing<'a> {
 
     /// Writes a file that is no part of the payload.
     pub(super) fn entry(&mut self, path: &str, text: &str) -> Result<(), PackError> {
-        self.begin(path)?;
+        self.start(path)?;
         Ok(self.zip.write_all(text.as_bytes())?)
     }
 
-    /// Writes a file of the payload.
-    pub(super) fn file(&mut self, path: &str, fill: Fill<'_>) -> Result<(), PackError> {
-        self.begin(&format!("payload/{path}"))?;
-        let mut hashed = Hashed { out: &mut self.zip, bytes: 0, sha256: Sha256::new() };
-        let mut buffered = BufWriter::with_capacity(64 << 10, &mut hashed);
-        let rows = fill(&mut buffered)?;
-        buffered.flush()?;
-        drop(buffered);
-        let (bytes, sha256) = (hashed.bytes, hex(&hashed.sha256.finalize()));
-        self.files.push(Entry { path: path.to_owned(), bytes, sha256, rows });
+    pub(super) fn text(&mut self, path: &str, text: &str) -> Result<String, PackError> {
+        self.begin(path)?;
+        self.write_all(text.as_bytes())?;
+        Ok(self.end(None))
+    }
+
+    /// Writes a table whose rows are at hand.
+    pub(super) fn table(&mut self, stem: &str, table: &Table) -> Result<(), PackError> {
+        let mut rows = Rows::begin(self, stem, &table.columns)?;
+        table.rows.iter().try_for_each(|row| rows.row(self, row))?;
+        rows.finish(self);
         Ok(())
     }
 
-    pub(super) fn text(&mut self, path: &str, text: &str) -> Result<(), PackError> {
-        self.file(path, &mut |out| Ok(out.write_all(text.as_bytes()).map(|()| None)?))
-    }
-
-    /// Writes rows of events with their lines, and returns how many and what was left out.
-    pub(super) fn rows(
-        &mut self,
-        path: &str,
-        ledger: &LedgerReader,
-        give: GiveRows<'_>,
-    ) -> Result<(u64, BTreeMap<&'static str, u64>), PackError> {
-        let (mut rows, mut left_out) = (0, BTreeMap::new());
-        self.file(path, &mut |out| {
-            let mut table = TableWriter::new(Form::Csv, COLUMNS, out)?;
-            left_out = give(&mut |row| {
-                rows += 1;
-                Ok(table.row(&evidence::cells(row, ledger)?)?)
-            })?;
-            table.finish()?;
-            Ok(Some(rows))
-        })?;
-        Ok((rows, left_out))
-    }
-
-    /// Writes the raw lines and what tells of them, and returns how many leaves they are.
-    pub(super) fn raw(
-        &mut self,
-        ledger: &LedgerReader,
-        ranges: &[Range<u64>],
-        progress: &dyn Fn(u64, u64),
-    ) -> Result<u64, PackError> {
-        let all = ranges.iter().map(|range| range.end - range.start).sum();
-        let (mut leaves_file, mut headers_file) = (tempfile::tempfile()?, tempfile::tempfile()?);
-        let mut leaves =
-            TableWriter::new(Form::Csv, LEAF_COLUMNS, BufWriter::new(&mut leaves_file))?;
-        let mut headers = BufWriter::new(&mut headers_file);
-        let (mut count, mut headers_count) = (0_u64, 0_u64);
-        for (part, ranges) in (1_u64..).zip(parts(ledger, ranges)?) {
-            self.file(&format!("raw/lines-{part:04}.jsonl.gz"), &mut |out| {
-                let mut gzip = GzBuilder::new().mtime(0).write(out, Compression::default());
-                let mut lines = 0;
-                each_leaf(ledger, &ranges, &mut |leaf| {
-                    count += 1;
-                    if count % 1_024 == 0 {
-                        progress(count, all);
-                    }
-                    let header = leaf.header;
-                    let data = header_data(leaf.line.is_none().then_some(header));
-                    let (what, bytes, offset) = match leaf.line {
-                        None => ("header", &data[..], header.offset),
-                        Some((line, offset)) if &*header.source == OWN_SOURCE => {
-                            ("own", line, offset)
-                        }
-                        Some((line, offset)) => ("line", line, offset),
-                    };
-                    match leaf.line {
-                        None => {
-                            headers_count += 1;
-                            writeln!(headers, "{} {}", leaf.number, BASE64_STANDARD.encode(bytes))?;
-                        }
-                        Some(_) => {
-                            lines += 1;
-                            gzip.write_all(bytes)?;
-                        }
-                    }
-                    let number = Cell::count;
-                    leaves.row(&[
-                        number(leaf.number.0),
-                        Cell::text(Some(what)),
-                        Cell::text(Some(header.source.to_string())),
-                        number(header.generation.0),
-                        number(offset),
-                        number(bytes.len() as u64),
-                        Cell::Text(evidence::sha256(bytes)),
-                        number(part),
-                    ])?;
-                    Ok::<(), PackError>(())
-                })?;
-                gzip.finish()?;
-                Ok(Some(lines))
-            })?;
-        }
-        leaves.finish()?.flush()?;
-        headers.flush()?;
-        drop(headers);
-        self.copy("raw/leaves.csv", &mut leaves_file, count)?;
-        self.copy("raw/headers.txt", &mut headers_file, headers_count)?;
-        Ok(count)
-    }
-
-    fn copy(&mut self, path: &str, file: &mut File, rows: u64) -> Result<(), PackError> {
-        file.rewind()?;
-        self.file(path, &mut |out| {
-            io::copy(file, out)?;
-            Ok(Some(rows))
-        })
+    pub(super) fn finish(self) -> Result<(), PackError> {
+        Ok(self.zip.finish()?.sync_all()?)
     }
 }
 
-fn header_data(header: Option<&ingest::ledger::BatchHeader>) -> Vec<u8> {
-    header.map(|header| header.data()).unwrap_or_default()
-}
-
-/// Cuts stretches of leaves so that the lines of each part have about [`PART_BYTES`].
-fn parts(ledger: &LedgerReader, ranges: &[Range<u64>]) -> Result<Vec<Vec<Range<u64>>>, PackError> {
-    let mut cuts: Vec<u64> = Vec::new();
-    let mut bytes = 0;
-    each_leaf(ledger, ranges, &mut |leaf| {
-        let length = leaf.line.map_or(0, |(line, _)| line.len() as u64);
-        if bytes > 0 && bytes + length > PART_BYTES {
-            cuts.push(leaf.number.0);
-            bytes = 0;
-        }
-        bytes += length;
-        Ok::<(), PackError>(())
-    })?;
-    cuts.push(u64::MAX);
-    let mut from = 0;
-    let mut parts = Vec::new();
-    for cut in cuts {
-        let within = |range: &Range<u64>| range.start.max(from)..range.end.min(cut);
-        parts.push(ranges.iter().map(within).filter(|range| !range.is_empty()).collect());
-        from = cut;
-    }
-    Ok(parts)
-}
-
-/// Counts and hashes what is written through it.
-struct Hashed<'a, W> {
-    out: &'a mut W,
-    bytes: u64,
-    sha256: Sha256,
-}
-
-impl<W: Write> Write for Hashed<'_, W> {
+impl Write for Writing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
+        let written = self.zip.write(bytes)?;
         self.bytes += written as u64;
         self.sha256.update(&bytes[..written]);
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        self.zip.flush()
+    }
+}
+
+/// Returns the path of a part: the first has no number.
+pub(super) fn part_path(stem: &str, extension: &str, part: u64) -> String {
+    match part {
+        1 => format!("{stem}.{extension}"),
+        part => format!("{stem}-{part:04}.{extension}"),
+    }
+}
+
+/// A CSV file that is being written, and goes on in a next one when it is long.
+pub(super) struct Rows {
+    stem: String,
+    heading: Vec<u8>,
+    part: u64,
+    in_part: u64,
+    count: u64,
+}
+
+impl Rows {
+    pub(super) fn begin(
+        pack: &mut Writing<'_>,
+        stem: &str,
+        columns: &[Column],
+    ) -> Result<Rows, PackError> {
+        let heading = heading(columns);
+        pack.begin(&part_path(stem, "csv", 1))?;
+        pack.write_all(&heading)?;
+        Ok(Rows { stem: stem.to_owned(), heading, part: 1, in_part: 0, count: 0 })
+    }
+
+    pub(super) fn row(&mut self, pack: &mut Writing<'_>, row: &[Cell]) -> Result<(), PackError> {
+        let line = csv_line(row);
+        if self.in_part > 0 && pack.bytes + line.len() as u64 > PART_BYTES {
+            pack.end(Some(self.in_part));
+            (self.part, self.in_part) = (self.part + 1, 0);
+            pack.begin(&part_path(&self.stem, "csv", self.part))?;
+            pack.write_all(&self.heading)?;
+        }
+        (self.in_part, self.count) = (self.in_part + 1, self.count + 1);
+        Ok(pack.write_all(&line)?)
+    }
+
+    /// Ends it, and returns how many rows there were.
+    pub(super) fn finish(self, pack: &mut Writing<'_>) -> u64 {
+        pack.end(Some(self.in_part));
+        self.count
+    }
+}
+
+/// Returns the first line of a table.
+pub(super) fn heading(columns: &[Column]) -> Vec<u8> {
+    let names: Vec<Cell> = columns.iter().map(|column| Cell::text(Some(column.name))).collect();
+    csv_line(&names)
+}
+
+/// Files that grow while another one is written into the zip: kept beside, in one temporary file.
+pub(super) struct Aside {
+    file: io::BufWriter<File>,
+    /// Written at the beginning of each.
+    heading: Vec<u8>,
+    /// Bytes and rows of each.
+    parts: Vec<(u64, u64)>,
+}
+
+impl Aside {
+    pub(super) fn new(heading: Vec<u8>) -> Result<Aside, PackError> {
+        let mut aside = Aside::whole()?;
+        aside.heading = heading;
+        aside.part()?;
+        Ok(aside)
+    }
+
+    /// Takes whole files only.
+    pub(super) fn whole() -> Result<Aside, PackError> {
+        let file = io::BufWriter::new(tempfile::tempfile()?);
+        Ok(Aside { file, heading: Vec::new(), parts: Vec::new() })
+    }
+
+    fn part(&mut self) -> Result<(), PackError> {
+        self.file.write_all(&self.heading)?;
+        self.parts.push((self.heading.len() as u64, 0));
+        Ok(())
+    }
+
+    /// Takes a row, and returns the number of the file that it stands in, from 1 on.
+    pub(super) fn row(&mut self, bytes: &[u8]) -> Result<u64, PackError> {
+        let is_full =
+            |&(length, rows): &(u64, u64)| rows > 0 && length + bytes.len() as u64 > PART_BYTES;
+        if self.parts.last().is_none_or(is_full) {
+            self.part()?;
+        }
+        self.file.write_all(bytes)?;
+        if let Some((length, rows)) = self.parts.last_mut() {
+            (*length, *rows) = (*length + bytes.len() as u64, *rows + 1);
+        }
+        Ok(self.parts.len() as u64)
+    }
+
+    /// Takes a whole file.
+    pub(super) fn file(&mut self, file: &mut File, rows: u64) -> Result<(), PackError> {
+        file.rewind()?;
+        let bytes = io::copy(file, &mut self.file)?;
+        self.parts.push((bytes, rows));
+        Ok(())
+    }
+
+    /// Writes the files into the pack.
+    pub(super) fn into_pack(
+        self,
+        pack: &mut Writing<'_>,
+        stem: &str,
+        extension: &str,
+    ) -> Result<(), PackError> {
+        let mut file = self.file.into_inner().map_err(|error| error.into_error())?;
+        file.rewind()?;
+        for (part, (bytes, rows)) in (1..).zip(self.parts) {
+            pack.begin(&part_path(stem, extension, part))?;
+            io::copy(&mut Read::by_ref(&mut file).take(bytes), pack)?;
+            pack.end(Some(rows));
+        }
+        Ok(())
     }
 }

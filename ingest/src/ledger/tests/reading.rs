@@ -149,6 +149,40 @@ fn cat_gives_one_sources_bytes() {
 }
 
 #[test]
+fn a_reader_as_of_a_leaf_reads_nothing_that_came_later() {
+    let (data, expected) = mixed();
+    let all = LedgerReader::open(data.path()).unwrap();
+    let ends: Vec<u64> =
+        all.batches(LeafIndex(0)).map(|batch| batch.unwrap().header.end()).collect();
+    for &end in [ends[0], ends[30], ends[ends.len() - 1]].iter() {
+        let then = LedgerReader::open_as_of(data.path(), end).unwrap();
+        then.refresh().unwrap();
+        assert_eq!(then.size(), end);
+        assert_eq!(then.tree(end).unwrap().root, all.tree(end).unwrap().root);
+        let last = then.batches(LeafIndex(0)).last().unwrap().unwrap().header.end();
+        assert_eq!(last, end);
+        let own =
+            then.own_batches(LeafIndex(0)).unwrap().all(|batch| batch.unwrap().header.end() <= end);
+        assert!(own);
+        let (later, _) = expected.iter().find(|(leaf, _)| *leaf >= end).unwrap_or(&expected[0]);
+        if *later >= end {
+            let refused = then.line(LeafIndex(*later));
+            assert!(matches!(refused, Err(LedgerError::OutOfRange { .. })), "{refused:?}");
+        }
+        let arrived = all.line(LeafIndex(end - 1)).unwrap().arrived_unix_ns;
+        assert_eq!(then.arrived(LeafIndex(end - 1)).unwrap(), arrived);
+    }
+    // In the middle of lines that were written together.
+    let (begin, end) =
+        ends.windows(2).map(|two| (two[0], two[1])).find(|(begin, end)| end - begin > 2).unwrap();
+    let refused = LedgerReader::open_as_of(data.path(), begin + 1).map(|_| ()).unwrap_err();
+    let words = refused.to_string();
+    assert!(words.contains(&format!("give {begin} or {end}")), "{words}");
+    let beyond = LedgerReader::open_as_of(data.path(), all.size() + 1);
+    assert!(matches!(beyond, Err(LedgerError::OutOfRange { .. })));
+}
+
+#[test]
 fn a_generation_is_compared_with_its_parents_lines() {
     let data = Data::new();
     let mut ledger = data.open();

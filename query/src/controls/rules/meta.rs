@@ -1,12 +1,14 @@
 //! The log about itself: what coverage knows of each source over the period.
 
 use ingest::coverage::By;
+use ingest::own::{Fact, OwnLine};
 
 use crate::controls::draft::{Draft, Outcome};
 use crate::controls::run::Run;
 use crate::coverage::Source;
 use crate::error::QueryError;
 use crate::made::Made;
+use crate::own_trail::each_own_line;
 use crate::period::rfc3339;
 
 /// Makes an exception of each incident of these kinds.
@@ -80,10 +82,21 @@ pub(super) fn ties(run: &Run<'_>) -> Result<Outcome, QueryError> {
     Ok(outcome)
 }
 
-/// Bytes that are missing of followed files, and files that did not go on where they were left.
+/// Bytes that are missing of followed files, files that did not go on where they were left, and what a verification of the
+/// ledger raised its alarm about.
 pub(super) fn altered(run: &Run<'_>) -> Result<Outcome, QueryError> {
     let mut outcome = Outcome { events: lines(run), ..Outcome::default() };
     incidents(run, &["gap", "refused_raw"], &mut outcome);
+    each_own_line(run.trail, 0, &mut |leaf, OwnLine { time, fact }| {
+        let Fact::Alarm { on, subject, resolved: false, text, .. } = fact else { return };
+        let at = i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX);
+        if on == "verify" && run.span.has(at) && run.at.is_none_or(|end| leaf < end) {
+            let mut draft = Draft { count: 1, span: Some((at, at)), ..Draft::default() };
+            draft.apart = vec![("source", subject), ("at", rfc3339(at))];
+            draft.said.insert("what", text);
+            outcome.drafts.push(draft);
+        }
+    })?;
     for source in run.coverage.sources.iter().filter(|source| source.live_lines < source.lines) {
         outcome.missing.push(format!(
             "{}: {} lines were imported, so nobody saw the file while it was written",

@@ -206,7 +206,7 @@ fn weakened_is_said_only_where_nothing_was_found() {
     let finding = case.asked("KT-SEC-05", &[], None, None);
     assert_eq!(
         told(&finding),
-        BTreeMap::from([("sweep c/entity/e-alice alice 2026-10-05T08:00:00Z".to_owned(), 51)])
+        BTreeMap::from([("bulk c/entity/e-alice alice 2026-10-05T08:00:00Z".to_owned(), 51)])
     );
     assert_eq!(finding.exceptions[0].uids.len(), 51);
 }
@@ -294,7 +294,7 @@ fn an_answer_ends_with_its_turn_and_names_what_it_does_not_know() {
     };
     assert_eq!(
         given("KT-SEC-05", "path", "3"),
-        "KT-SEC-05: it has no parameter \"path\", only paths, window"
+        "KT-SEC-05: it has no parameter \"path\", only least, paths, share, window"
     );
     assert_eq!(
         given("KT-SEC-05", "paths", "many"),
@@ -502,4 +502,38 @@ fn leavers_and_readers_are_known_by_every_name() {
     assert_eq!(counts, [2, 1]);
     let (_, counts) = readers(case, "namespace\nsecret/data/prod/**,ops,team-a/");
     assert_eq!(counts, [0_u64; 0]);
+}
+
+#[test]
+fn an_alarm_of_a_verification_is_an_exception_until_the_next_period() {
+    let case = Case::of(&policy_writes(), &[]);
+    let data = case._folder.path().join("data");
+    let at = |hours: i64| Timestamp::from_second(BEGIN_S + hours * 3_600).expect("a time");
+    let raised = |on: &str, hours: i64, resolved: bool| ingest::own::OwnLine {
+        time: at(hours),
+        fact: ingest::own::Fact::Alarm {
+            name: "ledger".to_owned(),
+            on: on.to_owned(),
+            subject: "the ledger".to_owned(),
+            resolved,
+            text: format!("leaf {hours} is not what was signed"),
+        },
+    };
+    let mut ledger = ingest::ledger::Ledger::open(&data, "c").expect("a ledger");
+    for line in [
+        raised("verify", 1, false),
+        raised("verify", 1, true),
+        raised("lag", 1, false),
+        raised("verify", 30, false),
+    ] {
+        ingest::custody::append_line(&mut ledger, &line).expect("written");
+    }
+    drop(ledger);
+    ingest::pipeline::rebuild(&data, &|_| ()).expect("an index");
+    let case = Case { trail: Trail::open(&data).expect("a trail"), ..case };
+    let finding = case.asked("KT-LOG-04", &[], None, None);
+    let words: Vec<&str> = finding.exceptions.iter().map(|it| &*it.words).collect();
+    assert_eq!(words, ["the ledger: leaf 1 is not what was signed"]);
+    let before = case.asked("KT-LOG-04", &[], None, Some(1_800_000));
+    assert_eq!(before.exceptions.len(), 0);
 }
