@@ -323,6 +323,8 @@ pub(crate) enum ReportFormat {
     Json,
     /// Heading and rows, a sheet each
     Xlsx,
+    /// A document to file, print and sign: tagged PDF/A-3a with its data attached
+    Pdf,
 }
 
 /// `report`.

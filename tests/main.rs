@@ -1,10 +1,10 @@
 //! End-to-end tests of the program: each starts the built `keytrail` and looks at what it prints,
 //! serves and writes. They know its command line and its files, and nothing of its code.
 //!
-//! What they need beside cargo: `zstd`, `python3` with `zstandard`, `aics-tlog`, `schemathesis`, `cryptography`, `duckdb` and `pandas`, `chromium`, `faketime`, and the
+//! What they need beside cargo: `zstd`, `python3` with `zstandard`, `aics-tlog`, `schemathesis`, `cryptography`, `duckdb` and `pandas`, `chromium`, `faketime`, `pdftotext`, and the
 //! program of `tests/peers/go`. `cargo xtask test` sees to those and sets `KEYTRAIL_TOOLS=required`; without that, a test whose tool is missing says so
 //! and passes. `KEYTRAIL_FULL=1` (`cargo xtask test --full`) adds what starts a real OpenBao, and a Keycloak,
-//! which `KEYTRAIL_KEYCLOAK` names.
+//! which `KEYTRAIL_KEYCLOAK` names, and veraPDF, which `KEYTRAIL_VERAPDF` names.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -44,6 +44,7 @@ mod outside;
 mod pack_findings;
 mod packs;
 mod peers;
+mod printed;
 mod proofs;
 mod reports;
 mod retention;

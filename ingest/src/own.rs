@@ -289,6 +289,58 @@ pub enum Fact {
         /// Why it ends so.
         reason: String,
     },
+    /// Somebody stands up for a report. It can be made again of what is said here, and its SHA-256 compared.
+    ReportIssued {
+        /// Who.
+        by: String,
+        /// From where, if over the network.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// Its name: twelve hexadecimal digits.
+        id: String,
+        /// Which report.
+        report: String,
+        /// Of the access report: what a row is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<String>,
+        /// The filter; empty: everything.
+        scope: String,
+        /// The period as it was asked for, and its zone.
+        period: String,
+        /// Its first instant; absent: the first event.
+        from: Option<Timestamp>,
+        /// Its end, which does not belong to it; absent: the last event.
+        to: Option<Timestamp>,
+        /// The zone in which dates were meant.
+        zone: String,
+        /// As of this leaf.
+        at: u64,
+        /// SHA-256 of what it says.
+        sha256: String,
+        /// The report in whose place it stands.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        supersedes: Option<String>,
+        /// Why, in words; empty of a first one.
+        because: String,
+    },
+    /// A report was made as the configuration asks for.
+    ReportMade {
+        /// The schedule's name.
+        schedule: String,
+        /// When it was due.
+        due: Timestamp,
+        /// Which report.
+        report: String,
+        /// The period and its zone.
+        period: String,
+        /// As of this leaf.
+        at: u64,
+        /// The files.
+        files: Vec<FileMade>,
+        /// Why there are none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
     /// Somebody took an answer away as a file.
     Exported {
         /// Who.
@@ -402,6 +454,17 @@ pub enum Fact {
     Unknown,
 }
 
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMade {
+    /// Its name in the schedule's folder.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+}
+
 /// That an identity holds a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Held {
@@ -473,6 +536,8 @@ impl Fact {
         "campaign_opened",
         "campaign_decided",
         "campaign_closed",
+        "report_issued",
+        "report_made",
         "exported",
         "deeds_left_out",
         "account_changed",
@@ -501,6 +566,7 @@ impl Fact {
                 | Fact::CampaignOpened { .. }
                 | Fact::CampaignDecided { .. }
                 | Fact::CampaignClosed { .. }
+                | Fact::ReportIssued { .. }
                 | Fact::DeedsLeftOut { .. }
                 | Fact::AccountChanged { .. }
                 | Fact::RegistersChanged { .. }

@@ -3,9 +3,9 @@
 //! A stretch is [from, to): its first nanosecond belongs to it, its last does not, so that
 //! neighbouring periods share no event and lose none.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, ISOWeekDate, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use thiserror::Error;
 
 /// A stretch of time and how people call it.
@@ -26,7 +26,7 @@ pub struct Period {
 pub enum PeriodError {
     /// Not a time.
     #[error(
-        "{0:?} is no time: write 2026, 2026-Q3, 2026-10, 2026-10-12, 2026-10-12T08:00:00Z, or -24h and -7d for so long ago"
+        "{0:?} is no time: write 2026, 2026-Q3, 2026-10, 2026-W42, 2026-10-12, 2026-10-12T08:00:00Z, or -24h and -7d for so long ago"
     )]
     Form(String),
     /// Outside the years that nanoseconds in 64 bits can hold.
@@ -34,7 +34,7 @@ pub enum PeriodError {
     Range(String),
     /// An instant in place of a period.
     #[error(
-        "{0:?} is an instant, no period: write 2026, 2026-Q3, 2026-10 or 2026-10-12, or use --from and --to"
+        "{0:?} is an instant, no period: write 2026, 2026-Q3, 2026-10, 2026-W42, 2026-10-12, last-quarter, last-month, last-week or yesterday, or use --from and --to"
     )]
     NoPeriod(String),
     /// Both ways at once.
@@ -73,6 +73,8 @@ impl Period {
             if from.is_some() || to.is_some() {
                 return Err(PeriodError::Both);
             }
+            let before = before_now(text, now, &zone);
+            let text = before.as_deref().unwrap_or(text);
             let Moment::Period { from, to } = moment(text, now, &zone)? else {
                 return Err(PeriodError::NoPeriod(text.to_owned()));
             };
@@ -178,7 +180,30 @@ pub(crate) fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Mome
     Ok(Moment::Period { from: start(first)?, to: start(after)? })
 }
 
-/// Reads `2026`, `2026-Q3`, `2026-10` and `2026-10-12`: the first day, and how many months and days
+/// Returns what `last-year`, `last-quarter`, `last-month`, `last-week` and `yesterday` are at an instant: the period of the
+/// calendar that ended last.
+fn before_now(text: &str, now: Timestamp, zone: &TimeZone) -> Option<String> {
+    let today = zone.to_datetime(now).date();
+    let (year, month) = (today.year(), today.month());
+    let yesterday = today.yesterday().ok()?;
+    Some(match text {
+        "last-year" => (year - 1).to_string(),
+        "last-quarter" if month <= 3 => format!("{}-Q4", year - 1),
+        "last-quarter" => format!("{year}-Q{}", (month - 1) / 3),
+        "last-month" => {
+            let last = today.first_of_month().yesterday().ok()?;
+            format!("{:04}-{:02}", last.year(), last.month())
+        }
+        "last-week" => {
+            let week = today.checked_sub(7.days()).ok()?.iso_week_date();
+            format!("{:04}-W{:02}", week.year(), week.week())
+        }
+        "yesterday" => yesterday.to_string(),
+        _ => return None,
+    })
+}
+
+/// Reads `2026`, `2026-Q3`, `2026-10`, `2026-W42` and `2026-10-12`: the first day, and how many months and days
 /// it lasts.
 fn dates(text: &str) -> Option<(Date, i64, i64)> {
     let digits = |text: &str, count: usize| {
@@ -195,6 +220,10 @@ fn dates(text: &str) -> Option<(Date, i64, i64)> {
             let quarter =
                 part[1..].parse::<i8>().ok().filter(|quarter| (1..=4).contains(quarter))?;
             (3 * quarter - 2, 1, 3, 0)
+        }
+        (Some(part), None) if part.starts_with(['W', 'w']) => {
+            let week = ISOWeekDate::new(year, two(&part[1..])?, Weekday::Monday).ok()?;
+            return Some((week.date(), 0, 7));
         }
         (Some(month), None) => (two(month)?, 1, 1, 0),
         (Some(month), Some(day)) => (two(month)?, two(day)?, 0, 1),
@@ -324,5 +353,32 @@ mod tests {
             let read = moment(text, now(), &TimeZone::UTC);
             assert!(read.is_err(), "{text:?}: {read:?}");
         }
+    }
+
+    #[test]
+    fn weeks_and_what_ended_last() {
+        let period = |text: &str, now: &str, zone: &str| {
+            let now = now.parse().expect("a time");
+            let period = Period::new(Some(text), None, None, Some(zone), now).expect(text);
+            let end = |at: Option<i64>| rfc3339(at.expect("an end"));
+            (period.label.clone(), end(period.from), end(period.to))
+        };
+        let is = |text, now, label: &str, from: &str, to: &str| {
+            let expected = (format!("{label}, UTC"), from.to_owned(), to.to_owned());
+            assert_eq!(period(text, now, "UTC"), expected);
+        };
+        let now = "2026-01-01T12:00:00Z";
+        is("2026-W01", now, "2026-W01", "2025-12-29T00:00:00Z", "2026-01-05T00:00:00Z");
+        is("last-week", now, "2025-W52", "2025-12-22T00:00:00Z", "2025-12-29T00:00:00Z");
+        is("last-month", now, "2025-12", "2025-12-01T00:00:00Z", "2026-01-01T00:00:00Z");
+        is("last-quarter", now, "2025-Q4", "2025-10-01T00:00:00Z", "2026-01-01T00:00:00Z");
+        is("last-year", now, "2025", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z");
+        is("yesterday", now, "2025-12-31", "2025-12-31T00:00:00Z", "2026-01-01T00:00:00Z");
+        let july = "2026-07-01T00:00:00Z";
+        is("last-quarter", july, "2026-Q2", "2026-04-01T00:00:00Z", "2026-07-01T00:00:00Z");
+        // In Kiritimati it is the next day already.
+        let (label, ..) = period("yesterday", "2026-07-01T12:00:00Z", "Pacific/Kiritimati");
+        assert_eq!(label, "2026-07-01, Pacific/Kiritimati");
+        assert!(Period::new(Some("2026-W54"), None, None, None, Timestamp::UNIX_EPOCH).is_err());
     }
 }

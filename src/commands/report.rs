@@ -82,7 +82,9 @@ fn accessed(report: &AccessReport, args: &ReportArgs) -> Result<Vec<u8>, Failure
     match args.format {
         ReportFormat::Html => Ok(web::access_report_document(report)?.into_bytes()),
         ReportFormat::Json => json(report),
-        ReportFormat::Csv | ReportFormat::Xlsx => written(&report.document(), args),
+        ReportFormat::Csv | ReportFormat::Xlsx | ReportFormat::Pdf => {
+            written(&report.document(), args)
+        }
     }
 }
 
@@ -90,6 +92,7 @@ fn written(report: &Document, args: &ReportArgs) -> Result<Vec<u8>, Failure> {
     match args.format {
         ReportFormat::Html => Ok(web::report_document(report)?.into_bytes()),
         ReportFormat::Xlsx => Ok(web::report_workbook(report)?),
+        ReportFormat::Pdf => Ok(web::report_pdf(report)?),
         ReportFormat::Json => json(report),
         ReportFormat::Csv => csv(section(report, args.section.as_deref())?),
     }

@@ -83,9 +83,12 @@ pub(crate) fn tools_required() -> bool {
 /// Tells that a tool is missing, and says so; where tools are required this is a failure.
 pub(crate) fn missing_tool(program: &Command, remedy: &str) -> bool {
     let name = program.get_program().to_owned();
-    let mut asked = Command::new(&name);
-    asked.args(["--version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let missing = !asked.status().is_ok_and(|status| status.success());
+    // Poppler's programs know the short form only.
+    let missing = ["--version", "-v"].iter().all(|version| {
+        let mut asked = Command::new(&name);
+        asked.arg(version).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        !asked.status().is_ok_and(|status| status.success())
+    });
     if missing {
         assert!(!tools_required(), "{} is missing: {remedy}", name.display());
         eprintln!("nothing was checked here, since {} is missing: {remedy}", name.display());

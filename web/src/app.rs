@@ -28,6 +28,8 @@ use crate::zone::Zone;
 const QUESTIONS_MAX: usize = 4;
 /// Exports at once: each lasts as long as its reader takes, so they have turns of their own.
 const EXPORTS_MAX: usize = 2;
+/// Documents laid out as PDF at once.
+const PRINTERS_MAX: usize = 1;
 /// Live tails at once.
 const TAILS_MAX: usize = 16;
 /// Questions that wait for their place: who comes when so many wait is told at once to come back.
@@ -50,6 +52,7 @@ pub(crate) struct App {
     questions: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     exports: Arc<Semaphore>,
+    printers: Arc<Semaphore>,
     tails: Arc<Semaphore>,
     /// What reviewers decided, as far as it was read.
     dispositions: Arc<Mutex<Arc<Dispositions>>>,
@@ -156,6 +159,7 @@ impl App {
             questions: Arc::new(Semaphore::new((cores - 1).clamp(1, QUESTIONS_MAX))),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            printers: Arc::new(Semaphore::new(PRINTERS_MAX)),
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
             dispositions: Arc::default(),
             campaigns: Arc::default(),
@@ -214,6 +218,14 @@ impl App {
         while self.ledger_size() <= leaves && begun.elapsed() < SETTLE {
             pause.tick().await;
         }
+    }
+
+    /// Returns a place at what lays out documents.
+    ///
+    /// # Errors
+    /// [`PageError::Busy`] if none becomes free.
+    pub(crate) async fn printer_place(&self) -> Result<OwnedSemaphorePermit, PageError> {
+        self.place(&self.printers).await
     }
 
     /// Returns a place at a live tail, held for as long as it is open; `None` if all are taken.

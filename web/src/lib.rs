@@ -32,6 +32,7 @@ mod listening;
 mod pack;
 mod page;
 mod pages;
+mod printed;
 mod requests;
 mod routes;
 mod row;
@@ -57,6 +58,7 @@ pub use self::pack::{
 };
 pub use self::pages::reports::others::report_document;
 pub use self::pages::reports::{access_report_document, report_workbook};
+pub use self::printed::report_pdf;
 pub use self::server::{ServeError, serve};
 
 #[cfg(test)]

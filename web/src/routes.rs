@@ -32,7 +32,7 @@ use crate::pages::overview::overview;
 use crate::pages::reports::list::report_list;
 use crate::pages::reports::others::{Form, Which, report_file, report_page, right_of};
 use crate::pages::reports::{
-    Asked, access_csv, access_json, access_page, access_xlsx, heading_csv,
+    Asked, access_csv, access_json, access_page, access_pdf, access_xlsx, heading_csv,
 };
 use crate::pages::reviews::campaign::{campaign, campaign_csv};
 use crate::pages::reviews::decide::{close, decide};
@@ -92,6 +92,7 @@ impl Routes {
             (".csv", Form::Csv),
             (".json", Form::Json),
             (".xlsx", Form::Xlsx),
+            (".pdf", Form::Pdf),
         ];
         let page = move |reader: May<Sees>, State(app): State<App>, Query(asked): Query<Asked>| {
             report_page(name, reader.clone(), app, asked)
@@ -157,6 +158,7 @@ pub(crate) fn all() -> Routes {
         .get("/reports/access.csv", access_csv)
         .get("/reports/access-heading.csv", heading_csv)
         .get("/reports/access.xlsx", access_xlsx)
+        .get("/reports/access.pdf", access_pdf)
         .get("/reports/access.json", access_json)
         .get("/reports", report_list)
         .reports()

@@ -617,7 +617,7 @@ async fn a_zone_is_named_and_kept() {
                 !["/static/", "/api/", "/reports/access.", "/reports/access-"]
                     .iter()
                     .any(|file| link.starts_with(file))
-                    && ![".csv", ".json", ".xlsx"].iter().any(|file| link.contains(file))
+                    && ![".csv", ".json", ".xlsx", ".pdf"].iter().any(|file| link.contains(file))
             })
             .collect();
         assert!(lost.is_empty(), "{page} loses its zone at {lost:?}");

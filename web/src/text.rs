@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+pub(crate) use query::table::grouped;
 use query::table::visible;
 
 /// The most characters of one value that a page shows.
@@ -44,19 +45,6 @@ impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
-}
-
-/// Returns a count with its digits in groups of three: `12,408`.
-pub(crate) fn grouped(count: impl TryInto<u64>) -> String {
-    let digits = count.try_into().unwrap_or(u64::MAX).to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Returns a text that begins with a capital.

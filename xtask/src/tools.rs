@@ -17,6 +17,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3-venv"),
     ("go", "golang-go"),
     ("faketime", "faketime"),
+    ("pdftotext", "poppler-utils"),
 ];
 
 /// PostgreSQL's server, which Debian keeps off the path; the demo looks there too.
@@ -234,6 +235,27 @@ pub(crate) fn keycloak() -> Result<PathBuf> {
     let mut inside = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path());
     let home = inside.find(|path| path.join("bin/kc.sh").exists());
     home.with_context(|| format!("no Keycloak is in {}", folder.display()))
+}
+
+/// Sees to veraPDF, and returns the folder of its archives.
+///
+/// # Errors
+/// Maven cannot bring it.
+pub(crate) fn verapdf() -> Result<PathBuf> {
+    let folder = target().join("peers/verapdf");
+    if !folder.exists() {
+        let part = target().join("peers/verapdf.part");
+        let mut maven = Command::new("mvn");
+        maven
+            .args(["--quiet", "--batch-mode", "-f"])
+            .arg(workspace().join("tests/peers/verapdf/pom.xml"))
+            .arg(format!("-Dmaven.repo.local={}", target().join("peers/maven").display()))
+            .arg("dependency:copy-dependencies")
+            .arg(format!("-DoutputDirectory={}", part.display()));
+        step("get veraPDF", &mut maven)?;
+        std::fs::rename(&part, &folder)?;
+    }
+    Ok(folder)
 }
 
 /// Sees to cargo-deny.

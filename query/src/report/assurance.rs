@@ -14,7 +14,7 @@ use crate::own_trail::each_own_row;
 use crate::table::{Cell, Kind, Table};
 
 /// Own lines that tell of the log itself, and not of people who read it.
-const ABOUT_THE_LOG: &[&str] = &[
+pub(super) const ABOUT_THE_LOG: &[&str] = &[
     "gap",
     "continuity",
     "trouble",

@@ -21,6 +21,8 @@ const DEEDS: &[(&str, &str)] = &[
     ("lines_shown", "was shown raw lines"),
     ("looked_up", "looked a value up"),
     ("exported", "took an answer away"),
+    ("report_issued", "issued a report"),
+    ("report_made", "had a report made on schedule"),
     ("view_changed", "changed a named question"),
     ("exception_reviewed", "reviewed an exception"),
     ("campaign_opened", "opened a review of access"),
@@ -203,4 +205,26 @@ fn deeds(rows: Vec<Vec<Cell>>) -> Section {
         "Line by line, the oldest first; each is a leaf of the ledger, and `keytrail prove` shows that it is there.".to_owned(),
     ];
     Section::new("deeds", "Custody", words, Table { columns, rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use ingest::own::Fact;
+
+    use super::DEEDS;
+    use crate::report::assurance::ABOUT_THE_LOG;
+
+    /// A new kind of line is a deed, about the log, or told by coverage: somebody has to say.
+    #[test]
+    fn every_kind_of_line_is_somewhere() {
+        let in_coverage = ["tick", "heartbeats", "counters"];
+        for kind in Fact::KINDS {
+            let is_deed = DEEDS.iter().any(|(deed, _)| deed == kind);
+            let is_known = is_deed || ABOUT_THE_LOG.contains(kind) || in_coverage.contains(kind);
+            assert!(is_known, "{kind} is in no report");
+        }
+        for (deed, _) in DEEDS {
+            assert!(Fact::KINDS.contains(deed), "{deed}");
+        }
+    }
 }

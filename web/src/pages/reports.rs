@@ -28,7 +28,7 @@ use crate::page::Rendered;
 use crate::pages::overview::shell;
 use crate::shell::Shell;
 use crate::text::capital;
-use crate::xlsx;
+use crate::{printed, xlsx};
 
 mod access_view;
 mod document_view;
@@ -48,6 +48,7 @@ pub(crate) struct ReportsPage {
     csv: String,
     json: String,
     xlsx: String,
+    pdf: String,
     heading_csv: String,
     report: Option<AccessView>,
 }
@@ -141,6 +142,17 @@ pub(crate) async fn access_xlsx(
     Ok(file("keytrail-access.xlsx", xlsx::CONTENT_TYPE, Body::from(book.await?)))
 }
 
+/// The report as a document to file, print and sign.
+pub(crate) async fn access_pdf(
+    reader: May<Export>,
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, PageError> {
+    let document = made(&reader, app.clone(), asked, |report| Ok(report.document())).await?;
+    let bytes = app.print(document).await?;
+    Ok(file("keytrail-access.pdf", printed::CONTENT_TYPE, Body::from(bytes)))
+}
+
 /// What stands above the rows, as CSV of two columns.
 pub(crate) async fn heading_csv(
     reader: May<Export>,
@@ -180,6 +192,7 @@ fn page(
         csv: asked.href("/reports/access.csv"),
         json: asked.href("/reports/access.json"),
         xlsx: asked.href("/reports/access.xlsx"),
+        pdf: asked.href("/reports/access.pdf"),
         heading_csv: asked.href("/reports/access-heading.csv"),
         asked,
         report: None,
@@ -193,12 +206,12 @@ fn page(
     }
 }
 
-async fn made(
+async fn made<T: Send + 'static>(
     reader: &Reader,
     app: App,
     asked: Asked,
-    write: fn(&AccessReport) -> Result<Vec<u8>, PageError>,
-) -> Result<Vec<u8>, PageError> {
+    write: fn(&AccessReport) -> Result<T, PageError>,
+) -> Result<T, PageError> {
     let meant = asked.meant(Timestamp::now()).map_err(PageError::Question)?;
     let fact = Fact::Exported {
         by: reader.by(),

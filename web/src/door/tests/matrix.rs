@@ -56,6 +56,7 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/reports/access.csv", EXPORT),
     (Method::GET, "/reports/access-heading.csv", EXPORT),
     (Method::GET, "/reports/access.json", EXPORT),
+    (Method::GET, "/reports/access.pdf", EXPORT),
     (Method::GET, "/reports/access.xlsx", EXPORT),
     (Method::GET, "/settings", SETTINGS),
     (Method::POST, "/settings", SETTINGS),
@@ -110,7 +111,7 @@ fn needs() -> Vec<(Method, String, Needs)> {
             _ => (CONTROLS, EXPORT_CONTROLS),
         };
         all.push((Method::GET, format!("/reports/{name}"), sees));
-        for ending in ["-heading.csv", ".csv", ".json", ".xlsx"] {
+        for ending in ["-heading.csv", ".csv", ".json", ".xlsx", ".pdf"] {
             all.push((Method::GET, format!("/reports/{name}{ending}"), takes));
         }
     }

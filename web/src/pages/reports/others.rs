@@ -23,7 +23,7 @@ use crate::page::Rendered;
 use crate::pages::overview::shell;
 use crate::shell::Shell;
 use crate::text::Text;
-use crate::xlsx;
+use crate::{printed, xlsx};
 
 /// A report within its frame, below its form.
 #[derive(Template)]
@@ -44,6 +44,7 @@ pub(crate) struct ReportPage {
 struct Files {
     json: String,
     xlsx: String,
+    pdf: String,
     heading_csv: String,
 }
 
@@ -65,6 +66,8 @@ pub(crate) enum Form {
     Json,
     /// A workbook.
     Xlsx,
+    /// A document to file, print and sign.
+    Pdf,
 }
 
 /// Returns the rights to see a report, and to take it away. Cut at somebody's bounds it would be wrong, so those are the
@@ -128,6 +131,7 @@ fn page(
         files: exports.then(|| Files {
             json: href(".json"),
             xlsx: href(".xlsx"),
+            pdf: href(".pdf"),
             heading_csv: href("-heading.csv"),
         }),
         report: None,
@@ -166,14 +170,23 @@ pub(crate) async fn report_file(
         to: meant.period.to.map(rfc3339),
     };
     app.record(&reader, fact).await?;
-    let bytes = app.ask(&reader, move |trail| written(&made(name, trail, &meant)?, form, &which));
+    let bytes = match form {
+        Form::Pdf => {
+            app.print(app.ask(&reader, move |trail| made(name, trail, &meant)).await?).await?
+        }
+        form => {
+            app.ask(&reader, move |trail| written(&made(name, trail, &meant)?, form, &which))
+                .await?
+        }
+    };
     let (ending, kind) = match form {
+        Form::Pdf => (".pdf", printed::CONTENT_TYPE),
         Form::Csv => (".csv", "text/csv; charset=utf-8; header=present"),
         Form::Heading => ("-heading.csv", "text/csv; charset=utf-8; header=present"),
         Form::Json => (".json", "application/json"),
         Form::Xlsx => (".xlsx", xlsx::CONTENT_TYPE),
     };
-    Ok(file(&format!("keytrail-{name}{ending}"), kind, Body::from(bytes.await?)))
+    Ok(file(&format!("keytrail-{name}{ending}"), kind, Body::from(bytes)))
 }
 
 fn written(report: &Document, form: Form, which: &Which) -> Result<Vec<u8>, PageError> {
@@ -190,6 +203,7 @@ fn written(report: &Document, form: Form, which: &Which) -> Result<Vec<u8>, Page
         Form::Heading => table(report.heading.table()),
         Form::Json => serde_json::to_vec(report).map_err(|error| trail(Box::new(error))),
         Form::Xlsx => report_workbook(report).map_err(|error| trail(Box::new(error))),
+        Form::Pdf => printed::report_pdf(report).map_err(|error| trail(Box::new(error))),
     }
 }
 
