@@ -468,6 +468,9 @@ pub(crate) struct PackArgs {
     /// Controls of your own over the built-in ones
     #[arg(long, value_name = "FOLDER")]
     pub(crate) catalogue: Option<PathBuf>,
+    /// Write it also in parts of less than 25 MB, OUTPUT.part-001.zip and so on, which are verified together
+    #[arg(long)]
+    pub(crate) parts: bool,
     /// File to write
     #[arg(short, long)]
     pub(crate) output: PathBuf,

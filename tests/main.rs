@@ -41,6 +41,7 @@ mod odd_lines;
 mod oidc;
 mod open_formats;
 mod outside;
+mod pack_completeness;
 mod pack_findings;
 mod packs;
 mod peers;

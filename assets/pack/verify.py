@@ -3,8 +3,8 @@
 
 Needs Python 3.9 and the library `cryptography`. Checks every byte against the manifest, the manifest against the signature,
 the signature against the fingerprint had from elsewhere, every raw line against the signed tree, the source and place of
-each line against the header of its batch, and each row's hashes and places against the lines. Draws the sample again.
-Does not make the rows again from the lines: `keytrail verify` does. Exit code 1 if anything does not hold.
+each line against the header of its batch, and each row's hashes and places against the lines. Draws the sample again, and makes the population again (population.py, which
+lies beside this file). Exit code 1 if anything does not hold.
 """
 
 import argparse
@@ -23,9 +23,12 @@ import struct
 import sys
 import tempfile
 import zipfile
+import zlib
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from population import Population, RECOMPUTED
 
 BESIDE = {"consistency.txt", "issue.json", "issue.sig", "keys", "payload/manifest.json"}
 csv.field_size_limit(1 << 30)
@@ -180,7 +183,7 @@ def read_header(data, leaf, root_before):
     for line, length in enumerate(lengths, leaf + 1):
         places[line] = (offset, length)
         offset += length
-    return data[78:end].decode(), fields["generation"], places
+    return data[78:end].decode(), fields["generation"], places, fields["reader"]
 
 
 class Lines:
@@ -275,8 +278,8 @@ class Pack:
              "issue.sig: signed are other bytes than those of payload/manifest.json and issue.json")
         need(signs(now, note), "issue.sig: not signed by the key in keys")
 
-    def check_raw(self, scope):
-        """Proves the raw lines; returns what rows must say of each."""
+    def check_raw(self, scope, population):
+        """Proves the raw lines; returns what rows must say of each. What is proven goes on to `population`."""
         proof, tree = self.text("payload/raw/proof.txt").split("\n\n", 1)
         proof = proof.split("\n")[1:]
         origin, size, root = tree.split("\n")[:3]
@@ -314,7 +317,9 @@ class Pack:
             if what != "header":
                 lines.put(leaf, row["sha256"], told[0], told[1], *told[2])
             if what == "own":
-                self.take_own(leaf, data)
+                self.take_own(leaf, data, population)
+            if what == "line":
+                population.line(row["source"], batch[3], leaf, data)
             tree.add(1, sha(b"\0", data))
         for _, count, hashed in given:
             tree.add(count, hashed)
@@ -328,12 +333,14 @@ class Pack:
             return gzip.open(self.open(f"raw/lines-{part:04}.jsonl.gz"))
         return self.open("own/lines.jsonl" if part == 1 else f"own/lines-{part:04}.jsonl")
 
-    def take_own(self, leaf, data):
+    def take_own(self, leaf, data, population):
         """Keeps what keytrail's own lines say of registers and of what reviewers decided."""
         try:
             line = json.loads(data)
         except ValueError:
             return
+        if line.get("type") == "tick":
+            population.tick(line["source"], line["idle_ns"])
         if line.get("type") == "registers_changed":
             self.registers = leaf, {of["name"]: of.get("sha256") for of in line["registers"] if of.get("sha256")}
         if line.get("type") == "exception_reviewed":
@@ -401,7 +408,8 @@ def main():
     pack.check_bytes()
     pack.check_signature(now)
     scope = json.loads(pack.text("payload/scope.json"))
-    size, root, lines = pack.check_raw(scope)
+    population = Population()
+    size, root, lines = pack.check_raw(scope, population)
     pack.check_consistency(size, root, now, handovers)
     paths = {entry["path"] for entry in pack.manifest}
     for path in ("populations/events.csv", "samples/sample.csv", "controls/exception-events.csv"):
@@ -409,6 +417,13 @@ def main():
             pack.check_rows(path, lines, scope["raw"] == "all" or not path.startswith("populations"))
     if scope["framework"]:
         pack.check_findings(scope)
+    if scope["raw"] == "all":
+        population.finish()
+        made = population.check(scope, pack.rows("populations/events"), need)
+    elif scope["population"]:
+        made = "asserted, not recomputed: the pack holds the lines of the sample only"
+    else:
+        made = "none: the pack holds single rows"
     if scope["sample"] and scope["sample"]["wanted"]:
         pack.check_sample(scope)
     known = asked.key is not None and vouches(asked.key.lower(), now, handovers)
@@ -417,15 +432,15 @@ def main():
           else "signer not established: NOT the key given" if asked.key else "signer not established: give the fingerprint that you had beforehand with --key")
     if scope["framework"]:
         print("findings     asserted; what reviewers said, registers and catalogue are those of keytrail's own lines")
-    print("rows         held against their lines where raw/ has those; not made again from them: `keytrail verify` does that")
-    if scope["population"] and scope["raw"] != "all":
-        print("population   asserted: raw/ has the lines of the sample only")
+    print(f"population   {made}\n             recomputed columns: uid, request_id, {', '.join(RECOMPUTED)}; the others are asserted, `keytrail verify` makes them again" if scope["raw"] == "all"
+          else f"population   {made}")
     return 0 if known or asked.key is None else 1
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (ValueError, KeyError, TypeError, IndexError, StopIteration, struct.error, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RuntimeError, EOFError, OSError, csv.Error, struct.error,
+            zipfile.BadZipFile, zlib.error) as error:
         print(f"intact       no\nproblem      {error}")
         sys.exit(1)

@@ -291,7 +291,7 @@ mod tests {
             (
                 "2026-Q5",
                 None,
-                "\"2026-Q5\" is no time: write 2026, 2026-Q3, 2026-10, 2026-10-12, 2026-10-12T08:00:00Z, or -24h and -7d for so long ago",
+                "\"2026-Q5\" is no time: write 2026, 2026-Q3, 2026-10, 2026-W42, 2026-10-12, 2026-10-12T08:00:00Z, or -24h and -7d for so long ago",
             ),
             (
                 "-24h",

@@ -14,7 +14,8 @@ use query::registers::{Recorded, Registers};
 use query::report::catalogue::Catalogue;
 use query::trail::Trail;
 use web::{
-    PackAsked, PackError, PackMade, PackPopulation, PackRows, RawLines, verify_pack, write_pack,
+    PackAsked, PackError, PackMade, PackPopulation, PackRows, RawLines, part_of_pack, split_pack,
+    verify_pack, write_pack,
 };
 
 use super::question::{filter, period};
@@ -49,6 +50,13 @@ pub(crate) fn run(args: PackArgs) -> Result<(), Failure> {
             context.display()
         )));
     }
+    if args.parts && part_of_pack(&args.output, 1).exists() {
+        let part = part_of_pack(&args.output, 1);
+        return Err(Failure::Usage(format!(
+            "--parts: {} is there already: remove the parts of before",
+            part.display()
+        )));
+    }
     let (as_of, registers) = as_of_with_registers(&data, args.at, &context)?;
     let rows = PackRows::Population(Box::new(PackPopulation {
         framework: match args.framework {
@@ -73,6 +81,10 @@ pub(crate) fn run(args: PackArgs) -> Result<(), Failure> {
         made.leaves,
         args.output.display()
     );
+    if args.parts {
+        let parts = split_pack(&args.output, &args.output).map_err(|error| anyhow!(error))?;
+        eprintln!("and {parts} parts beside it, from {}", part_of_pack(&args.output, 1).display());
+    }
     Ok(())
 }
 
@@ -199,9 +211,12 @@ pub(super) fn write(
     let made = made?;
     // What an auditor could not verify is not handed out.
     let key = KnownKey::Key(KeyChain::of_folder(data)?.current().clone());
-    verify_pack(file.path(), Some(&key)).map_err(|error| {
-        let why = "the pack was made and does not verify, so it was not written: its rows cannot be made again from the lines of their period alone, as with a scope that looks at what was before it; --raw samples asserts the population in place of that";
-        Failure::CheckFailed(format!("{error}\n{why}"))
+    verify_pack(file.path(), Some(&key)).map_err(|error| match error {
+        PackError::Wrong(problem) => {
+            let why = "the pack was made and does not verify, so it was not written: its rows cannot be made again from the lines of their period alone, as with a scope that looks at what was before it; --raw samples asserts the population in place of that";
+            Failure::CheckFailed(format!("{problem}\n{why}"))
+        }
+        error => Failure::Other(anyhow!(error).context("the pack was made and cannot be verified")),
     })?;
     let mode = std::fs::Permissions::from_mode(0o600);
     file.as_file().set_permissions(mode).context("cannot set the pack's mode")?;

@@ -30,16 +30,21 @@ mod compare;
 mod completeness;
 mod found;
 mod lines;
+mod ocsf;
 mod opened;
+mod oscal;
 mod own;
 mod population;
+mod printed;
 mod raw;
 mod shown;
+mod split;
 mod verify;
 mod words;
 mod write;
 mod zipped;
 
+pub use self::split::{part_of, split_pack};
 pub use self::verify::{Verdict, verify_pack};
 pub use self::write::{Asked, Made, Population, RawLines, Rows, write_pack};
 
@@ -49,6 +54,8 @@ use self::completeness::Completeness;
 const FORM: &str = "keytrail pack 2";
 /// What the second verifier is: it goes into every pack.
 const VERIFY_PY: &str = include_str!("../../assets/pack/verify.py");
+/// The part of it that makes rows again.
+const POPULATION_PY: &str = include_str!("../../assets/pack/population.py");
 /// The first line of the signed text.
 const SIGNED: &str = "keytrail pack";
 
@@ -85,6 +92,9 @@ pub enum PackError {
     /// A workbook cannot be written.
     #[error("a workbook cannot be written: {0}")]
     Workbook(#[from] rust_xlsxwriter::XlsxError),
+    /// The document cannot be laid out.
+    #[error(transparent)]
+    Printed(#[from] pdf::PdfError),
     /// Numbers that must be equal are not. Only a bug can cause this.
     #[error("{0}: nothing was written")]
     TieOut(String),

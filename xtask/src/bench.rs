@@ -4,6 +4,7 @@
 //! The yardstick is `zstd -3 -c FILE | sha256sum`, run turn by turn with the import on the same file in
 //! the same minute, so that a busy machine slows both. CPU time is compared, not the clock.
 
+mod pack;
 mod pages;
 mod peers;
 mod query;
@@ -21,6 +22,7 @@ use anyhow::{Context, Result, bail};
 use crate::measure::{Cost, pipeline};
 use crate::step::{cargo, step, target, workspace};
 
+pub(crate) use pack::pack;
 pub(crate) use pages::pages;
 pub(crate) use peers::peers;
 pub(crate) use query::query;

@@ -66,6 +66,12 @@ enum Bench {
         #[arg(long, default_value_t = 300_000)]
         lines: u64,
     },
+    /// CPU and memory of a pack that is made, and verified by both verifiers.
+    Pack {
+        /// Lines of the generated log: two for each event.
+        #[arg(long, default_value_t = 2_000_000)]
+        lines: u64,
+    },
     /// How long each page takes on a million events.
     Pages,
     /// What questions cost on one million events and on more: warm, asked again, cold.
@@ -109,6 +115,7 @@ fn main() -> ExitCode {
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
         Task::Screenshots => test::screenshots(),
+        Task::Bench { what: Bench::Pack { lines } } => bench::pack(lines),
         Task::Bench { what: Bench::Pages } => bench::pages(),
         Task::Bench { what: Bench::Peers { lines } } => bench::peers(lines),
         Task::Bench { what: Bench::Query { millions } } => bench::query(millions),

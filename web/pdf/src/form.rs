@@ -7,6 +7,11 @@ use crate::grid::{Grid, lay};
 use crate::paper::{Block, Cover, Fact, File, Paper, Part, Relation, Role, Sum};
 use crate::said::Said;
 
+/// The most characters of what stands on every page: two lines.
+const RUNNING_CHARS_MAX: usize = 200;
+/// The most characters of a bar's name.
+const BAR_CHARS_MAX: usize = 80;
+
 /// paper.json.
 #[derive(Debug, Serialize)]
 pub(crate) struct Form {
@@ -128,7 +133,7 @@ impl Form {
                 generated.second().into(),
             ],
             running: Running {
-                title: Said::value(&running).0,
+                title: Said::value(&running, RUNNING_CHARS_MAX).0,
                 state: Said::words(state),
                 proof: Said::words(&paper.cover.proof),
             },
@@ -213,7 +218,7 @@ fn printed(block: &Block, level: u8, wide: &mut bool) -> Vec<BlockForm> {
         Block::Bars { alt, bars } => {
             let most = bars.iter().map(|(_, number)| *number).max().unwrap_or(0).max(1);
             let bar = |(name, number): &(String, u64)| BarForm {
-                name: Said::value(name).0,
+                name: Said::value(name, BAR_CHARS_MAX).0,
                 // Thousandths are finer than what is drawn.
                 part: (*number as f64 / most as f64 * 1_000.0).round() / 1_000.0,
                 number: grouped(*number),

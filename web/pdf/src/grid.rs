@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::font::width_em;
 use crate::paper::Rows;
-use crate::said::Said;
+use crate::said::{LIST_CHARS_MAX, Said, VALUE_CHARS_MAX};
 
 /// Size of a table's text, in points.
 const SIZE_PT: f64 = 7.6;
@@ -52,7 +52,13 @@ struct GridColumn {
 #[serde(untagged)]
 enum GridCell {
     Said(Said),
-    Choice { choice: &'static [&'static str] },
+    /// So long that it may go on on the next page.
+    Long {
+        long: Said,
+    },
+    Choice {
+        choice: &'static [&'static str],
+    },
 }
 
 /// Tables that stand for one, and whether they need a page that lies.
@@ -133,7 +139,7 @@ fn caption(rows: &Rows, cut: bool, zeros: &[Measured]) -> Option<String> {
     }
     if let Some(file) = &rows.file {
         if printed < rows.all {
-            sentences.push(format!("All {} are in the attached file {file}.", grouped(rows.all)));
+            sentences.push(format!("All {} are in the file {file}.", grouped(rows.all)));
         }
         let without: Vec<&str> = (rows.table.columns.iter().map(|column| column.name))
             .filter(|name| rows.without.contains(name))
@@ -160,9 +166,16 @@ fn measured(rows: &Rows, column: usize, cut: &mut bool) -> Measured {
         let cell = match (&row[column], choice) {
             (Cell::Absent, Some(choice)) => GridCell::Choice { choice },
             (cell, _) => {
-                let (said, long) = said(cell);
-                *cut |= long;
-                GridCell::Said(said)
+                let (said, was_cut) = said(cell);
+                *cut |= was_cut;
+                match cell {
+                    Cell::List(texts)
+                        if texts.iter().map(String::len).sum::<usize>() > VALUE_CHARS_MAX =>
+                    {
+                        GridCell::Long { long: said }
+                    }
+                    _ => GridCell::Said(said),
+                }
             }
         };
         let (whole, piece) = cell.widths_em();
@@ -190,19 +203,29 @@ fn numbers(rows: usize) -> Measured {
 fn said(cell: &Cell) -> (Said, bool) {
     match cell {
         Cell::Absent => (Said::words(NOTHING), false),
-        Cell::Text(text) => Said::value(text),
+        Cell::Text(text) => match instant(text) {
+            Some(instant) => (Said::Whole(instant), false),
+            None => Said::value(text, VALUE_CHARS_MAX),
+        },
         Cell::Number(number) => {
             let sign = if *number < 0 { "-" } else { "" };
             (Said::words(&format!("{sign}{}", grouped(number.unsigned_abs()))), false)
         }
-        // To the second; the attached file has all digits.
-        Cell::Time(time) => {
-            let time = rfc3339(*time);
-            let (date, clock) = time.split_once('T').unwrap_or((&time, ""));
-            (Said::Whole(format!("{date} {}", clock.get(..8).unwrap_or(clock))), false)
-        }
-        Cell::List(texts) => Said::value(&texts.join(", ")),
+        Cell::Time(time) => (Said::Whole(to_the_second(&rfc3339(*time))), false),
+        Cell::List(texts) => Said::value(&texts.join(", "), LIST_CHARS_MAX),
     }
+}
+
+/// Returns a text that is a time in UTC to the second, as in columns of times; the Z says so where the heading does not.
+fn instant(text: &str) -> Option<String> {
+    let is_utc = text.ends_with('Z') && text.as_bytes().get(10) == Some(&b'T');
+    (is_utc && text.parse::<jiff::Timestamp>().is_ok()).then(|| format!("{}Z", to_the_second(text)))
+}
+
+/// Cuts a time of RFC 3339 after its seconds. The attached file has all digits.
+fn to_the_second(time: &str) -> String {
+    let (date, clock) = time.split_once('T').unwrap_or((time, ""));
+    format!("{date} {}", clock.get(..8).unwrap_or(clock))
 }
 
 /// Returns a column's name as people write it, with its unit.
@@ -232,7 +255,7 @@ impl Measured {
 impl GridCell {
     fn widths_em(&self) -> (f64, f64) {
         match self {
-            GridCell::Said(said) => said.widths_em(),
+            GridCell::Said(said) | GridCell::Long { long: said } => said.widths_em(),
             GridCell::Choice { choice: [] } => (ROOM_EM, ROOM_EM / 2.0),
             GridCell::Choice { choice } => {
                 let words = choice.iter().map(|word| BOX_EM + width_em(word));

@@ -44,14 +44,7 @@ pub(crate) fn completeness(heading: &Heading) -> Completeness {
 
 /// Returns what the cover says of every report.
 pub(crate) fn facts(heading: &Heading) -> Vec<Fact> {
-    let mut frameworks: Vec<String> = Vec::new();
-    for evidence in &heading.evidence {
-        let name = named(&evidence.framework, &evidence.version);
-        if !frameworks.contains(&name) {
-            frameworks.push(name);
-        }
-    }
-    let mut facts = vec![
+    vec![
         Fact::new("State", capital(heading.state.as_str())),
         Fact::new(
             "Period in UTC",
@@ -63,17 +56,23 @@ pub(crate) fn facts(heading: &Heading) -> Vec<Fact> {
                 })
             ),
         ),
-    ];
-    if !frameworks.is_empty() {
-        facts.push(Fact::new("Evidence for", frameworks.join(", ")));
-    }
-    facts.extend([
         Fact::exact("Ledger", heading.origin.clone()),
         Fact::new("Leaves covered", format!("the first {}", query::table::grouped(heading.leaf))),
         Fact::exact("Root of the tree over them", heading.root.clone()),
         Fact::new("Program", heading.generator.clone()),
-    ]);
-    facts
+    ]
+}
+
+/// Returns the frameworks of which it is evidence for a requirement, in words.
+pub(crate) fn frameworks(heading: &Heading) -> Option<Fact> {
+    let mut frameworks: Vec<String> = Vec::new();
+    for evidence in &heading.evidence {
+        let name = named(&evidence.framework, &evidence.version);
+        if !frameworks.contains(&name) {
+            frameworks.push(name);
+        }
+    }
+    (!frameworks.is_empty()).then(|| Fact::new("Evidence for", frameworks.join(", ")))
 }
 
 /// Returns by what every page can be held against the ledger.
@@ -154,8 +153,13 @@ pub(crate) fn requirements(heading: &Heading) -> Part {
         blocks.push(Block::Rows(whole(table)));
     }
     blocks.push(Block::Heading("Limits".to_owned()));
-    blocks.push(Block::Points(heading.limits.iter().map(|limit| sentence(limit)).collect()));
+    blocks.push(limits(heading));
     chapter("Requirements and limits", blocks)
+}
+
+/// Returns what no report over an audit log can show.
+pub(crate) fn limits(heading: &Heading) -> Block {
+    Block::Points(heading.limits.iter().map(|limit| sentence(limit)).collect())
 }
 
 fn named(framework: &str, version: &str) -> String {

@@ -8,7 +8,7 @@ use query::report::document::{Document, Section};
 use query::table::Table;
 
 use crate::heading::{
-    CLAIM, capital, completeness, facts, period, proof, requirements, sentence, ties,
+    CLAIM, capital, completeness, facts, limits, period, proof, sentence, ties, title,
 };
 use crate::paper::{Block, Cover, Fact, Paper, Part};
 use crate::report::{ROWS_PRINTED, chapter, completeness_part, first_rows, results, sign_off};
@@ -23,7 +23,7 @@ pub struct ControlPack<'a> {
     pub facts: Vec<Fact>,
     /// The point in time that the pack is of, such as that of its leaf. It is the date of the file.
     pub as_of: Timestamp,
-    /// What the controls say, above the reports: requirements, findings.
+    /// What the controls say, above the reports: requirements, those of them that nothing here addresses, findings.
     pub verdicts: Vec<Chapter<'a>>,
     /// The reports.
     pub documents: &'a [Document],
@@ -48,7 +48,8 @@ pub struct Chapter<'a> {
 /// Returns a pack as a paper. Nothing is attached, since the pack has the files beside it.
 pub fn pack(pack: &ControlPack<'_>) -> Paper {
     let heading = pack.heading;
-    let title = format!("Control pack: {}", pack.framework);
+    let name = pack.framework.split_once(',').map_or(pack.framework, |(name, _)| name);
+    let title = format!("Control pack: {name}");
     let mut parts = vec![completeness_part(heading)];
     parts.extend(pack.verdicts.iter().map(part));
     let mut appendix = Vec::new();
@@ -59,12 +60,15 @@ pub fn pack(pack: &ControlPack<'_>) -> Paper {
         parts.push(opening(document));
         parts.extend(results);
         appendix.extend(rows.into_iter().map(|part| Part {
-            title: format!("{}: {}", document.heading.title, part.title),
+            title: match document.sections.len() {
+                1 => part.title,
+                _ => format!("{}: {}", document.heading.title, part.title),
+            },
             ..part
         }));
     }
     parts.extend(pack.exceptions.iter().map(part));
-    parts.push(requirements(heading));
+    parts.push(chapter("Limits", vec![limits(heading)]));
     parts.push(chapter("Sign-off", sign_off(&title)));
     if !appendix.is_empty() {
         parts.push(chapter("Appendix: rows", Vec::new()));
@@ -81,8 +85,7 @@ fn cover(pack: &ControlPack<'_>, title: String) -> Cover {
     Cover {
         kind: "Control pack".to_owned(),
         title,
-        subject: "What the audit log of the secrets server shows for the framework's requirements."
-            .to_owned(),
+        subject: format!("What the audit log of a secrets server shows for {}.", pack.framework),
         period: period(heading),
         state: capital(heading.state.as_str()),
         completeness: completeness(heading),
@@ -111,7 +114,7 @@ fn opening(document: &Document) -> Part {
     }
     // The equations before it are of the whole log, and stand once.
     blocks.push(Block::Sums(ties(heading).into_iter().rev().take(1).collect()));
-    chapter(&format!("Report: {}", heading.title), blocks)
+    chapter(&format!("Report: {}", title(document)), blocks)
 }
 
 fn verify() -> Part {

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::PdfError;
 use crate::heading::{
-    CLAIM, capital, completeness, facts, instant, period, proof, requirements, scope, sentence,
-    ties, title,
+    CLAIM, capital, completeness, facts, frameworks, instant, period, proof, requirements, scope,
+    sentence, ties, title,
 };
 use crate::paper::{Block, Cover, Fact, File, Paper, Part, Relation, Role, Rows};
 
@@ -144,6 +144,7 @@ fn csv_name(document: &Document, section: &Section) -> String {
 fn cover(document: &Document, data: &File) -> Cover {
     let heading = &document.heading;
     let mut list = facts(heading);
+    list.extend(frameworks(heading));
     list.push(Fact::new("Made at", format!("{} ({})", heading.generated, heading.generated_local)));
     list.push(Fact::new("Run by", heading.run_by.clone()));
     let hash = sha256(&data.bytes);

@@ -5,8 +5,10 @@ use serde::Serialize;
 
 use crate::font;
 
-/// The most characters of one value of the log that are printed, as on pages.
-const VALUE_CHARS_MAX: usize = 400;
+/// The most characters of one value of the log that are printed, as on pages. So many fit into the narrowest cell of a page.
+pub(crate) const VALUE_CHARS_MAX: usize = 400;
+/// The most of several values in one cell, which may go on on the next page.
+pub(crate) const LIST_CHARS_MAX: usize = 2_000;
 /// A word up to this long is never broken.
 const WHOLE_CHARS: usize = 16;
 /// A run of letters and digits that is longer than [`WHOLE_CHARS`], such as a hash, is broken after so many.
@@ -28,9 +30,9 @@ impl Said {
         broken(printable(text))
     }
 
-    /// Returns a value of the log, and whether it was cut since it is too long.
-    pub(crate) fn value(text: &str) -> (Said, bool) {
-        match text.char_indices().nth(VALUE_CHARS_MAX) {
+    /// Returns a value of the log, and whether it was cut since it is longer than so many characters.
+    pub(crate) fn value(text: &str, chars_max: usize) -> (Said, bool) {
+        match text.char_indices().nth(chars_max) {
             None => (Said::words(text), false),
             Some((end, _)) => {
                 let more = text[end..].chars().count();
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_long_value_says_how_much_longer_it_is() {
-        let (said, cut) = Said::value(&"x".repeat(1_000));
+        let (said, cut) = Said::value(&"x".repeat(1_000), VALUE_CHARS_MAX);
         assert!(cut);
         assert!(text(&said).ends_with("… (600 more characters)"), "{said:?}");
     }

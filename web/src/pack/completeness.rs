@@ -32,7 +32,8 @@ struct Source {
 }
 
 impl Completeness {
-    pub(super) fn of(coverage: &Coverage) -> Completeness {
+    /// `undecodable`: how many lines of the whole log hold no entry, since such a line has no time and is of no period.
+    pub(super) fn of(coverage: &Coverage, undecodable: u64) -> Completeness {
         let mut why: Vec<String> = match &coverage.nodes {
             Some(_) => {
                 let missing = coverage.nodes_without_source.iter();
@@ -55,6 +56,11 @@ impl Completeness {
         let sources: Vec<Source> = coverage.sources.iter().map(Source::of).collect();
         for source in &sources {
             why.extend(source.why.iter().map(|why| format!("{}: {why}", source.source)));
+        }
+        if undecodable > 0 {
+            why.push(format!(
+                "{undecodable} lines of the whole log hold no entry that could be read"
+            ));
         }
         // What one device lacks is missing, whatever the other has.
         let differs = coverage.devices.iter().any(|devices| !devices.same);
@@ -82,9 +88,6 @@ impl Source {
                 ));
             }
             _ => {}
-        }
-        if source.undecodable > 0 {
-            why.push(format!("{} lines hold no entry that could be read", source.undecodable));
         }
         Source {
             source: source.source.clone(),

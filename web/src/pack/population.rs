@@ -1,5 +1,6 @@
 //! What is counted, drawn and found: the population, its sample and reports, and the framework's controls.
 
+use std::io::Write;
 use std::ops::Range;
 
 use query::evidence::{
@@ -13,10 +14,12 @@ use query::row::EventRow;
 
 use super::books::Books;
 use super::completeness::Completeness;
+use super::oscal::Results;
+use super::printed::{self, printed};
 use super::words::tie_out;
-use super::write::{Asked, Population, RawLines};
+use super::write::{Asked, Population, RawLines, pretty};
 use super::zipped::{Rows as Table, Writing};
-use super::{PackError, PopulationFile, ScopeFile, assessed};
+use super::{PackError, PopulationFile, ScopeFile, assessed, ocsf};
 
 /// Writes what is counted, drawn and found, and returns the leaves to be shown and the sample.
 pub(super) fn write(
@@ -36,7 +39,7 @@ pub(super) fn write(
         at: Some(at),
     };
     let coverage = view.coverage(period.from, period.to, asked.as_of.time()?)?;
-    scope.completeness = Some(Completeness::of(&coverage));
+    scope.completeness = Some(Completeness::of(&coverage, view.totals()?.undecodable));
     let of = heading(scope);
     let mut draw = sample.as_ref().map(|(wanted, seed)| Sample::new(*wanted, seed));
     let mut rows = Table::begin(pack, "populations/events", COLUMNS)?;
@@ -62,6 +65,7 @@ pub(super) fn write(
     if let (Some(file), true) = (&mut scope.sample, sample.is_some()) {
         file.rows = sampled.len() as u64;
     }
+    let mut documents = Vec::new();
     for by in [By::Identity, By::Path, By::Decision] {
         let (at, now) = (Some(at), asked.as_of.time()?);
         let asking = Asking { catalogue, registers, filter, period, at, by: &asked.by, now };
@@ -72,13 +76,32 @@ pub(super) fn write(
                 report.heading.counted
             )));
         }
-        pack.table(&format!("reports/access-by-{by}"), &report.table())?;
+        let document = report.document();
+        pack.table(&printed::stem(&document), &report.table())?;
+        documents.push(document);
     }
     let assessment = Assessment::of(asked.as_of, catalogue, registers, framework, period)?;
     let assessment = assessment
         .ok_or_else(|| PackError::Empty(format!("the catalogue has no framework {framework:?}")))?;
     let excepted = assessed::controls(pack, &assessment, &view, ledger, &of)?;
+    let paper = printed(asked.as_of, &assessment, &documents, rows)?;
+    pack.begin("report.pdf")?;
+    std::io::Write::write_all(pack, &paper)?;
+    pack.end(None);
     scope.catalogue = Some(assessed::catalogue(pack, catalogue)?);
+    let results = Results {
+        assessment: &assessment,
+        catalogue,
+        as_of: &scope.as_of,
+        files: &pack.files.clone(),
+    };
+    pack.text("oscal/assessment-results.json", &pretty(&results.document())?)?;
+    pack.begin("ocsf/findings.jsonl")?;
+    let findings = ocsf::lines(&results, asked.as_of.time()?.as_millisecond());
+    for line in &findings {
+        writeln!(pack, "{line}")?;
+    }
+    pack.end(Some(findings.len() as u64));
     scope.registers = Some(assessed::registers(pack, registers, trail)?);
     scope.requirements = requirements(framework);
     let shown = match raw {

@@ -62,6 +62,7 @@ pub(super) fn readme(scope: &ScopeFile, sampled: usize, leaves: u64) -> String {
         text += &format!(
             "
 populations/events.csv  {} events, {left_out} left out (see scope.json); .xlsx has the same rows
+report.pdf              what follows, as a document to read, print and sign
 reports/                the same events by identity, path and decision
 controls/               what controls found (findings), requirement by requirement, each exception with its events, what
                         reviewers said of it; room for what the auditor concludes, which is another thing
@@ -84,14 +85,14 @@ A table that is long goes on in NAME-0002.csv and so on; manifest.json says how 
     text += "raw/lines-*.jsonl.gz    lines as the servers and keytrail wrote them, in the order of raw/leaves.csv; they may hold what is clear in the server's own log
 raw/headers.txt         headers of batches: where the lines after them came from
 scope.json              the question, and how the counts tie out
-verify.py               checks this pack with Python alone: python3 verify.py PACK.zip --key FINGERPRINT
+verify.py population.py check this pack with Python alone: python3 verify.py PACK.zip --key FINGERPRINT
 
 Proven, with the fingerprint of the ledger's key had beforehand: that these lines are in the ledger, unchanged, with the
 source and offset that stand beside them, and that the ledger's key signed this pack.
 ";
     text += match scope.raw.as_str() {
         "all" => {
-            "With `keytrail verify PACK.zip` the population, sample and reports are made again from the raw lines and compared.\n"
+            "With `keytrail verify PACK.zip` the population, sample and reports are made again from the raw lines and compared; verify.py makes the population again by other code.\n"
         }
         _ => {
             "The lines are those of the sample: that the population holds every event is asserted, not proven, by this pack.\n"

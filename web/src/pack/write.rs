@@ -15,7 +15,9 @@ use query::report::catalogue::Catalogue;
 
 use super::words::readme;
 use super::zipped::{Rows as Table, Writing};
-use super::{FORM, PackError, SampleFile, ScopeFile, VERIFY_PY, population, raw, signed_text};
+use super::{
+    FORM, POPULATION_PY, PackError, SampleFile, ScopeFile, VERIFY_PY, population, raw, signed_text,
+};
 
 /// Which raw lines go in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,7 @@ pub fn write_pack(asked: &Asked<'_>, out: &mut File) -> Result<Made, PackError> 
     let proof = ledger.prove_leaves(ranges, ledger.tree(at)?)?.to_string();
     pack.text("raw/proof.txt", &proof)?;
     pack.text("verify.py", VERIFY_PY)?;
+    pack.text("population.py", POPULATION_PY)?;
     pack.text("README.txt", &readme(&scope, sampled.len(), leaves))?;
     pack.text("scope.json", &pretty(&scope)?)?;
     pack.files.sort_by(|one, other| one.path.cmp(&other.path));
