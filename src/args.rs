@@ -301,13 +301,6 @@ pub(crate) struct GivenOutArgs {
     pub(crate) format: Format,
 }
 
-/// Reports by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportName {
-    /// Who reached what, and was it allowed
-    Access,
-}
-
 /// What the access report's rows are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ByArg {
@@ -338,13 +331,22 @@ pub(crate) enum ReportFormat {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
     /// Which report
-    #[arg(value_enum)]
-    pub(crate) name: ReportName,
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(query::report::NAMES))]
+    pub(crate) name: String,
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// What a row is
-    #[arg(long, value_enum, default_value = "identity")]
-    pub(crate) by: ByArg,
+    /// What a row of the access report is [default: identity]
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<ByArg>,
+    /// Which section, of a report that has several, as CSV [default: the first]
+    #[arg(long, value_name = "ID")]
+    pub(crate) section: Option<String>,
+    /// Folder of registers [default: context in the data folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) context: Option<PathBuf>,
+    /// Folder of controls that replace or add to the built-in ones
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) catalogue: Option<PathBuf>,
     /// A period: 2026, 2026-Q3, 2026-10, 2026-10-05
     #[arg(long, conflicts_with_all = ["from", "to"])]
     pub(crate) period: Option<String>,

@@ -47,6 +47,7 @@ mod packs;
 mod peers;
 mod printed;
 mod proofs;
+mod reports;
 mod retention;
 mod reviews;
 mod same_events;

@@ -180,6 +180,20 @@ impl Dispositions {
         Ok(())
     }
 
+    /// Reads what had been decided when the ledger had so many leaves.
+    ///
+    /// # Errors
+    /// The ledger cannot be read; the turn is over.
+    pub fn below(trail: &Trail, leaf: u64) -> Result<Dispositions, QueryError> {
+        let mut known = Dispositions { read: leaf, ..Dispositions::default() };
+        each_own_line(trail, 0, &mut |at, line| {
+            if at < leaf {
+                known.take(at, line);
+            }
+        })?;
+        Ok(known)
+    }
+
     /// Takes a line, if it is one that says what a reviewer decided.
     pub fn take(&mut self, leaf: u64, line: OwnLine) {
         let Fact::ExceptionReviewed {

@@ -160,9 +160,21 @@ impl Filter {
         Filter { node }
     }
 
+    /// Tells whether the filter names both ends of a stretch of time itself.
+    pub fn has_stretch(&self) -> bool {
+        let has = |wanted: Key| self.node.names(&|key, _| key == wanted);
+        has(Key::After) && has(Key::Before)
+    }
+
+    /// Returns the filter that asks for any of these, of which there is at least one.
+    pub(crate) fn any_of(filters: impl IntoIterator<Item = Filter>) -> Filter {
+        let nodes: Vec<Node> = filters.into_iter().map(|filter| filter.node).collect();
+        Filter { node: if nodes.contains(&Node::All) { Node::All } else { Node::or(nodes) } }
+    }
+
     /// Returns the filter for all that this one does not let pass.
     pub(crate) fn negated(&self) -> Filter {
-        Filter { node: Node::Not(Box::new(self.node.clone())) }
+        Filter { node: Node::not(self.node.clone()) }
     }
 
     /// Tells whether the filter is the empty one.

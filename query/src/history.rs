@@ -25,6 +25,7 @@ use crate::error::QueryError;
 use crate::filter::{Glob, Sets, all};
 use crate::full::find;
 use crate::kept::{KEPT_BYTES, Kept};
+use crate::made::Made;
 use crate::part::{self, Part, PartKey};
 use crate::question::exact;
 use crate::scan::{CHECK_EVERY, Places, Scan};
@@ -50,6 +51,8 @@ struct Shared {
     probes: OnceLock<Probes>,
     /// What records tell of coverage.
     told: OnceLock<Arc<Told>>,
+    /// What was made of all lines.
+    made: OnceLock<Made>,
     /// What is known of each segment.
     parts: Vec<OnceLock<Arc<Part>>>,
     kept: Arc<Kept>,
@@ -114,6 +117,7 @@ impl View {
             twins: OnceLock::new(),
             probes: OnceLock::new(),
             told: OnceLock::new(),
+            made: OnceLock::new(),
             bound,
         };
         View { shared: Arc::new(shared), turn: Turn::default() }
@@ -158,6 +162,11 @@ impl View {
             Some(bound) => Ok(all(vec![query.box_clone(), bound.query(&self.whole())?])),
             None => Ok(query.box_clone()),
         }
+    }
+
+    /// Returns the place for what was made of all lines.
+    pub(crate) fn known_made(&self) -> &OnceLock<Made> {
+        &self.shared.made
     }
 
     /// Returns the answers that are kept.

@@ -31,11 +31,22 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    /// Looks through all documents of a view.
+    /// Returns what a view's documents say of the leaves below this one; of all its leaves it is looked through once.
     ///
     /// # Errors
     /// The index cannot be read, or the turn is over.
     pub(crate) fn below(view: &View, leaf: u64) -> Result<Made, QueryError> {
+        if leaf != view.leaf() {
+            return Made::read(view, leaf);
+        }
+        if let Some(made) = view.known_made().get() {
+            return Ok(*made);
+        }
+        let made = Made::read(view, leaf)?;
+        Ok(*view.known_made().get_or_init(|| made))
+    }
+
+    fn read(view: &View, leaf: u64) -> Result<Made, QueryError> {
         let mut made = Made::default();
         let words = (leaf as usize).div_ceil(64);
         let (mut decoded, mut undecodable) = (vec![0_u64; words], vec![0_u64; words]);

@@ -114,6 +114,38 @@ pub(crate) fn each_own_line(
     Ok(from.max(size))
 }
 
+/// Gives the lines below a leaf as rows, the oldest first; returns how many there are that have no time and type.
+///
+/// # Errors
+/// As [`each_own_line`].
+pub(crate) fn each_own_row(
+    trail: &Trail,
+    below: u64,
+    each: &mut dyn FnMut(OwnRow),
+) -> Result<u64, QueryError> {
+    let (turn, question) = (trail.turn(), OwnQuestion::default());
+    let mut unreadable = 0;
+    for batch in trail.ledger().own_batches(LeafIndex(0))? {
+        turn.check()?;
+        let batch = batch?;
+        let first = batch.header.first_leaf.0 + 1;
+        for (leaf, line) in (first..below).zip(batch.lines.iter()) {
+            match row(leaf, line, &question) {
+                Some(row) => each(row),
+                None => unreadable += 1,
+            }
+        }
+    }
+    Ok(unreadable)
+}
+
+impl OwnRow {
+    /// Returns when the line was written, in nanoseconds since 1970.
+    pub(crate) fn time_unix_ns(&self) -> i64 {
+        i64::try_from(self.time.as_nanosecond()).unwrap_or(i64::MAX)
+    }
+}
+
 fn row(leaf: u64, line: &[u8], question: &OwnQuestion) -> Option<OwnRow> {
     let mut rest: Map<String, Value> = serde_json::from_slice(line).ok()?;
     let mut text = |name: &str| match rest.remove(name) {

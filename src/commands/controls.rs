@@ -22,11 +22,7 @@ const SHOWN: usize = 20;
 
 /// Runs the command.
 pub(crate) fn run(args: ControlsArgs) -> Result<(), Failure> {
-    let mut catalogue = Catalogue::built_in();
-    if let Some(folder) = &args.catalogue {
-        catalogue =
-            catalogue.overridden_by(folder).map_err(|error| Failure::Usage(error.to_string()))?;
-    }
+    let catalogue = catalogue_of(args.catalogue.as_deref())?;
     let only = only(&args, &catalogue)?;
     if args.list {
         return list(&args, &catalogue, &only);
@@ -36,18 +32,8 @@ pub(crate) fn run(args: ControlsArgs) -> Result<(), Failure> {
     let params = given(&args.param)?;
     let data = args.data.existing()?;
     let now = jiff::Timestamp::now();
-    let context = args.context.clone().unwrap_or_else(|| data.join("context"));
-    if args.context.is_some() && !context.is_dir() {
-        return Err(Failure::Usage(format!(
-            "--context {}: there is no such folder",
-            context.display()
-        )));
-    }
-    let registers =
-        Registers::read(&context, now).map_err(|error| Failure::Usage(error.to_string()))?;
     let trail = Trail::open(&data)?;
-    // Before the answer, so that none is given by registers of which nothing is recorded.
-    record(&data, &trail, &registers)?;
+    let registers = registers_of(&data, args.context.as_deref(), &trail, now)?;
     let asking = Asking {
         catalogue: &catalogue,
         registers: &registers,
@@ -77,6 +63,35 @@ pub(crate) fn run(args: ControlsArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Returns the catalogue, with the controls of an operator's folder over it.
+pub(super) fn catalogue_of(folder: Option<&Path>) -> Result<Catalogue, Failure> {
+    let catalogue = Catalogue::built_in();
+    match folder {
+        None => Ok(catalogue),
+        Some(folder) => {
+            catalogue.overridden_by(folder).map_err(|error| Failure::Usage(error.to_string()))
+        }
+    }
+}
+
+/// Reads the registers, and records them before the answer, so that none is given by registers of which nothing is recorded.
+pub(super) fn registers_of(
+    data: &Path,
+    context: Option<&Path>,
+    trail: &Trail,
+    now: jiff::Timestamp,
+) -> Result<Registers, Failure> {
+    if let Some(folder) = context.filter(|folder| !folder.is_dir()) {
+        let wrong = format!("--context {}: there is no such folder", folder.display());
+        return Err(Failure::Usage(wrong));
+    }
+    let folder = context.map_or_else(|| data.join("context"), Path::to_owned);
+    let registers =
+        Registers::read(&folder, now).map_err(|error| Failure::Usage(error.to_string()))?;
+    record(data, trail, &registers)?;
+    Ok(registers)
 }
 
 /// Returns the controls that are meant; none: all.

@@ -5,51 +5,49 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::Context;
-use query::registers::Registers;
-use query::report::Asking;
-use query::report::access::{By, access};
-use query::report::catalogue::Catalogue;
-use query::table::Form;
+use query::report::access::{AccessReport, By, access};
+use query::report::document::{Document, Section};
+use query::report::{Asking, ReportError, make};
+use query::table::{Form, Table};
 use query::trail::Trail;
 
+use super::controls::{catalogue_of, registers_of};
 use super::question::{filter, period};
-use crate::args::{ByArg, ReportArgs, ReportFormat, ReportName};
+use crate::args::{ByArg, ReportArgs, ReportFormat};
 use crate::deed;
 use crate::failure::Failure;
 
 /// Runs the command.
 pub(crate) fn run(args: ReportArgs) -> Result<(), Failure> {
-    let ReportName::Access = args.name;
     let period =
         period(args.period.as_deref(), args.from.as_deref(), args.to.as_deref(), &args.tz)?;
     let scope = filter(&args.scope)?;
-    let by = match args.by {
-        ByArg::Identity => By::Identity,
-        ByArg::Path => By::Path,
-        ByArg::Decision => By::Decision,
-    };
-    let trail = Trail::open(&args.data.existing()?)?;
+    if args.name != "access" && args.by.is_some() {
+        return Err(Failure::Usage("--by goes with the report access".to_owned()));
+    }
+    if args.section.is_some() && args.format != ReportFormat::Csv {
+        return Err(Failure::Usage(
+            "--section goes with --format csv: the other forms hold all of them".to_owned(),
+        ));
+    }
+    let catalogue = catalogue_of(args.catalogue.as_deref())?;
+    let data = args.data.existing()?;
+    let now = jiff::Timestamp::now();
+    let trail = Trail::open(&data)?;
+    let registers = registers_of(&data, args.context.as_deref(), &trail, now)?;
     let asking = Asking {
-        catalogue: &Catalogue::built_in(),
-        registers: &Registers::absent(),
+        catalogue: &catalogue,
+        registers: &registers,
         filter: &scope,
         period: &period,
         at: args.at,
         by: &deed::who(),
-        now: jiff::Timestamp::now(),
+        now,
     };
-    let report = access(&trail, &asking, by)?;
-    let mut bytes = Vec::new();
-    match args.format {
-        ReportFormat::Html => bytes.extend(web::access_report_document(&report)?.into_bytes()),
-        ReportFormat::Xlsx => bytes = web::report_workbook(&report.document())?,
-        ReportFormat::Pdf => bytes = web::report_pdf(&report.document())?,
-        ReportFormat::Csv => report.table().write(Form::Csv, &mut bytes)?,
-        ReportFormat::Json => {
-            serde_json::to_writer(&mut bytes, &report)?;
-            bytes.push(b'\n');
-        }
-    }
+    let bytes = match args.name.as_str() {
+        "access" => accessed(&access(&trail, &asking, by(args.by)).map_err(told)?, &args)?,
+        name => written(&make(&trail, name, &asking).map_err(told)?, &args)?,
+    };
     match args.output {
         None => std::io::stdout().lock().write_all(&bytes)?,
         Some(path) => {
@@ -58,8 +56,64 @@ pub(crate) fn run(args: ReportArgs) -> Result<(), Failure> {
                 OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
             file.and_then(|mut file| file.write_all(&bytes))
                 .with_context(|| format!("cannot write {}", path.display()))?;
-            eprintln!("{} rows written to {}", report.rows.len(), path.display());
+            eprintln!("the report {} is written to {}", args.name, path.display());
         }
     }
     Ok(())
+}
+
+/// A scope that a report does not take is a wrong use.
+fn told(error: ReportError) -> Failure {
+    match error {
+        ReportError::Scope(_) | ReportError::Controls(_) => Failure::Usage(error.to_string()),
+        error => error.into(),
+    }
+}
+
+fn by(by: Option<ByArg>) -> By {
+    match by {
+        None | Some(ByArg::Identity) => By::Identity,
+        Some(ByArg::Path) => By::Path,
+        Some(ByArg::Decision) => By::Decision,
+    }
+}
+
+fn accessed(report: &AccessReport, args: &ReportArgs) -> Result<Vec<u8>, Failure> {
+    match args.format {
+        ReportFormat::Html => Ok(web::access_report_document(report)?.into_bytes()),
+        ReportFormat::Json => json(report),
+        ReportFormat::Csv | ReportFormat::Xlsx | ReportFormat::Pdf => {
+            written(&report.document(), args)
+        }
+    }
+}
+
+fn written(report: &Document, args: &ReportArgs) -> Result<Vec<u8>, Failure> {
+    match args.format {
+        ReportFormat::Html => Ok(web::report_document(report)?.into_bytes()),
+        ReportFormat::Xlsx => Ok(web::report_workbook(report)?),
+        ReportFormat::Pdf => Ok(web::report_pdf(report)?),
+        ReportFormat::Json => json(report),
+        ReportFormat::Csv => csv(section(report, args.section.as_deref())?),
+    }
+}
+
+fn section<'a>(report: &'a Document, id: Option<&str>) -> Result<&'a Table, Failure> {
+    let found: Option<&Section> = report.section(id);
+    found.map(|section| &section.table).ok_or_else(|| {
+        let ids: Vec<&str> = report.sections.iter().map(|section| section.id).collect();
+        Failure::Usage(format!("--section: there are {}", ids.join(", ")))
+    })
+}
+
+fn csv(table: &Table) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    table.write(Form::Csv, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn json(report: &impl serde::Serialize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = serde_json::to_vec(report).map_err(anyhow::Error::from)?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }

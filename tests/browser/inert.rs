@@ -70,6 +70,9 @@ fn pages_stay_intact() {
         "/tokens",
         "/reports/access",
         "/reports/access?by=path",
+        "/reports/privileged",
+        "/reports/joiners-leavers",
+        "/reports/credentials",
         "/live",
     ]
     .map(str::to_owned)

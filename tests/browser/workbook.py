@@ -17,7 +17,9 @@ if "xl/sharedStrings.xml" in book.namelist():
     for item in tree.fromstring(book.read("xl/sharedStrings.xml")).iter(f"{SHEET}si"):
         shared.append("".join(text.text or "" for text in item.iter(f"{SHEET}t")))
 sheets = []
-for name in sorted(name for name in book.namelist() if name.startswith("xl/worksheets/sheet")):
+names = [name for name in book.namelist() if name.startswith("xl/worksheets/sheet")]
+# The tenth sheet comes after the ninth.
+for name in sorted(names, key=lambda name: (len(name), name)):
     rows = []
     formulas = 0
     for row in tree.fromstring(book.read(name)).iter(f"{SHEET}row"):

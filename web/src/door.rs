@@ -36,7 +36,7 @@ mod watched;
 pub use self::accounts::{Accounts, AccountsError, Standing, Token, User, new_password};
 pub(crate) use self::identify::{Peer, identify};
 pub(crate) use self::may::{
-    Controls, Export, ExportControls, Look, LookUp, May, Metrics, RawLine, Review, Right,
+    Controls, Export, ExportControls, Grant, Look, LookUp, May, Metrics, RawLine, Review, Right,
     SaveViews, Settings,
 };
 pub use self::oidc::{GroupRole, Oidc};

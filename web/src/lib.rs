@@ -57,6 +57,7 @@ pub use self::pack::{
     Rows as PackRows, Verdict as PackVerdict, part_of as part_of_pack, split_pack, verify_pack,
     write_pack,
 };
+pub use self::pages::reports::others::report_document;
 pub use self::pages::reports::{access_report_document, report_workbook};
 pub use self::printed::report_pdf;
 pub use self::server::{ServeError, serve};

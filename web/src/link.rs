@@ -76,6 +76,11 @@ impl Question {
     }
 }
 
+/// Tells whether a filter names a stretch of time itself, so that no other is meant.
+pub(crate) fn has_stretch(text: &str) -> bool {
+    parse(text).is_some_and(|filter| filter.has_stretch())
+}
+
 fn parse(text: &str) -> Option<Filter> {
     Filter::parse(text, Timestamp::now()).ok()
 }

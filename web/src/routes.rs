@@ -1,6 +1,7 @@
 //! Which address is which page: the one list of routes, which the router is made of and tests read.
 
 use axum::Router;
+use axum::extract::{Query, State};
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -11,6 +12,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use crate::api;
 use crate::app::App;
 use crate::assets::asset;
+use crate::door::{Controls, ExportControls, Grant, May, Right, Settings};
 use crate::door::{from_provider, identify, sign_in, sign_in_page, sign_out, to_provider};
 use crate::export::{explore_arrow, explore_csv, explore_json};
 use crate::guard::guard;
@@ -27,8 +29,10 @@ use crate::pages::live::{live, live_tail};
 use crate::pages::lookup::{look_up_page, look_up_value};
 use crate::pages::not_found::not_found;
 use crate::pages::overview::overview;
+use crate::pages::reports::list::report_list;
+use crate::pages::reports::others::{Form, Which, report_file, report_page, right_of};
 use crate::pages::reports::{
-    access_csv, access_json, access_page, access_pdf, access_xlsx, heading_csv,
+    Asked, access_csv, access_json, access_page, access_pdf, access_xlsx, heading_csv,
 };
 use crate::pages::reviews::campaign::{campaign, campaign_csv};
 use crate::pages::reviews::decide::{close, decide};
@@ -71,6 +75,40 @@ impl Routes {
     ) -> Routes {
         self.list.push((method, path.to_owned()));
         Routes { router: self.router.route(path, on(filter, handler)), list: self.list }
+    }
+
+    /// Adds the pages and files of all reports but the access report, which has its own.
+    fn reports(self) -> Routes {
+        let others = query::report::NAMES.into_iter().filter(|name| *name != "access");
+        others.fold(self, |routes, name| match right_of(name).0 {
+            Right::Settings => routes.report::<Settings, Settings>(name),
+            _ => routes.report::<Controls, ExportControls>(name),
+        })
+    }
+
+    fn report<Sees: Grant, Takes: Grant>(self, name: &'static str) -> Routes {
+        let files = [
+            ("-heading.csv", Form::Heading),
+            (".csv", Form::Csv),
+            (".json", Form::Json),
+            (".xlsx", Form::Xlsx),
+            (".pdf", Form::Pdf),
+        ];
+        let page = move |reader: May<Sees>, State(app): State<App>, Query(asked): Query<Asked>| {
+            report_page(name, reader.clone(), app, asked)
+        };
+        files.into_iter().fold(
+            self.get(&format!("/reports/{name}"), page),
+            |routes, (ending, form)| {
+                let file = move |reader: May<Takes>,
+                                 State(app): State<App>,
+                                 Query(asked): Query<Asked>,
+                                 Query(which): Query<Which>| {
+                    report_file(name, form, reader.clone(), app, asked, which)
+                };
+                routes.get(&format!("/reports/{name}{ending}"), file)
+            },
+        )
     }
 
     /// Adds other routes.
@@ -122,6 +160,8 @@ pub(crate) fn all() -> Routes {
         .get("/reports/access.xlsx", access_xlsx)
         .get("/reports/access.pdf", access_pdf)
         .get("/reports/access.json", access_json)
+        .get("/reports", report_list)
+        .reports()
         .get("/settings", settings)
         .post("/settings", change_settings)
         .get("/settings/trail", trail_page)

@@ -74,7 +74,7 @@ impl Shell {
             ("Sources", "/sources", None),
             ("Controls", "/controls", Some('c')),
             ("Reviews", "/reviews", None),
-            ("Report", "/reports/access", Some('r')),
+            ("Reports", "/reports", Some('r')),
             ("Settings", "/settings", None),
         ]
         .into_iter()

@@ -300,28 +300,35 @@ impl LedgerReader {
         Ok(OwnBatches::new(self.cursor(Stream::Own, from.0, size)?, from.0, size))
     }
 
-    /// Returns how many of the first `leaf` leaves are lines of servers, by the headers of their batches. Lines that retention
+    /// Returns how many of the first `leaf` leaves are lines of a stream, by the headers of their batches. Lines that retention
     /// removed are counted too, since their headers stay.
     ///
     /// # Errors
     /// There are fewer leaves; the ledger is damaged or unreadable.
-    pub fn lines_below(&self, leaf: LeafIndex) -> Result<u64, LedgerError> {
+    pub fn lines_below(&self, stream: Stream, leaf: LeafIndex) -> Result<u64, LedgerError> {
         let size = self.size();
         if leaf.0 > size {
             return Err(LedgerError::OutOfRange { leaf, size });
         }
         // What is added up already is asked, less what came after: mostly next to nothing.
         if leaf.0 <= size / 2 {
-            return self.lines_within(0, leaf.0, size);
+            return self.lines_within(stream, 0, leaf.0, size);
         }
         let known = self.known_generations()?;
-        let of_servers = known.generations.iter().filter(|info| &*info.source != OWN_SOURCE);
-        let (all, to) = (of_servers.map(|info| info.lines).sum::<u64>(), known.to);
+        let is_own = stream == Stream::Own;
+        let its = known.generations.iter().filter(|info| (&*info.source == OWN_SOURCE) == is_own);
+        let (all, to) = (its.map(|info| info.lines).sum::<u64>(), known.to);
         drop(known);
-        Ok(all - self.lines_within(leaf.0, to, to)?)
+        Ok(all - self.lines_within(stream, leaf.0, to, to)?)
     }
 
-    fn lines_within(&self, from: u64, to: u64, size: u64) -> Result<u64, LedgerError> {
+    fn lines_within(
+        &self,
+        stream: Stream,
+        from: u64,
+        to: u64,
+        size: u64,
+    ) -> Result<u64, LedgerError> {
         let mut lines = 0;
         if from >= to {
             return Ok(lines);
@@ -331,7 +338,7 @@ impl LedgerReader {
             let Some(cursor) = walk.turn()? else { return Err(walk.stuck()) };
             let header = cursor.pass();
             walk.next = header.end();
-            if header.stream == Stream::Lines {
+            if header.stream == stream {
                 let first = (header.first_leaf.0 + 1).max(from);
                 lines += header.end().min(to).saturating_sub(first);
             }

@@ -88,10 +88,7 @@ impl<'a> Excuses<'a> {
         }
         for at in 0..self.approvals.len() {
             let approval = self.approvals[at];
-            if !approval.is_in_force(hit.time) {
-                continue;
-            }
-            if approval.actor.as_ref().is_some_and(|actor| !names.contains(&actor.as_str())) {
+            if !approval.may_cover(hit.time, names) {
                 continue;
             }
             let Some(filter) = &approval.filter else { return Ok(true) };

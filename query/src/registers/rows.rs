@@ -86,9 +86,10 @@ pub struct NotApplicable {
 }
 
 impl Approval {
-    /// Tells whether it may cover an event of this instant.
-    pub fn is_in_force(&self, at: i64) -> bool {
-        self.from <= at && at < self.to
+    /// Tells whether it may cover an event of this instant, of somebody with these names.
+    pub(crate) fn may_cover(&self, at: i64, names: &[&str]) -> bool {
+        let is_his = |actor: &String| names.contains(&actor.as_str());
+        self.from <= at && at < self.to && self.actor.as_ref().is_none_or(is_his)
     }
 }
 

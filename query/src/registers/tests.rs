@@ -37,7 +37,7 @@ fn absent_empty_and_damaged_are_three_things() {
     assert_eq!(there.lacks("leavers").as_deref(), Some("there is no register leavers"));
     let ticket = &there.tickets.rows[0];
     assert_eq!((ticket.actor.as_deref(), ticket.is_self_approved), (Some("alice"), false));
-    assert!(ticket.is_in_force(ticket.from) && !ticket.is_in_force(ticket.to));
+    assert!(ticket.may_cover(ticket.from, &["alice"]) && !ticket.may_cover(ticket.to, &["alice"]));
     assert_eq!(ticket.to - ticket.from, 16 * 3_600_000_000_000);
 }
 

@@ -230,6 +230,7 @@ impl AccessReport {
             ("last", Kind::Time),
             ("addresses", Kind::Number),
             ("address_list", Kind::List),
+            ("filter", Kind::Text),
         ] {
             columns.push(Column::new(name, kind));
         }
@@ -266,17 +267,13 @@ impl AccessReport {
         cells.push(Cell::time(*last));
         cells.push(Cell::count(addresses.count));
         cells.push(Cell::List(addresses.named.clone()));
+        let scope = &self.heading.filter;
+        cells.push(Cell::text(row.filter(self.by).map(|filter| both(scope, &filter))));
         cells
     }
 
     /// Returns the report as what every form of it is written from.
     pub fn document(&self) -> Document {
-        let scope = &self.heading.filter;
-        let mut table = self.table();
-        table.columns.push(Column::new("filter", Kind::Text));
-        for (cells, row) in table.rows.iter_mut().zip(&self.rows) {
-            cells.push(Cell::text(row.filter(self.by).map(|filter| both(scope, &filter))));
-        }
         let name = |row: &AccessRow| {
             let name = row.name.as_ref().or(row.key.as_ref());
             name.map_or_else(|| "nobody known".to_owned(), Clone::clone)
@@ -284,7 +281,7 @@ impl AccessReport {
         let bars = self.rows.iter().map(|row| (name(row), row.counts.requests));
         let title = format!("Access by {}", self.by);
         let words = NOTES.map(str::to_owned).into();
-        let mut section = Section::new("rows", title, words, table);
+        let mut section = Section::new("rows", title, words, self.table());
         section.chart = Bars::of(&format!("requests by {}", self.by), bars);
         Document { heading: self.heading.clone(), sections: vec![section] }
     }

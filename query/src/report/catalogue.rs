@@ -107,6 +107,15 @@ pub struct ReportEntry {
     pub title: String,
     /// The question it answers.
     pub subject: String,
+    /// Which events it counts, in the grammar; empty: everything.
+    #[serde(default)]
+    pub query: String,
+    /// It is about the whole log, and takes no scope.
+    #[serde(default)]
+    pub whole_log: bool,
+    /// The controls whose findings it shows; empty: none, but for a report whose subject they are.
+    #[serde(default)]
+    pub controls: Vec<String>,
     /// What it is evidence for.
     pub evidence: Vec<EvidenceEntry>,
 }

@@ -40,8 +40,10 @@ pub struct Heading {
     pub to: Option<String>,
     /// The zone in which dates were meant.
     pub zone: String,
-    /// The filter in its canonical text; "" means everything.
+    /// The scope in its canonical text; "" means everything.
     pub filter: String,
+    /// The events that are counted, in the grammar: the scope, and what the report asks for; "" means everything.
+    pub query: String,
     /// What else can be set, and what it was.
     pub parameters: Vec<Parameter>,
     /// The ledger.
@@ -202,7 +204,7 @@ impl Heading {
         tie_out.extend(of_events(view, scope, filter, counted, &each)?);
         let rows = rows.into_iter().map(|(words, number)| (words.to_owned(), number)).collect();
         tie_out.push(Equation { words: "reported events".to_owned(), left: counted, right: rows });
-        let no_twin = scope.no_twin(view)?;
+        let no_twin = scope.no_twin(view, filter)?;
         let mut completeness = Completeness::of(scope.coverage, &tie_out);
         let now = |number: u64, words: &str| (number > 0).then(|| format!("{number} {words}"));
         completeness.sentences.extend(
@@ -244,6 +246,7 @@ impl Heading {
             to: scope.period.to.map(rfc3339),
             zone: zone_name(&scope.period.zone).to_owned(),
             filter: scope.filter.to_string(),
+            query: filter.to_string(),
             parameters: parameters(scope),
             origin: scope.origin.to_owned(),
             leaf,
@@ -286,6 +289,7 @@ impl Heading {
             ("to, not included", self.to.clone().unwrap_or_else(|| "the last event".to_owned())),
             ("zone", self.zone.clone()),
             ("filter", self.filter.clone()),
+            ("literal query", self.query.clone()),
         ];
         lines.extend(self.parameters.iter().map(|parameter| {
             let Parameter { name, value, is_default } = parameter;

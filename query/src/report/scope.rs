@@ -127,8 +127,17 @@ impl Scope<'_> {
 
     /// Returns how many events are left out, by each word that the filter does not ask for.
     pub(super) fn left_out(&self, found: &LeftOut) -> BTreeMap<&'static str, u64> {
+        self.left_out_of(self.filter, found)
+    }
+
+    /// The same of another filter than the scope's.
+    pub(super) fn left_out_of(
+        &self,
+        filter: &Filter,
+        found: &LeftOut,
+    ) -> BTreeMap<&'static str, u64> {
         let words = LEFT_OUT.into_iter();
-        let words = words.filter(|word| !self.all && !self.filter.asks_for(word));
+        let words = words.filter(|word| !self.all && !filter.asks_for(word));
         words.map(|word| (word, found.0.get(word).copied().unwrap_or(0))).collect()
     }
 
@@ -155,12 +164,12 @@ impl Scope<'_> {
     }
 
     /// Counts those events that are forwarded and have no twin, left out or not.
-    pub(super) fn no_twin(&self, view: &View) -> Result<u64, ReportError> {
+    pub(super) fn no_twin(&self, view: &View, filter: &Filter) -> Result<u64, ReportError> {
         if view.without_twin()?.is_empty() {
             return Ok(0);
         }
         let no_twin = Filter::parse("is:no_twin", self.now).expect("a filter of ours");
-        let filter = Filter::all_of([self.filter.clone(), no_twin]);
+        let filter = Filter::all_of([filter.clone(), no_twin]);
         Ok(selected(view, &Question { filter, all: true, ..self.question() })?.matched)
     }
 

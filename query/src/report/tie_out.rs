@@ -12,6 +12,7 @@
 //! Lines can go missing or turn up twice by a damaged or foreign index, so the first equations may fail, and the report then
 //! says *incomplete*. That the last one fails only a bug can cause: then there is no report.
 
+use ingest::ledger::Stream;
 use ingest::source::LeafIndex;
 use serde::Serialize;
 
@@ -70,7 +71,7 @@ impl Recorded {
     /// Reads the ledger's first `leaf` leaves.
     pub(crate) fn below(trail: &Trail, view: &View, leaf: u64) -> Result<Recorded, ReportError> {
         let ledger = trail.ledger();
-        let read = |leaf: u64| ledger.lines_below(LeafIndex(leaf));
+        let read = |leaf: u64| ledger.lines_below(Stream::Lines, LeafIndex(leaf));
         let lines = read(leaf).map_err(crate::error::QueryError::from)?;
         let removed = read(view.retention().least_leaf.min(leaf));
         let removed = removed.map_err(crate::error::QueryError::from)?;

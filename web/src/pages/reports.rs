@@ -31,6 +31,9 @@ use crate::text::capital;
 use crate::{printed, xlsx};
 
 mod access_view;
+mod document_view;
+pub(crate) mod list;
+pub(crate) mod others;
 
 use self::access_view::AccessView;
 
@@ -183,7 +186,7 @@ fn page(
 ) -> Result<Rendered<ReportsPage>, PageError> {
     let by = meant.as_ref().map_or(By::Identity, |meant| meant.by);
     let page = ReportsPage {
-        shell: shell(trail, "Report"),
+        shell: shell(trail, "Reports"),
         choices: By::ALL.map(|each| Choice { word: each.as_str(), current: each == by }).into(),
         problem: None,
         csv: asked.href("/reports/access.csv"),

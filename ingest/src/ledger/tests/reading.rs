@@ -51,10 +51,14 @@ fn lines_of_servers_are_counted_below_any_leaf() {
         .collect();
     assert!(own.len() > 10, "the test needs own lines");
     for leaf in 0..=reader.size() {
-        let below = expected.iter().filter(|(at, _)| *at < leaf && !own.contains(at)).count();
-        assert_eq!(reader.lines_below(LeafIndex(leaf)).unwrap(), below as u64, "below {leaf}");
+        for stream in Stream::ALL {
+            let is_its = |at: &u64| own.contains(at) == (stream == Stream::Own);
+            let below = expected.iter().filter(|(at, _)| *at < leaf && is_its(at)).count();
+            let counted = reader.lines_below(stream, LeafIndex(leaf)).unwrap();
+            assert_eq!(counted, below as u64, "{stream:?} below {leaf}");
+        }
     }
-    assert!(reader.lines_below(LeafIndex(reader.size() + 1)).is_err());
+    assert!(reader.lines_below(Stream::Lines, LeafIndex(reader.size() + 1)).is_err());
 }
 
 #[test]

@@ -51,6 +51,7 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/reviews/{name}/rows.csv", EXPORT_CONTROLS),
     (Method::POST, "/reviews/{name}/decide", REVIEW),
     (Method::POST, "/reviews/{name}/close", REVIEW),
+    (Method::GET, "/reports", LOOK),
     (Method::GET, "/reports/access", LOOK),
     (Method::GET, "/reports/access.csv", EXPORT),
     (Method::GET, "/reports/access-heading.csv", EXPORT),
@@ -104,6 +105,16 @@ fn needs() -> Vec<(Method, String, Needs)> {
         .iter()
         .map(|(method, path, needs)| (method.clone(), (*path).to_owned(), *needs))
         .collect();
+    for name in query::report::NAMES.into_iter().filter(|name| *name != "access") {
+        let (sees, takes) = match name {
+            "auditor-access" => (SETTINGS, SETTINGS),
+            _ => (CONTROLS, EXPORT_CONTROLS),
+        };
+        all.push((Method::GET, format!("/reports/{name}"), sees));
+        for ending in ["-heading.csv", ".csv", ".json", ".xlsx", ".pdf"] {
+            all.push((Method::GET, format!("/reports/{name}{ending}"), takes));
+        }
+    }
     for (method, path, object, rows) in IN_EVERY_FORM {
         for suffix in ["", ".json", ".ndjson", ".csv", ".arrow", ".txt"] {
             let needs = if matches!(suffix, "" | ".json") { object } else { rows };
