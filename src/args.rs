@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Tokens(GivenOutArgs),
     /// Write a report over a period
     Report(ReportArgs),
+    /// List reports that somebody stands up for, or make one again
+    Issued(IssuedArgs),
     /// Ask the trail what SOC 2 and ISO 27001 ask of it, and list the exceptions
     Controls(ControlsArgs),
     /// Write a pack: populations, sample, raw lines and their proof, to be verified offline
@@ -365,11 +367,41 @@ pub(crate) struct ReportArgs {
     /// As of this leaf: the same numbers tomorrow
     #[arg(long, value_name = "LEAF")]
     pub(crate) at: Option<u64>,
+    /// Stand up for it: it gets a name, and the ledger a line with the SHA-256 of what it says
+    #[arg(long)]
+    pub(crate) issue: bool,
+    /// It stands in the place of this issued report; what is different is its first section
+    #[arg(long, value_name = "ID", requires = "issue", requires = "because")]
+    pub(crate) supersedes: Option<String>,
+    /// Why it does, in at least 15 characters
+    #[arg(long, value_name = "TEXT", requires = "supersedes")]
+    pub(crate) because: Option<String>,
     /// Output format
     #[arg(long, value_enum, default_value = "html")]
     pub(crate) format: ReportFormat,
     /// File to write [default: standard output]
     #[arg(short, long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `issued`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct IssuedArgs {
+    /// Make this one again, and compare its SHA-256; without it all are listed
+    pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Folder of registers, as they were then [default: context in the data folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) context: Option<PathBuf>,
+    /// Folder of controls, as they were then
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) catalogue: Option<PathBuf>,
+    /// Of the report that is made again
+    #[arg(long, value_enum, default_value = "html", requires = "id")]
+    pub(crate) format: ReportFormat,
+    /// File to write [default: standard output]
+    #[arg(short, long, requires = "id")]
     pub(crate) output: Option<PathBuf>,
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod evidence;
 pub(crate) mod given_out;
 pub(crate) mod hold;
 pub(crate) mod import;
+pub(crate) mod issued;
 pub(crate) mod key;
 mod known_key;
 pub(crate) mod lookup;

@@ -19,6 +19,7 @@ mod checkpoint;
 mod duration;
 mod listen;
 mod oidc;
+mod schedule;
 mod server;
 
 pub(crate) use self::alert::{AlertConfig, Target};
@@ -29,6 +30,8 @@ pub(crate) use self::duration::parse_duration;
 use self::listen::{FileProxy, FileTls};
 use self::oidc::FileOidc;
 pub(crate) use self::oidc::OidcConfig;
+use self::schedule::FileSchedule;
+pub(crate) use self::schedule::ScheduleConfig;
 pub(crate) use self::server::ServerConfig;
 use self::server::{FileCluster, FileServer};
 
@@ -69,6 +72,8 @@ struct File {
     checkpoint: FileCheckpoint,
     #[serde(default)]
     witness: Vec<FileWitness>,
+    #[serde(default)]
+    schedule: Vec<FileSchedule>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +134,8 @@ pub(crate) struct Beside {
     pub(crate) servers: Vec<ServerConfig>,
     /// Who is told of what.
     pub(crate) alerts: Vec<AlertConfig>,
+    /// Reports that are made without anybody asking.
+    pub(crate) schedules: Vec<ScheduleConfig>,
     /// How often the ledger is verified.
     pub(crate) verify_every: Option<Duration>,
     /// How long lines are kept; none: for ever.
@@ -218,6 +225,7 @@ impl Config {
             oidc_ca_file,
             servers,
             alerts,
+            schedules: schedule::schedules(file.schedule)?,
             verify_every: file.verify.every()?,
             keep,
             files,
@@ -315,6 +323,15 @@ const KEYS: &[&str] = &[
     "checkpoint",
     "export",
     "witness",
+    "schedule",
+    "report",
+    "by",
+    "cron",
+    "tz",
+    "period",
+    "scope",
+    "formats",
+    "folder",
     "url",
     "key",
 ];

@@ -19,6 +19,7 @@ mod output;
 mod outside;
 mod progress;
 mod retaining;
+mod schedule;
 mod watch;
 
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Leases(leases) => commands::given_out::leases(leases),
         Command::Tokens(tokens) => commands::given_out::tokens(tokens),
         Command::Report(report) => commands::report::run(report),
+        Command::Issued(issued) => commands::issued::run(issued),
         Command::Controls(controls) => commands::controls::run(controls),
         Command::Pack(pack) => commands::pack::run(pack),
         Command::Evidence(evidence) => commands::evidence::run(evidence),

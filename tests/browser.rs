@@ -90,6 +90,7 @@ impl Site {
             ("review", "/reviews/2026-q4".to_owned()),
             ("report", "/reports/access".to_owned()),
             ("reports", "/reports".to_owned()),
+            ("entitled", "/reports/access-review".to_owned()),
             ("privileged", "/reports/privileged".to_owned()),
             ("changes", "/reports/changes".to_owned()),
             ("joiners", "/reports/joiners-leavers".to_owned()),

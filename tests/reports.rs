@@ -10,7 +10,8 @@ use crate::util::{
 };
 
 /// What each report is called, and the first of its sections.
-const REPORTS: [(&str, &str); 7] = [
+const REPORTS: [(&str, &str); 8] = [
+    ("access-review", "entitlements"),
     ("privileged", "use"),
     ("changes", "changes"),
     ("joiners-leavers", "joiners"),
@@ -122,6 +123,7 @@ fn every_form_has_the_same_rows_and_numbers() {
 fn rows_are_what_their_filters_open() {
     let data = main_recording();
     for (name, id, count) in [
+        ("access-review", "entitlements", "held_in"),
         ("privileged", "use", "requests"),
         ("privileged", "root-tokens", "requests"),
         ("changes", "kinds", "requests"),

@@ -11,9 +11,11 @@ mod custody;
 pub mod document;
 mod findings;
 mod heading;
+pub mod issuing;
 mod joiners;
 mod making;
 mod privileged;
+mod review;
 mod scope;
 mod tie_out;
 
@@ -73,8 +75,9 @@ pub enum ReportError {
 }
 
 /// The names of all reports.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 9] = [
     "access",
+    "access-review",
     "privileged",
     "changes",
     "joiners-leavers",
@@ -94,6 +97,7 @@ pub fn make(trail: &Trail, name: &str, asking: &Asking<'_>) -> Result<Document, 
         return Ok(access(trail, asking, By::Identity)?.document());
     }
     let report = match name {
+        "access-review" => review::access_review_report,
         "privileged" => privileged::privileged,
         "changes" => changes::changes,
         "joiners-leavers" => joiners::joiners_leavers,

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use anyhow::Context;
 use query::report::access::{AccessReport, By, access};
@@ -12,6 +13,7 @@ use query::table::{Form, Table};
 use query::trail::Trail;
 
 use super::controls::{catalogue_of, registers_of};
+use super::issued;
 use super::question::{filter, period};
 use crate::args::{ByArg, ReportArgs, ReportFormat};
 use crate::deed;
@@ -45,25 +47,39 @@ pub(crate) fn run(args: ReportArgs) -> Result<(), Failure> {
         now,
     };
     let bytes = match args.name.as_str() {
+        _ if args.issue => {
+            let rows = by(args.by).to_string();
+            let rows = (args.name == "access").then_some(&*rows);
+            let document = issued::issue(&data, &trail, &asking, &args, rows)?;
+            written(&document, args.format, args.section.as_deref())?
+        }
         "access" => accessed(&access(&trail, &asking, by(args.by)).map_err(told)?, &args)?,
-        name => written(&make(&trail, name, &asking).map_err(told)?, &args)?,
+        name => {
+            let document = make(&trail, name, &asking).map_err(told)?;
+            written(&document, args.format, args.section.as_deref())?
+        }
     };
-    match args.output {
-        None => std::io::stdout().lock().write_all(&bytes)?,
+    put(&bytes, args.output.as_deref(), &args.name)
+}
+
+/// Writes the bytes of a report where they belong.
+pub(super) fn put(bytes: &[u8], output: Option<&Path>, name: &str) -> Result<(), Failure> {
+    match output {
+        None => std::io::stdout().lock().write_all(bytes)?,
         Some(path) => {
             // A report names people and paths: for its owner's eyes.
             let file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-            file.and_then(|mut file| file.write_all(&bytes))
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+            file.and_then(|mut file| file.write_all(bytes))
                 .with_context(|| format!("cannot write {}", path.display()))?;
-            eprintln!("the report {} is written to {}", args.name, path.display());
+            eprintln!("the report {name} is written to {}", path.display());
         }
     }
     Ok(())
 }
 
 /// A scope that a report does not take is a wrong use.
-fn told(error: ReportError) -> Failure {
+pub(super) fn told(error: ReportError) -> Failure {
     match error {
         ReportError::Scope(_) | ReportError::Controls(_) => Failure::Usage(error.to_string()),
         error => error.into(),
@@ -83,18 +99,23 @@ fn accessed(report: &AccessReport, args: &ReportArgs) -> Result<Vec<u8>, Failure
         ReportFormat::Html => Ok(web::access_report_document(report)?.into_bytes()),
         ReportFormat::Json => json(report),
         ReportFormat::Csv | ReportFormat::Xlsx | ReportFormat::Pdf => {
-            written(&report.document(), args)
+            written(&report.document(), args.format, args.section.as_deref())
         }
     }
 }
 
-fn written(report: &Document, args: &ReportArgs) -> Result<Vec<u8>, Failure> {
-    match args.format {
+/// Writes a document in a form; of CSV, one section.
+pub(crate) fn written(
+    report: &Document,
+    format: ReportFormat,
+    id: Option<&str>,
+) -> Result<Vec<u8>, Failure> {
+    match format {
         ReportFormat::Html => Ok(web::report_document(report)?.into_bytes()),
         ReportFormat::Xlsx => Ok(web::report_workbook(report)?),
         ReportFormat::Pdf => Ok(web::report_pdf(report)?),
         ReportFormat::Json => json(report),
-        ReportFormat::Csv => csv(section(report, args.section.as_deref())?),
+        ReportFormat::Csv => csv(section(report, id)?),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::host::Process;
 use crate::outside::audit_hash::AuditHash;
 use crate::outside::sign_in::SignInProvider;
 use crate::retaining::Retaining;
+use crate::schedule::Schedules;
 use crate::watch::{Watch, Watching};
 
 /// Runs the command until a signal or a failure ends it.
@@ -174,6 +175,10 @@ async fn serve_until(
         .as_ref()
         .map(|following| Retaining::start(data, beside.keep, following.own_lines()))
         .transpose()?;
+    let schedules = match &following {
+        Some(following) => Schedules::start(data, beside.schedules.clone(), following.own_lines())?,
+        None => None,
+    };
     let host = Process {
         data: data.to_owned(),
         own: following.as_ref().map(Following::own_lines),
@@ -207,6 +212,9 @@ async fn serve_until(
     *alarms = watch_trail.stop().await;
     if let Some(retaining) = retaining {
         tokio::task::block_in_place(|| retaining.stop());
+    }
+    if let Some(schedules) = schedules {
+        tokio::task::block_in_place(|| schedules.stop());
     }
     // Closing the receiver tells the watcher to stop the line.
     failed.close();

@@ -386,3 +386,44 @@ fn neighbouring_periods_share_nothing() {
     assert!(words(&parts[1], "joiners").contains("first request in the whole log"));
     assert!(!words(&parts[1], "joiners").contains("no data"));
 }
+
+/// ent-04: four identities with two policies each; `ent04-half` never used `ent04-own`, and of `ent04-refused` its second policy
+/// granted nothing. Counted by hand from the lines of requests.
+#[test]
+fn a_policy_that_granted_nothing_is_seen_and_nothing_is_decided() {
+    let scene = Scene::of(&["ent-04"]);
+    let report = scene.report("access-review");
+    let rows = table(&report, "entitlements");
+    let text = |row: &[Cell], at: usize| match &row[at] {
+        Cell::Text(text) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    let number = |row: &[Cell], at: usize| match row[at] {
+        Cell::Number(number) => number,
+        ref other => panic!("{other:?}"),
+    };
+    let mut found: Vec<(String, String, i64, i64)> = rows
+        .rows
+        .iter()
+        .map(|row| (text(row, 0), text(row, 3), number(row, 5), number(row, 6)))
+        .filter(|(name, ..)| name.starts_with("ent04-"))
+        .collect();
+    found.sort();
+    let expected = [
+        ("ent04-doubled", "ent04-open", 2, 2),
+        ("ent04-doubled", "ent04-open-too", 2, 2),
+        ("ent04-half", "ent04-open", 2, 2),
+        ("ent04-half", "ent04-own", 2, 0),
+        ("ent04-refused", "ent04-never", 3, 0),
+        ("ent04-refused", "ent04-open", 3, 2),
+        ("ent04-whole", "ent04-open", 3, 2),
+        ("ent04-whole", "ent04-own", 3, 1),
+    ];
+    let expected = expected
+        .map(|(name, policy, held, granted)| (name.to_owned(), policy.to_owned(), held, granted));
+    assert_eq!(found, expected);
+    scene.opens_each(&report, "entitlements", "held_in");
+    assert!(rows.rows.iter().all(|row| row[10] == Cell::Absent));
+    assert!(words(&report, "reviews").contains("no data: no review of access was opened"));
+    assert!(table(&report, "decisions").rows.is_empty());
+}

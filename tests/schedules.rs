@@ -1,0 +1,123 @@
+//! Reports that are made at their times, and those that were missed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::util::{DEADLINE, Data, Run, Server, fixture_text, keytrail, until};
+
+fn own(data: &Data, kind: &str) -> Vec<Value> {
+    let lines = String::from_utf8(data.cat("keytrail")).unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["type"] == kind).collect()
+}
+
+fn run(data: &Data, folder: &Path, schedule: &str) -> Server {
+    let (log, config) = (folder.join("audit.log"), folder.join("keytrail.toml"));
+    if !log.exists() {
+        fs::write(&log, fixture_text("openbao-2.7.2/audit.jsonl.gz")).unwrap();
+    }
+    // Whatever else is on the volume of the tests.
+    let text = format!(
+        "[reserve]\nbytes = 0\npercent = 0\n[[source]]\npath = \"{}\"\n{schedule}",
+        log.display()
+    );
+    fs::write(&config, text).unwrap();
+    Server::start(data, &["-c", config.to_str().unwrap()])
+}
+
+#[test]
+fn what_was_missed_is_made_up_with_the_period_of_then() {
+    let data = Data::new();
+    let folder = tempfile::tempdir().unwrap();
+    // The last report is two days old, as the ledger tells.
+    let now = Timestamp::now();
+    let last = now - SignedDuration::from_hours(49);
+    let made = serde_json::json!({
+        "type": "report_made", "schedule": "daily", "due": last, "report": "access", "period": "x", "at": 1, "files": [],
+    });
+    fs::create_dir_all(data.path().join("deeds")).unwrap();
+    fs::write(data.path().join("deeds/made.json"), made.to_string()).unwrap();
+    let server = run(&data, folder.path(), "");
+    until("the line is in the ledger", DEADLINE, || {
+        (own(&data, "report_made").len() == 1).then_some(())
+    });
+    server.terminate();
+
+    let reports = folder.path().join("reports");
+    // Due each day at this minute of two hours ago, so twice since.
+    let at = jiff::tz::TimeZone::UTC.to_datetime(now - SignedDuration::from_hours(2));
+    let schedule = format!(
+        "[[schedule]]\nname = \"daily\"\nreport = \"access\"\nby = \"path\"\ncron = \"{} {} * * *\"\nperiod = \"yesterday\"\nformats = [\"csv\", \"json\"]\nfolder = \"{}\"\n\
+         [[schedule]]\nname = \"never\"\nreport = \"changes\"\ncron = \"0 0 30 2 *\"\nperiod = \"last-month\"\nformats = [\"pdf\"]\nfolder = \"/nowhere\"\n",
+        at.minute(),
+        at.hour(),
+        reports.display()
+    );
+    let schedule = schedule.replace("0 0 30 2 *", "0 0 29 2 *");
+    let server = run(&data, folder.path(), &schedule);
+    until("both are made", DEADLINE, || (own(&data, "report_made").len() == 3).then_some(()));
+    server.terminate();
+    let lines = own(&data, "report_made");
+    for (line, days) in lines[1..].iter().zip([1, 0]) {
+        let due = at - SignedDuration::from_hours(24 * days);
+        assert_eq!(line["due"].as_str().unwrap()[..16], due.strftime("%Y-%m-%dT%H:%M").to_string());
+        let day = due.date().yesterday().unwrap();
+        assert_eq!(line["period"], format!("{day}, UTC"));
+        assert_eq!(line["schedule"], "daily");
+        let files = line["files"].as_array().unwrap();
+        assert_eq!(files.len(), 2, "{line}");
+        for file in files {
+            let path = reports.join(file["name"].as_str().unwrap());
+            let metadata = fs::metadata(&path).unwrap();
+            assert_eq!(file["bytes"], metadata.len());
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        }
+        let json = files[1]["name"].as_str().unwrap();
+        let report: Value = serde_json::from_slice(&fs::read(reports.join(json)).unwrap()).unwrap();
+        assert_eq!(report["heading"]["period"], line["period"]);
+        assert_eq!(report["heading"]["run_by"], "schedule:daily");
+    }
+    // Nothing is due any more.
+    let server = run(&data, folder.path(), &schedule);
+    until("it has started", DEADLINE, || (own(&data, "started").len() == 3).then_some(()));
+    server.terminate();
+    assert_eq!(own(&data, "report_made").len(), 3);
+}
+
+#[test]
+fn a_schedule_that_cannot_be_kept_is_refused_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("keytrail.toml");
+    let good = [
+        ("name", "\"q\""),
+        ("report", "\"access\""),
+        ("cron", "\"0 6 1 * *\""),
+        ("period", "\"last-month\""),
+        ("formats", "[\"pdf\"]"),
+        ("folder", "\"/tmp\""),
+    ];
+    for (key, value, says) in [
+        ("name", "\"a/b\"", "stands in names of files"),
+        ("report", "\"acces\"", "there is no report"),
+        ("cron", "\"0 25 * * *\"", "cron"),
+        ("period", "\"-7d\"", "is an instant, no period"),
+        ("formats", "[]", "writes nothing"),
+        ("formats", "[\"doc\"]", "is no format"),
+        ("tz", "\"Mars/Base\"", "is no time zone"),
+        ("scope", "\"knd:human\"", "scope"),
+        ("by", "\"colour\"", "not by"),
+    ] {
+        let mut keys: Vec<(&str, &str)> =
+            good.iter().copied().filter(|(of, _)| *of != key).collect();
+        keys.push((key, value));
+        let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        fs::write(&config, format!("[[source]]\npath = \"/x\"\n[[schedule]]\n{keys}")).unwrap();
+        let refused = Run::of(keytrail().args(["check-config", "-c"]).arg(&config));
+        assert!(refused.code != 0 && refused.stderr.contains(says), "{key}: {}", refused.stderr);
+        assert!(refused.stderr.contains("[[schedule]]"), "{}", refused.stderr);
+    }
+}
