@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::ops::Range;
 
+use query::error::QueryError;
 use query::evidence::{
     self, Assessment, COLUMNS, Sample, of_period, of_rows, own_leaves, rows_of, together,
 };
+use query::filter::Filter;
 use query::question::Question;
-use query::report::Asking;
 use query::report::access::{By, access};
 use query::report::catalogue::Catalogue;
+use query::report::{Asking, NAMES, ReportError, make};
 use query::row::EventRow;
 
 use super::books::Books;
@@ -80,6 +82,7 @@ pub(super) fn write(
         pack.table(&printed::stem(&document), &report.table())?;
         documents.push(document);
     }
+    others(pack, wanted, asked)?;
     let assessment = Assessment::of(asked.as_of, catalogue, registers, framework, period)?;
     let assessment = assessment
         .ok_or_else(|| PackError::Empty(format!("the catalogue has no framework {framework:?}")))?;
@@ -110,6 +113,34 @@ pub(super) fn write(
     };
     let all = [shown, of_rows(&excepted), own_leaves(ledger)?].concat();
     Ok((together(all), sampled))
+}
+
+/// Writes the sections of all other reports. One with more rows than a report may have is not in the pack, which says so.
+fn others(pack: &mut Writing<'_>, wanted: &Population, asked: &Asked<'_>) -> Result<(), PackError> {
+    let Population { period, filter, catalogue, registers, .. } = wanted;
+    let (at, now) = (Some(asked.as_of.at()), asked.as_of.time()?);
+    let everything = Filter::everything();
+    for name in NAMES.into_iter().filter(|name| *name != "access") {
+        let is_whole = catalogue.report(name).is_some_and(|entry| entry.whole_log);
+        let filter = if is_whole { &everything } else { filter };
+        // Who makes the pack stands in its issue alone.
+        let asking = Asking { catalogue, registers, filter, period, at, by: "", now };
+        match make(asked.as_of.trail(), name, &asking) {
+            Ok(report) => {
+                for section in &report.sections {
+                    pack.table(&format!("reports/{name}/{}", section.id), &section.table)?;
+                }
+            }
+            Err(ReportError::Trail(error @ QueryError::TooMany { .. })) => {
+                pack.text(
+                    &format!("reports/{name}/README.txt"),
+                    &format!("This report is not in the pack: {error}.\n"),
+                )?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Returns for what the reports are evidence, in our own words.

@@ -63,7 +63,7 @@ pub(super) fn readme(scope: &ScopeFile, sampled: usize, leaves: u64) -> String {
             "
 populations/events.csv  {} events, {left_out} left out (see scope.json); .xlsx has the same rows
 report.pdf              what follows, as a document to read, print and sign
-reports/                the same events by identity, path and decision
+reports/                the same events by identity, path and decision; every other report, section by section
 controls/               what controls found (findings), requirement by requirement, each exception with its events, what
                         reviewers said of it; room for what the auditor concludes, which is another thing
 catalogue/ registers/   with what the controls were run
