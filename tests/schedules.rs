@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::util::{DEADLINE, Data, Run, Server, fixture_text, keytrail, until};
+use crate::util::{DEADLINE, Data, Run, Server, fixture_text, keytrail, tools_required, until};
 
 fn own(data: &Data, kind: &str) -> Vec<Value> {
     let lines = String::from_utf8(data.cat("keytrail")).unwrap();
@@ -15,7 +15,8 @@ fn own(data: &Data, kind: &str) -> Vec<Value> {
     lines.filter(|line| line["type"] == kind).collect()
 }
 
-fn run(data: &Data, folder: &Path, schedule: &str) -> Server {
+/// Follows a log with this section in the configuration, by another clock if one is given.
+fn run(data: &Data, folder: &Path, schedule: &str, clock: Option<Timestamp>) -> Option<Server> {
     let (log, config) = (folder.join("audit.log"), folder.join("keytrail.toml"));
     if !log.exists() {
         fs::write(&log, fixture_text("openbao-2.7.2/audit.jsonl.gz")).unwrap();
@@ -26,45 +27,49 @@ fn run(data: &Data, folder: &Path, schedule: &str) -> Server {
         log.display()
     );
     fs::write(&config, text).unwrap();
-    Server::start(data, &["-c", config.to_str().unwrap()])
+    let mut command = keytrail();
+    if let Some(clock) = clock {
+        let library = glob::glob("/usr/lib/*-linux-gnu/faketime/libfaketime.so.1");
+        let library = library.unwrap().flatten().next();
+        assert!(library.is_some() || !tools_required(), "libfaketime is missing: install it");
+        command.env("LD_PRELOAD", library?).env("TZ", "UTC");
+        command.env("FAKETIME", clock.strftime("@%Y-%m-%d %H:%M:%S").to_string());
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1");
+    }
+    Some(Server::start_as(command, data, &["-c", config.to_str().unwrap()]))
 }
 
 #[test]
 fn what_was_missed_is_made_up_with_the_period_of_then() {
     let data = Data::new();
     let folder = tempfile::tempdir().unwrap();
-    // The last report is two days old, as the ledger tells.
-    let now = Timestamp::now();
-    let last = now - SignedDuration::from_hours(49);
-    let made = serde_json::json!({
-        "type": "report_made", "schedule": "daily", "due": last, "report": "access", "period": "x", "at": 1, "files": [],
-    });
-    fs::create_dir_all(data.path().join("deeds")).unwrap();
-    fs::write(data.path().join("deeds/made.json"), made.to_string()).unwrap();
-    let server = run(&data, folder.path(), "");
-    until("the line is in the ledger", DEADLINE, || {
-        (own(&data, "report_made").len() == 1).then_some(())
-    });
-    server.terminate();
-
     let reports = folder.path().join("reports");
-    // Due each day at this minute of two hours ago, so twice since.
-    let at = jiff::tz::TimeZone::UTC.to_datetime(now - SignedDuration::from_hours(2));
+    // Due each day at the minute of two hours ago; the first is made two days ago, seconds after the start.
+    let at = jiff::tz::TimeZone::UTC.to_datetime(Timestamp::now() - SignedDuration::from_hours(2));
     let schedule = format!(
         "[[schedule]]\nname = \"daily\"\nreport = \"access\"\nby = \"path\"\ncron = \"{} {} * * *\"\nperiod = \"yesterday\"\nformats = [\"csv\", \"json\"]\nfolder = \"{}\"\n\
-         [[schedule]]\nname = \"never\"\nreport = \"changes\"\ncron = \"0 0 30 2 *\"\nperiod = \"last-month\"\nformats = [\"pdf\"]\nfolder = \"/nowhere\"\n",
+         [[schedule]]\nname = \"leap\"\nreport = \"changes\"\ncron = \"0 0 29 2 *\"\nperiod = \"last-month\"\nformats = [\"pdf\"]\nfolder = \"/nowhere\"\n",
         at.minute(),
         at.hour(),
         reports.display()
     );
-    let schedule = schedule.replace("0 0 30 2 *", "0 0 29 2 *");
-    let server = run(&data, folder.path(), &schedule);
-    until("both are made", DEADLINE, || (own(&data, "report_made").len() == 3).then_some(()));
-    server.terminate();
-    let lines = own(&data, "report_made");
-    for (line, days) in lines[1..].iter().zip([1, 0]) {
+    let due = |days: i64| {
         let due = at - SignedDuration::from_hours(24 * days);
-        assert_eq!(line["due"].as_str().unwrap()[..16], due.strftime("%Y-%m-%dT%H:%M").to_string());
+        due.date().at(due.hour(), due.minute(), 0, 0)
+    };
+    let before = due(2) - SignedDuration::from_secs(5);
+    let before = before.to_zoned_datetime(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+    let Some(server) = run(&data, folder.path(), &schedule, Some(before)) else { return };
+    until("the first is made", DEADLINE, || (own(&data, "report_made").len() == 1).then_some(()));
+    server.terminate();
+    let server = run(&data, folder.path(), &schedule, None).unwrap();
+    until("what was missed is made up", DEADLINE, || {
+        (own(&data, "report_made").len() == 3).then_some(())
+    });
+    server.terminate();
+    for (line, days) in own(&data, "report_made").iter().zip([2, 1, 0]) {
+        let due = due(days);
+        assert_eq!(line["due"], due.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         let day = due.date().yesterday().unwrap();
         assert_eq!(line["period"], format!("{day}, UTC"));
         assert_eq!(line["schedule"], "daily");
@@ -82,7 +87,7 @@ fn what_was_missed_is_made_up_with_the_period_of_then() {
         assert_eq!(report["heading"]["run_by"], "schedule:daily");
     }
     // Nothing is due any more.
-    let server = run(&data, folder.path(), &schedule);
+    let server = run(&data, folder.path(), &schedule, None).unwrap();
     until("it has started", DEADLINE, || (own(&data, "started").len() == 3).then_some(()));
     server.terminate();
     assert_eq!(own(&data, "report_made").len(), 3);
