@@ -296,7 +296,7 @@ mod tests {
             (
                 "-24h",
                 None,
-                "\"-24h\" is an instant, no period: write 2026, 2026-Q3, 2026-10 or 2026-10-12, or use --from and --to",
+                "\"-24h\" is an instant, no period: write 2026, 2026-Q3, 2026-10, 2026-W42, 2026-10-12, last-quarter, last-month, last-week or yesterday, or use --from and --to",
             ),
             ("2300", None, "\"2300\" is outside the years 1678 to 2261"),
             (
