@@ -2,7 +2,7 @@
 //!
 //! A row is an identity, a path or a decision, with its requests by what came of them. "Access"
 //! means allowed **and** successful. The parts of a row are disjoint and sum up to its requests,
-//! the rows sum up to the total, and the total is the index's own count; [`report`] fails rather
+//! the rows sum up to the total, and the total is the index's own count; `report` fails rather
 //! than give numbers that do not tie out.
 
 use std::fmt;
@@ -88,7 +88,7 @@ const NOTES: [&str; 2] = [
 /// Makes the report over an opened data folder.
 ///
 /// # Errors
-/// As [`report`]; a leaf that is not reached yet.
+/// As `report`; a leaf that is not reached yet.
 pub fn access(trail: &Trail, asking: &Asking<'_>, by: By) -> Result<AccessReport, ReportError> {
     let view = trail.view();
     let ground = Ground::read(trail, &view, asking)?;
@@ -204,7 +204,7 @@ const DENIED: [(Reason, &str); 6] = [
 
 impl AccessReport {
     /// Returns the rows as a table: header and rows alone, as spreadsheets want it. The heading is a
-    /// table of its own, see [`AccessReport::heading_table`].
+    /// table of its own, see `Heading::table`.
     pub fn table(&self) -> Table {
         let mut columns = match self.by {
             By::Identity => vec![
