@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ingest::own::{Fact, FileMade};
-use ingest::pipeline::OwnLines;
+use ingest::pipeline::{CaughtUp, OwnLines};
 use jiff::Timestamp;
 use query::filter::Filter;
 use query::period::Period;
@@ -42,6 +42,7 @@ impl Schedules {
         data: &Path,
         schedules: Vec<ScheduleConfig>,
         own: OwnLines,
+        caught_up: CaughtUp,
     ) -> Result<Option<Schedules>, Failure> {
         if schedules.is_empty() {
             return Ok(None);
@@ -52,7 +53,10 @@ impl Schedules {
         let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new().name("schedule".to_owned()).spawn(move || {
             loop {
-                work.look(Timestamp::now());
+                // What was written while nobody read belongs to what was missed.
+                if caught_up.since().is_some() {
+                    work.look(Timestamp::now());
+                }
                 match stopped.recv_timeout(LOOK_EVERY) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return,

@@ -176,7 +176,10 @@ async fn serve_until(
         .map(|following| Retaining::start(data, beside.keep, following.own_lines()))
         .transpose()?;
     let schedules = match &following {
-        Some(following) => Schedules::start(data, beside.schedules.clone(), following.own_lines())?,
+        Some(following) => {
+            let (own, caught_up) = (following.own_lines(), following.caught_up());
+            Schedules::start(data, beside.schedules.clone(), own, caught_up)?
+        }
         None => None,
     };
     let host = Process {
