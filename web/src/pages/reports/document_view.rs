@@ -84,7 +84,7 @@ pub(super) struct Bar {
 }
 
 /// How many rows of a section a page shows, and how many the document that stands alone: each is to be read.
-const ROWS_ON_PAGE: usize = 500;
+const ROWS_ON_PAGE: usize = 100;
 const ROWS_ALONE: usize = 2_000;
 /// How many values of a list a cell shows.
 const LISTED: usize = 8;

@@ -1,0 +1,3 @@
+//! Events to a SIEM: a sink is a filter, a cursor over the order in which events were issued, an encoder and a transport.
+
+pub mod outgoing;
