@@ -68,9 +68,9 @@ enum Bench {
     },
     /// CPU and memory of a pack that is made, and verified by both verifiers.
     Pack {
-        /// Lines of the generated log: two for each event.
-        #[arg(long, default_value_t = 2_000_000)]
-        lines: u64,
+        /// Millions of events.
+        #[arg(long, default_value_t = 1)]
+        millions: u64,
     },
     /// How long each page takes on a million events.
     Pages,
@@ -115,7 +115,7 @@ fn main() -> ExitCode {
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
         Task::Screenshots => test::screenshots(),
-        Task::Bench { what: Bench::Pack { lines } } => bench::pack(lines),
+        Task::Bench { what: Bench::Pack { millions } } => bench::pack(millions),
         Task::Bench { what: Bench::Pages } => bench::pages(),
         Task::Bench { what: Bench::Peers { lines } } => bench::peers(lines),
         Task::Bench { what: Bench::Query { millions } } => bench::query(millions),
