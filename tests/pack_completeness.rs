@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::packs::{fingerprint, has_no_cryptography, json_in, pack, verifiers};
-use crate::util::{DEADLINE, Data, Run, Server, fixture, python, until};
+use crate::util::{DEADLINE, Data, Run, Server, fixture, python, request, response, until};
 
 const YEAR: [&str; 2] = ["--period", "2026"];
 
@@ -121,4 +121,74 @@ fn what_one_audit_device_lacks_is_named() {
     for told in verifiers(&made, &fingerprint(&data)) {
         assert!(told.expect(0).text().contains("population   recomputed"));
     }
+}
+
+/// A minute between them, so that the time of those in the middle is over: a source's time is the least of its last 64 lines.
+fn requests(number: i64) -> Vec<String> {
+    let of = |number: i64| {
+        let (id, at) = (format!("r-{number}"), number * 60_000);
+        [request(&id, "secret/data/x", at), response(&id, "secret/data/x", at + 1)]
+    };
+    (0..number).flat_map(of).collect()
+}
+
+#[test]
+fn a_line_that_was_taken_out_is_named() {
+    if has_no_cryptography() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let lines = requests(80);
+    let of = |text: &str| serde_json::from_str::<Value>(text).unwrap()["time"].to_string();
+    for (name, taken, says) in [
+        ("whole", None, None),
+        ("request", Some(10), Some(("1 response line", "without a request line"))),
+        ("response", Some(11), Some(("1 request line", "without a response line"))),
+        ("last", Some(159), Some(("1 request line", "whose response line had not come yet"))),
+    ] {
+        let (data, log) = (Data::new(), folder.path().join(format!("{name}.log")));
+        let kept = lines.iter().enumerate().filter(|(number, _)| Some(*number) != taken);
+        fs::write(&log, kept.map(|(_, line)| &**line).collect::<String>()).unwrap();
+        data.import([&log]);
+        let made = pack(&data, folder.path(), &format!("{name}.zip"), &[]);
+        let (grade, why) = cover(&made);
+        let halves: Vec<&String> =
+            why.iter().filter(|why| why.contains("1 re") && why.contains(" line")).collect();
+        let Some((line, lacks)) = says else {
+            assert!(halves.is_empty() && grade == "no gap seen", "{grade} {why:?}");
+            continue;
+        };
+        let lost = of(&lines[taken.unwrap() ^ 1]);
+        let told = format!("c/n/file: {line} at {} {lacks}", lost.trim_matches('"'));
+        assert!(halves.len() == 1 && halves[0].starts_with(&told), "{told}: {why:?}");
+        assert_eq!(grade, if name == "last" { "no gap seen" } else { "incomplete" }, "{why:?}");
+        for told in verifiers(&made, &fingerprint(&data)) {
+            assert!(told.expect(0).text().contains("population   recomputed"));
+        }
+    }
+}
+
+#[test]
+fn a_gap_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, log) = (Data::new(), folder.path().join("audit.log"));
+    fs::write(&log, requests(20).concat()).unwrap();
+    let config = folder.path().join("keytrail.toml");
+    let text = format!(
+        "[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n[reserve]\nbytes = 0\npercent = 0\n",
+        log.display()
+    );
+    fs::write(&config, text).unwrap();
+    let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    until("it is read", DEADLINE, || (data.status_of("events") == 20).then_some(()));
+    // Cut under the reader, who cannot know how much was written before that.
+    let file = fs::OpenOptions::new().append(true).open(&log).unwrap();
+    file.set_len(0).unwrap();
+    fs::write(&log, requests(21)[40..].concat()).unwrap();
+    until("it goes on", DEADLINE, || (data.status_of("events") == 21).then_some(()));
+    server.terminate();
+    let (grade, why) = cover(&pack(&data, folder.path(), "gap.zip", &[]));
+    assert_eq!(grade, "incomplete");
+    let gap = why.iter().find(|why| why.starts_with("c/n/file: ") && why.contains("missing"));
+    assert!(gap.is_some_and(|gap| gap.contains(", between ")), "{why:?}");
 }

@@ -7,23 +7,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ingest::coverage::{By, HOUR_NS, Record};
-use ingest::event::Reason;
 use ingest::index::document::COVERAGE;
 use ingest::indexer::GrowingCoverage;
 use jiff::Timestamp;
 use serde::Serialize;
-use tantivy::collector::Count;
-use tantivy::query::{BooleanQuery, Occur};
 use utoipa::ToSchema;
 
 use crate::error::QueryError;
 use crate::history::View;
 use crate::period::rfc3339;
-use crate::question::{exact, within};
+use crate::question::exact;
 use crate::scan::Scan;
 use crate::texts::Texts;
 
 mod grade;
+mod halves;
 mod records;
 
 use self::grade::Span;
@@ -114,6 +112,10 @@ pub struct Source {
     pub(crate) requests: (u64, u64),
     /// Requests that wait for their response.
     pub pending: u64,
+    /// Requests whose response is given up: it is missing, or the server ended before it answered.
+    pub without_response: u64,
+    /// Responses whose request line is missing.
+    pub without_request: u64,
     /// Stretches known to be missing.
     pub gaps: u64,
     /// Bytes that are missing at least; what is missing without a known size adds nothing.
@@ -234,7 +236,7 @@ impl View {
         let mut sources = Vec::new();
         for (name, records) in by_source {
             let mut source = records.over(name, span);
-            source.pending = self.pending(name, from, to)?;
+            self.add_halves(&mut source, from, to)?;
             let waiting = growing.waiting.iter().find(|(of, _)| of.to_string() == *name);
             source.heartbeat_missing_since = waiting.map(|(_, since)| rfc3339(*since));
             sources.push(source);
@@ -283,16 +285,6 @@ impl View {
             by_source.entry(source.to_string()).or_default().add(record.clone());
         }
         Ok(Told { nodes: declared.and_then(|(_, nodes)| nodes), by_source })
-    }
-
-    fn pending(&self, source: &str, from: Option<i64>, to: Option<i64>) -> Result<u64, QueryError> {
-        let fields = self.fields();
-        let mut clauses = vec![
-            (Occur::Must, exact(fields.source, source)),
-            (Occur::Must, exact(fields.reason, Reason::Pending.as_str())),
-        ];
-        clauses.extend(within(fields.time, from, to).map(|query| (Occur::Must, query)));
-        Ok(self.searcher().search(&BooleanQuery::new(clauses), &Count)? as u64)
     }
 }
 

@@ -101,6 +101,8 @@ impl Records {
             undecodable: all.undecodable,
             requests: (all.requests, all.request_ids),
             pending: 0,
+            without_response: 0,
+            without_request: 0,
             gaps: gaps.clone().count() as u64,
             gap_bytes: gap_bytes.sum(),
             first: all.first.map(rfc3339),
