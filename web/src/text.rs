@@ -51,7 +51,7 @@ impl fmt::Display for Text {
 pub(crate) fn capital(text: &str) -> String {
     // A name at the beginning (of a source, a path, a column) stays as it is written.
     let word = text.split_whitespace().next().unwrap_or_default();
-    if word.contains(['/', '_']) {
+    if word.contains(['/', '_', '@']) {
         return text.to_owned();
     }
     let mut letters = text.chars();
@@ -109,6 +109,7 @@ mod tests {
         assert_eq!(capital("nobody can say"), "Nobody can say");
         assert_eq!(capital("prod/bao-0/file: 3 lines"), "prod/bao-0/file: 3 lines");
         assert_eq!(capital("request_id is absent"), "request_id is absent");
+        assert_eq!(capital("os:user@host is claimed"), "os:user@host is claimed");
     }
 
     #[test]
