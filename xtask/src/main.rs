@@ -6,6 +6,7 @@
 
 mod bench;
 mod measure;
+mod samples;
 mod soak;
 mod step;
 mod test;
@@ -41,6 +42,8 @@ enum Task {
     },
     /// Take a picture of each page, light and dark, of the recorded log: docs/screenshots.
     Screenshots,
+    /// Make one of each thing that keytrail gives out, of the recorded log: docs/samples.
+    Samples,
     /// Measure.
     Bench {
         #[command(subcommand)]
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Task::Test { full } => test::run(full),
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+        Task::Samples => samples::samples(),
         Task::Screenshots => test::screenshots(),
         Task::Bench { what: Bench::Pack { millions } } => bench::pack(millions),
         Task::Bench { what: Bench::Pages } => bench::pages(),
