@@ -61,6 +61,11 @@ pub(crate) fn samples() -> Result<()> {
     let place = pack.to_str().context("a folder with a name of plain letters")?;
     let asked = ["soc2", "--period", "2026-11", "--sample", "25", "--seed", "a seed", "-o", place];
     run("pack", &asked)?;
+    let mut status = Command::new(&program);
+    let status = status.arg("status").arg("-d").arg(&data).args(["--format", "json"]).output()?;
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout)?;
+    let fingerprint = status["key_fingerprint"].as_str().context("a ledger has a key")?;
+    fs::write(to.join("fingerprint.txt"), format!("{fingerprint}\n"))?;
     OF_PACK.iter().try_for_each(|(file, name)| taken_out(&pack, file, &to.join(name)))
 }
 
