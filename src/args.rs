@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Check a configuration file
     CheckConfig(CheckConfigArgs),
+    /// The detection pack: Sigma rules for what sinks send
+    Rules(RulesArgs),
     /// Show keytrail at work on a real OpenBao
     Demo(DemoArgs),
     /// Write the script by which a shell completes commands and options
@@ -725,6 +727,40 @@ pub(crate) struct DemoArgs {
     /// Seed of the recording
     #[arg(long, requires = "record", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// `rules`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RulesArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+/// What to do with the detection pack.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List the rules: name, level, techniques of MITRE ATT&CK, title
+    List {
+        /// How they are listed
+        #[arg(long, value_enum, default_value_t = RulesFormat::Table)]
+        format: RulesFormat,
+    },
+    /// Write the rules as Sigma YAML, and the pipelines that name the fields of each format
+    Export {
+        /// Folder, made if it is not there; files of the same names are written anew [default: all rules to standard output]
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Output formats of the list of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RulesFormat {
+    /// Aligned columns for a person
+    Table,
+    /// One JSON object a line
+    Json,
 }
 
 /// `completions`.

@@ -22,6 +22,7 @@ mod question;
 pub(crate) mod rebuild;
 pub(crate) mod report;
 pub(crate) mod retention;
+pub(crate) mod rules;
 pub(crate) mod run;
 mod running;
 pub(crate) mod search;

@@ -76,6 +76,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Token(token) => commands::account::token(token),
         Command::CheckConfig(check) => commands::check_config::run(check),
         Command::Completions(completions) => commands::completions::run(&completions),
+        Command::Rules(rules) => commands::rules::run(&rules),
         Command::Demo(demo) => commands::demo::run(demo),
     }
 }

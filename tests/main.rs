@@ -25,6 +25,7 @@ mod controls_fixtures;
 mod coverage;
 mod crash;
 mod crashed_server;
+mod detections;
 mod devices;
 mod fresh_recording;
 mod full_disk;

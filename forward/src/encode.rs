@@ -59,6 +59,6 @@ pub fn encode(format: Format, item: &Outgoing, options: &Options) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod recorded;
+pub(crate) mod recorded;
 #[cfg(test)]
 mod tests;

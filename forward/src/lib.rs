@@ -3,3 +3,4 @@
 pub mod encode;
 pub mod format;
 pub mod outgoing;
+pub mod rules;

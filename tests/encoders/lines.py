@@ -6,6 +6,7 @@ FILE has an encoded event and the AuditEvent it was made of, a line each; its na
 
 import json
 import pathlib
+import re
 import sys
 
 import pycef
@@ -14,26 +15,31 @@ from syslog_rfc5424_parser import SyslogMessage
 
 def spaced(text):
     """A control character stands as a space."""
-    return "".join(" " if ord(it) < 32 or 127 <= ord(it) < 160 else it for it in text or "")
+    return "".join(" " if ord(it) < 32 or 127 <= ord(it) < 160 or it in "\u2028\u2029" else it for it in text or "")
+
+
+def unescaped(text, names=""):
+    """What stands behind a backslash; both parsers part fields by the rules of escaping and leave the escapes in."""
+    return re.sub(r"\\(.)", lambda match: {"n": "\n", "r": "\r"}.get(match[1], match[1]) if names else match[1], text, flags=re.S)
 
 
 def cef(line):
-    read = pycef.parse(line)
+    read = {key: unescaped(value, "nr") for key, value in pycef.parse(line).items()}
     return {
         "uid": read["externalId"],
         "action": read["DeviceEventClassID"],
         "outcome": read["outcome"],
-        "path": read.get("request", "").replace("\\n", "\n").replace("\\r", "\r"),
+        "path": read.get("request", ""),
         "request_id": read.get("cs1" if "cs1" in read else "requestId", ""),
         "address": read.get("src", read.get("shost", read.get("c6a2", read.get("Source IPv6 Address", "")))),
-        "user": None,
+        "user": read["suser"],
     }
 
 
 def syslog(line):
     read = SyslogMessage.parse(line)
     assert read.appname == "keytrail" and read.facility.name == "audit", read
-    parts = {name.split("@")[0]: part for name, part in read.sd.items()}
+    parts = {name.split("@")[0]: {key: unescaped(value) for key, value in part.items()} for name, part in read.sd.items()}
     assert read.hostname and read.msgid == parts["event"]["action"][:32]
     return {
         "uid": parts["event"]["uid"],
@@ -60,9 +66,9 @@ for line in lines:
         "path": spaced(event["path"]),
         "request_id": event["request_id"] or "",
         "address": event["remote_address"] or "",
-        "user": spaced(user) if sent["user"] is not None else None,
+        "user": spaced(user),
     }
-    sent["path"] = spaced(sent["path"])
+    sent |= {"path": spaced(sent["path"]), "user": spaced(sent["user"])}
     assert sent == told, (sent, told, line)
     count += 1
 print(json.dumps({"events": count}))

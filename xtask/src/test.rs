@@ -17,6 +17,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
     tools::programs(full)?;
     let python = tools::python(full)?;
     let go_peer = tools::go_peer()?;
+    let sigma_peer = tools::sigma_peer()?;
     let promtool = tools::promtool()?;
 
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -26,6 +27,7 @@ pub(crate) fn run(full: bool) -> Result<()> {
         .env("KEYTRAIL_TOOLS", "required")
         .env("KEYTRAIL_PYTHON", python.program())
         .env("KEYTRAIL_GO_PEER", go_peer)
+        .env("KEYTRAIL_SIGMA_PEER", sigma_peer)
         .env("KEYTRAIL_PROMTOOL", promtool);
     if full {
         // `bao` of the environment comes first on the path.

@@ -163,6 +163,17 @@ pub(crate) fn python(full: bool) -> Result<Python> {
         ),
         (
             &[
+                "pysigma-backend-splunk==2.1.0",
+                "pysigma-backend-elasticsearch==2.1.1",
+                "pysigma-backend-opensearch==2.0.3",
+                "pysigma-backend-loki==0.15.1",
+            ],
+            python.has(
+                "sigma.backends.splunk, sigma.backends.elasticsearch, sigma.backends.opensearch, sigma.backends.loki",
+            ),
+        ),
+        (
+            &[
                 "compliance-trestle==5.2.0",
                 "py-ocsf-models==0.10.0",
                 "ocsf-json-schema==1.2.0",
@@ -200,6 +211,18 @@ pub(crate) fn go_peer() -> Result<PathBuf> {
         .env("GOMODCACHE", target().join("peers/go-modules"));
     step("build the peer in Go", &mut go)?;
     Ok(program)
+}
+
+/// Builds the program that evaluates Sigma rules by rsigma-eval, and returns its path.
+///
+/// # Errors
+/// cargo cannot build it, or cannot get what it needs.
+pub(crate) fn sigma_peer() -> Result<PathBuf> {
+    let folder = target().join("peers/sigma");
+    let mut build = cargo(&["build", "--locked", "--quiet", "--manifest-path"]);
+    build.arg(workspace().join("tests/peers/sigma/Cargo.toml")).arg("--target-dir").arg(&folder);
+    step("build the peer that evaluates Sigma rules", &mut build)?;
+    Ok(folder.join("debug/sigma-peer"))
 }
 
 /// Sees to Prometheus's checker, and returns its path: out of Debian's package, which is not installed, since a

@@ -342,7 +342,6 @@ fn entity(facts: &Facts<'_>, event: &mut Value) {
 /// Where the class has no `api`.
 fn api_unmapped(facts: &Facts<'_>, event: &mut Value) {
     event["unmapped"]["api"] = api(facts);
-    event["unmapped"]["path"] = json!(facts.event.path);
 }
 
 /// What OCSF has no field for, by the names that AuditEvent has.
@@ -357,6 +356,9 @@ fn unmapped(facts: &Facts<'_>) -> Value {
         "line_sha256": lines::of(facts.item).map(lines::sha256).collect::<Vec<_>>(),
         "supersedes": lines::supersedes(event),
         "action": event.action,
+        "operation": event.operation,
+        "path": event.path,
+        "mount_type": event.mount_type,
         "decision": event.decision,
         "reason": event.reason,
         "outcome": event.outcome,
