@@ -1,23 +1,20 @@
 //! `ocsf`: OCSF 1.8.0 with the profile security_control, as API Activity (6003), Authentication (3002) or Entity
 //! Management (3004). What OCSF has no field for stands in `unmapped`.
 
-use ingest::event::{AuditEvent, Decision, IdentityKind, Outcome, Reason};
+mod class;
+mod objects;
+
+use ingest::event::{Decision, Outcome, Reason};
 use serde_json::{Value, json};
 
-use super::facts::{Area, Facts, Severity, Verb, ms};
+use super::facts::{Area, Facts, Severity, ms};
 use super::lines::{self, Original};
 use super::{Options, json};
 use crate::outgoing::Outgoing;
+use class::{Class, class};
+use objects::{actor, api, destination, service, source, unmapped, user};
 
 const VERSION: &str = "1.8.0";
-
-/// A class, and what of it happened.
-struct Class {
-    uid: u32,
-    name: &'static str,
-    category: (u32, &'static str),
-    activity: (u32, &'static str),
-}
 
 pub(super) fn encode(item: &Outgoing, options: &Options) -> Vec<u8> {
     let facts = Facts::of(item);
@@ -29,67 +26,6 @@ pub(super) fn encode(item: &Outgoing, options: &Options) -> Vec<u8> {
         _ => api_activity(&facts, &mut event),
     }
     json::bytes(event)
-}
-
-fn class(facts: &Facts<'_>) -> Class {
-    let iam = |uid, name, activity| Class {
-        uid,
-        name,
-        category: (3, "Identity & Access Management"),
-        activity,
-    };
-    let authentication = |activity| iam(3002, "Authentication", activity);
-    match &*facts.event.action {
-        "auth.login" => return authentication((1, "Logon")),
-        "auth.start" => return authentication((6, "Preauth")),
-        "token.create" => return authentication((3, "Authentication Ticket")),
-        "token.renew" => return authentication((5, "Service Ticket Renew")),
-        "token.revoke" => return authentication((2, "Logoff")),
-        _ => {}
-    }
-    match managed(facts) {
-        Some(activity) => iam(3004, "Entity Management", activity),
-        None => Class {
-            uid: 6003,
-            name: "API Activity",
-            category: (6, "Application Activity"),
-            activity: match facts.verb() {
-                Verb::Create => (1, "Create"),
-                Verb::Read => (2, "Read"),
-                Verb::Update => (3, "Update"),
-                Verb::Delete => (4, "Delete"),
-                Verb::Other => (99, "Other"),
-            },
-        },
-    }
-}
-
-/// Changes of policies, mounts, audit devices and identities.
-fn managed(facts: &Facts<'_>) -> Option<(u32, &'static str)> {
-    const NOUNS: &[&str] = &[
-        "audit",
-        "authmount",
-        "entity",
-        "group",
-        "mfa",
-        "mount",
-        "namespace",
-        "passwordpolicy",
-        "policy",
-    ];
-    let (noun, verb) = facts.event.action.split_once('.')?;
-    if !NOUNS.contains(&noun) {
-        return None;
-    }
-    match verb {
-        "enable" => Some((8, "Enable")),
-        "disable" => Some((9, "Disable")),
-        "move" => Some((5, "Move")),
-        "delete" | "alias_delete" => Some((4, "Delete")),
-        "write" if facts.event.operation.as_deref() == Some("create") => Some((1, "Create")),
-        "write" | "alias" | "tune" | "config" | "merge" => Some((3, "Update")),
-        _ => None,
-    }
 }
 
 fn base(facts: &Facts<'_>, class: &Class, options: &Options) -> Value {
@@ -192,95 +128,6 @@ fn decided(facts: &Facts<'_>) -> ((u32, &'static str), (u32, &'static str)) {
     (action, disposition)
 }
 
-fn source(facts: &Facts<'_>) -> Value {
-    let event = facts.event;
-    let ip = facts.ip().map(|ip| ip.to_string());
-    // The class asks for some name of the client.
-    let name = match (&ip, &event.remote_address) {
-        (Some(_), _) => None,
-        (None, Some(address)) => Some(address.as_str()),
-        (None, None) => Some("not recorded"),
-    };
-    json!({"ip": ip, "name": name, "port": event.remote_port})
-}
-
-fn destination(facts: &Facts<'_>) -> Value {
-    json!({
-        "hostname": facts.event.node,
-        "svc_name": facts.product().name,
-        "type_id": 1,
-        "type": "Server",
-    })
-}
-
-fn user(facts: &Facts<'_>) -> Value {
-    let identity = &facts.event.identity;
-    let account = facts.service_account();
-    let (type_id, kind) = match identity.kind {
-        IdentityKind::Human => (1, "User"),
-        IdentityKind::Root => (2, "Admin"),
-        IdentityKind::Workload => (4, "Service"),
-        IdentityKind::Token => (99, "Token"),
-        IdentityKind::Anonymous => (0, "Unknown"),
-    };
-    json!({
-        "name": facts.user(),
-        "uid": identity.entity_id,
-        "uid_alt": account.as_ref().and_then(|account| account.uid),
-        "domain": account.as_ref().map(|account| account.namespace),
-        "display_name": identity.display_name,
-        "credential_uid": identity.accessor,
-        "type_id": type_id,
-        "type": kind,
-    })
-}
-
-fn session(facts: &Facts<'_>) -> Value {
-    let identity = &facts.event.identity;
-    let expires =
-        identity.token_issued.as_ref().zip(identity.token_ttl_s).and_then(|(issued, ttl)| {
-            ms(issued).checked_add(i64::try_from(ttl).ok()?.checked_mul(1000)?)
-        });
-    json!({
-        "uid": identity.accessor,
-        "issuer": identity.mount,
-        "created_time": identity.token_issued.as_ref().map(ms),
-        // 0 is a token without an end.
-        "expiration_time": expires.filter(|_| identity.token_ttl_s != Some(0)),
-    })
-}
-
-fn actor(facts: &Facts<'_>) -> Value {
-    let event = facts.event;
-    let policy = |name: &String, decision: Option<&str>| json!({"decision": decision, "policy": {"name": name, "type": "acl"}});
-    let granting = event.granting.iter().map(|name| policy(name, Some("allowed")));
-    let others = event.policies.iter().filter(|name| !event.granting.contains(name));
-    let authorizations: Vec<Value> =
-        granting.chain(others.map(|name| policy(name, None))).collect();
-    json!({"user": user(facts), "session": session(facts), "authorizations": authorizations})
-}
-
-fn service(facts: &Facts<'_>) -> Option<Value> {
-    let event = facts.event;
-    let name = event.mount_type.as_deref().or(event.mount.as_deref())?;
-    Some(json!({"name": name, "uid": facts.mount_accessor(), "version": event.server_version}))
-}
-
-fn api(facts: &Facts<'_>) -> Value {
-    let event = facts.event;
-    let error =
-        event.error.as_ref().map(|error| json!({"error": event.outcome, "error_message": error}));
-    let flags = event.wrap_ttl_s.map(|_| json!(["wrapped"]));
-    let mut response = error.unwrap_or_else(|| json!({}));
-    response["flags"] = json!(flags);
-    json!({
-        "operation": event.operation.as_deref().unwrap_or("unknown"),
-        "service": service(facts),
-        "request": event.request_id.as_ref().map(|id| json!({"uid": id})),
-        "response": response,
-    })
-}
-
 fn api_activity(facts: &Facts<'_>, event: &mut Value) {
     event["actor"] = actor(facts);
     event["api"] = api(facts);
@@ -342,52 +189,4 @@ fn entity(facts: &Facts<'_>, event: &mut Value) {
 /// Where the class has no `api`.
 fn api_unmapped(facts: &Facts<'_>, event: &mut Value) {
     event["unmapped"]["api"] = api(facts);
-}
-
-/// What OCSF has no field for, by the names that AuditEvent has.
-fn unmapped(facts: &Facts<'_>) -> Value {
-    let event = facts.event;
-    json!({
-        "cluster": event.cluster,
-        "source": event.source,
-        "origin": event.origin,
-        "leaves": event.leaves,
-        "issued": event.issued,
-        "line_sha256": lines::of(facts.item).map(lines::sha256).collect::<Vec<_>>(),
-        "supersedes": lines::supersedes(event),
-        "action": event.action,
-        "operation": event.operation,
-        "path": event.path,
-        "mount_type": event.mount_type,
-        "decision": event.decision,
-        "reason": event.reason,
-        "outcome": event.outcome,
-        "flags": event.flags,
-        "identity": identity(event),
-        "issued_token": event.issued_token,
-        "lease_id": event.lease_id,
-        "wrap_ttl_s": event.wrap_ttl_s,
-        "hmacs": event.hmacs,
-        "salt": event.salt,
-        "headers": event.headers,
-        "data_keys": event.data_keys,
-        "forwarded_from": facts.forwarded_from(),
-        "rules": event.rules,
-    })
-}
-
-fn identity(event: &AuditEvent) -> Value {
-    let identity = &event.identity;
-    json!({
-        "key": identity.key,
-        "kind": identity.kind,
-        "names": identity.names,
-        "method": identity.method,
-        "role": identity.role,
-        "metadata": identity.metadata,
-        "claimed": identity.claimed,
-        "former_name": identity.former_name,
-        "token": identity.token,
-        "token_type": identity.token_type,
-    })
 }

@@ -2,6 +2,7 @@
 //! with the type that it has there. One document holds both lines of a request: what the response repeats is the
 //! response's.
 
+use ingest::decode::Split;
 use serde_json::{Map, Value};
 
 use super::super::{Options, lines};
@@ -103,9 +104,9 @@ pub(super) fn tree(item: &Outgoing, options: &Options) -> Value {
     let mut tree = Value::Null;
     for line in lines::of(item) {
         let shown = lines::shown(line, options);
-        // What stands before the entry holds no brace.
-        let Some(start) = shown.find('{') else { continue };
-        let Ok(entry) = serde_json::from_str::<Value>(&shown[start..]) else { continue };
+        // Before the entry may stand a syslog header, or the torn piece of another one.
+        let Ok(Split { json, .. }) = ingest::decode::split(shown.as_bytes()) else { continue };
+        let Ok(entry) = serde_json::from_str::<Value>(json) else { continue };
         let mut taken = Value::Object(Map::new());
         for (below, names) in [
             ("", TOP),

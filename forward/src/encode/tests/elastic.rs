@@ -140,3 +140,19 @@ fn an_empty_error_is_no_failure_and_odd_types_are_left_out() {
     }
     assert_eq!(request["namespace"], serde_json::json!({"id": "root"}));
 }
+
+#[test]
+fn a_line_behind_a_header_or_a_torn_piece_has_its_tree() {
+    let line = r#"{"time":"2026-01-02T03:04:05.6Z","type":"request","request":{"id":"r1","operation":"read","path":"secret/x"}}"#;
+    for before in ["<13>Jan 2 bao: ", r#"{"time":"2026-01-02T03:04:05.5Z","type":"requ"#] {
+        for include_clear_values in [false, true] {
+            let text = format!("{before}{line}\n");
+            let item = super::super::recorded::of_lines([text.as_bytes()]).remove(0);
+            let options = Options { include_clear_values, ..Options::default() };
+            let document: Value =
+                serde_json::from_slice(&encode(Format::Ecs, &item, &options)).unwrap();
+            let request = &document["hashicorp_vault"]["audit"]["request"];
+            assert_eq!(request["id"], "r1", "{before} {include_clear_values}");
+        }
+    }
+}
