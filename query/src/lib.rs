@@ -38,6 +38,7 @@ pub mod dispositions;
 pub mod entitlements;
 pub mod interval;
 pub mod issued;
+pub mod walk;
 pub mod listing;
 pub mod lookup;
 pub mod registers;
