@@ -26,6 +26,7 @@ mod coverage;
 mod crash;
 mod crashed_server;
 mod devices;
+mod forwarding;
 mod fresh_recording;
 mod full_disk;
 mod generated;

@@ -12,6 +12,7 @@ mod person;
 mod postgres;
 mod receiver;
 mod server;
+mod siem;
 mod volume;
 mod wait;
 
@@ -32,5 +33,6 @@ pub(crate) use person::{Person, hidden};
 pub(crate) use postgres::Postgres;
 pub(crate) use receiver::Receiver;
 pub(crate) use server::Server;
+pub(crate) use siem::{Post, Reply as SiemReply, Siem};
 pub(crate) use volume::SmallVolume;
 pub(crate) use wait::{DEADLINE, until};
