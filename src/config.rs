@@ -351,6 +351,14 @@ const KEYS: &[&str] = &[
     "rotate_keep",
     "secret_files",
     "allow_private",
+    "data_stream",
+    "user",
+    "password_file",
+    "index",
+    "sourcetype",
+    "ack",
+    "ack_timeout",
+    "enterprise_number",
 ];
 
 /// Adds to the TOML reader's message what the key may have been meant to be.

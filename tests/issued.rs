@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::util::{Data, Run, fixture};
+use crate::util::{Data, Run, Server, fixture, get, visible_text};
 
 fn report(data: &Data, name: &str, more: &[&str]) -> (Value, String) {
     let arguments = [&[name, "--format", "json", "--issue"], more].concat();
@@ -82,6 +82,17 @@ fn a_report_stands_until_a_later_one_says_what_is_different() {
     );
     assert!(twice.expect(2).stderr.contains("superseded by"));
     data.run("issued", ["000000000000"]).expect(2);
+
+    // And the dashboard lists both.
+    let server = Server::start(&data, &[]);
+    let page = visible_text(&get(&server.address, "/reports").body);
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}: {page}"));
+    assert!(at("2 issued reports") < at(&other) && at(&other) < at(&id));
+    assert!(page.contains(&format!("in the place of {id}: lines of the second file came late")));
+    assert!(page.contains(&format!("by {other}: lines of the second file came late")));
+    assert!(at("superseded") > at(&other) && page.contains("access by path"));
+    let rest = visible_text(&get(&server.address, "/reports?skip=1").body);
+    assert!(rest.contains("superseded") && rest.contains("First"), "{rest}");
 }
 
 #[test]

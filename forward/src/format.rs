@@ -27,6 +27,18 @@ macro_rules! formats {
 formats! {
     /// AuditEvent as the API gives it: a JSON object.
     Event = "event",
+    /// OCSF 1.8.0: a JSON object.
+    Ocsf = "ocsf",
+    /// Elastic Common Schema 8.16 with Elastic's `hashicorp_vault.audit` tree: a JSON object.
+    Ecs = "ecs",
+    /// ArcSight's Common Event Format: a line.
+    Cef = "cef",
+    /// RFC 5424 with structured data: a line.
+    Syslog = "syslog",
+    /// JSON by the names of Splunk's Common Information Model.
+    Splunk = "splunk",
+    /// The server's own lines, request and response, as it wrote them.
+    Raw = "raw",
 }
 
 /// Why a format cannot be had.
@@ -38,23 +50,35 @@ pub enum FormatError {
         /// What was asked for.
         word: String,
     },
+    /// It would send what every other format withholds.
+    #[error(
+        "format `{format}` sends lines as the server wrote them, with numbers and texts that other formats withhold: set include_clear_values = true if the receiver may have them, else choose another format"
+    )]
+    Clear {
+        /// The format.
+        format: Format,
+    },
 }
 
 impl Format {
     /// Tells whether events may be written so: to be asked when a sink is configured.
     ///
     /// # Errors
-    /// None of the formats there are.
-    pub fn check(self, _options: &Options) -> Result<(), FormatError> {
+    /// Raw lines where clear values may not be sent.
+    pub fn check(self, options: &Options) -> Result<(), FormatError> {
         match self {
-            Format::Event => Ok(()),
+            Format::Raw if !options.include_clear_values => {
+                Err(FormatError::Clear { format: self })
+            }
+            _ => Ok(()),
         }
     }
 
     /// Tells whether what it writes is a JSON object.
     pub fn is_json(self) -> bool {
         match self {
-            Format::Event => true,
+            Format::Event | Format::Ocsf | Format::Ecs | Format::Splunk => true,
+            Format::Cef | Format::Syslog | Format::Raw => false,
         }
     }
 }

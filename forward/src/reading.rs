@@ -15,9 +15,10 @@ use query::trail::Trail;
 use query::walk::{Walk, first_of_request, shared_nodes};
 
 use crate::batch::Item;
-use crate::encode::{Options, encode};
+use crate::encode::{Options, encode, syslog};
 use crate::format::Format;
 use crate::outgoing::Outgoing;
+use crate::sink::SinkConfig;
 
 /// Rows that are read together.
 const ROWS: usize = 256;
@@ -30,6 +31,8 @@ pub(crate) struct Reading {
     filter: Filter,
     format: Format,
     options: Options,
+    /// Each event is the text of a message by RFC 5424.
+    is_syslog: bool,
     /// Everything up to there was considered.
     upto: Issued,
     walk: Option<Walk>,
@@ -70,17 +73,15 @@ enum Decision {
 impl Reading {
     pub(crate) fn new(
         trail: Trail,
-        filter: Filter,
-        format: Format,
-        include_clear_values: bool,
+        config: &SinkConfig,
         after: Issued,
     ) -> Reading {
-        let options = Options { include_clear_values, ..Options::default() };
         Reading {
             trail,
-            filter,
-            format,
-            options,
+            filter: config.filter.clone(),
+            format: config.format,
+            options: config.options,
+            is_syslog: config.transport.carries_syslog(),
             upto: after,
             walk: None,
             rows: VecDeque::new(),
@@ -257,7 +258,10 @@ impl Reading {
             event.uid = event.uid.of_whole();
         }
         let outgoing = Outgoing { event, request, response };
-        let bytes = encode(self.format, &outgoing, &self.options);
+        let bytes = match self.is_syslog {
+            true => syslog::wrap(self.format, &outgoing, &self.options),
+            false => encode(self.format, &outgoing, &self.options),
+        };
         let event = outgoing.event;
         Ok(Item {
             uid: event.uid,

@@ -13,6 +13,7 @@ use query::trail::Trail;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::encode::Options;
 use crate::folder::{Folder, SinkState};
 use crate::format::Format;
 use crate::standing::Standings;
@@ -34,8 +35,8 @@ pub struct SinkConfig {
     pub filter_text: String,
     /// How they are written.
     pub format: Format,
-    /// Lines go out as the server wrote them.
-    pub include_clear_values: bool,
+    /// What the encoder is told.
+    pub options: Options,
     /// Where it begins when it is new.
     pub begin: Begin,
     /// Events of a batch, at most.

@@ -7,11 +7,21 @@ use crate::folder::DeliveryState;
 use crate::http::SetUpError;
 
 pub mod file;
+pub mod opensearch;
 mod post;
 mod reach;
+mod relp;
+pub mod splunk_hec;
+pub mod stream;
+mod syslog;
 pub mod webhook;
 
 use self::file::{File, FileConfig};
+use self::opensearch::{OpenSearch, OpenSearchConfig};
+use self::relp::Relp;
+use self::splunk_hec::{SplunkHec, SplunkHecConfig};
+use self::stream::StreamConfig;
+use self::syslog::Syslog;
 use self::webhook::{Webhook, WebhookConfig};
 
 /// How long one try may take.
@@ -78,6 +88,14 @@ pub enum TransportConfig {
     File(FileConfig),
     /// An address that takes JSON by POST.
     Webhook(WebhookConfig),
+    /// OpenSearch or Elasticsearch, by `_bulk`.
+    OpenSearch(OpenSearchConfig),
+    /// Splunk's HTTP Event Collector.
+    SplunkHec(SplunkHecConfig),
+    /// A syslog server, by RFC 5424 with octet counting.
+    Syslog(StreamConfig),
+    /// A syslog server that answers.
+    Relp(StreamConfig),
 }
 
 impl TransportConfig {
@@ -86,7 +104,16 @@ impl TransportConfig {
         match self {
             TransportConfig::File(_) => "file",
             TransportConfig::Webhook(_) => "webhook",
+            TransportConfig::OpenSearch(_) => "opensearch",
+            TransportConfig::SplunkHec(_) => "splunk_hec",
+            TransportConfig::Syslog(_) => "syslog",
+            TransportConfig::Relp(_) => "relp",
         }
+    }
+
+    /// Tells whether it carries messages by RFC 5424, whatever the format: then each event is the text of one.
+    pub fn carries_syslog(&self) -> bool {
+        matches!(self, TransportConfig::Syslog(_) | TransportConfig::Relp(_))
     }
 }
 
@@ -96,6 +123,14 @@ pub enum Transport {
     File(File),
     /// See [`TransportConfig::Webhook`].
     Webhook(Box<Webhook>),
+    /// See [`TransportConfig::OpenSearch`].
+    OpenSearch(Box<OpenSearch>),
+    /// See [`TransportConfig::SplunkHec`].
+    SplunkHec(Box<SplunkHec>),
+    /// See [`TransportConfig::Syslog`].
+    Syslog(Box<Syslog>),
+    /// See [`TransportConfig::Relp`].
+    Relp(Box<Relp>),
 }
 
 impl Transport {
@@ -109,6 +144,14 @@ impl Transport {
             TransportConfig::Webhook(config) => {
                 Transport::Webhook(Box::new(Webhook::new(sink, config)?))
             }
+            TransportConfig::OpenSearch(config) => {
+                Transport::OpenSearch(Box::new(OpenSearch::new(config)?))
+            }
+            TransportConfig::SplunkHec(config) => {
+                Transport::SplunkHec(Box::new(SplunkHec::new(config)?))
+            }
+            TransportConfig::Syslog(config) => Transport::Syslog(Box::new(Syslog::new(config)?)),
+            TransportConfig::Relp(config) => Transport::Relp(Box::new(Relp::new(config)?)),
         })
     }
 
@@ -117,6 +160,10 @@ impl Transport {
         match self {
             Transport::File(file) => file.send(batch),
             Transport::Webhook(webhook) => webhook.send(batch).await,
+            Transport::OpenSearch(cluster) => cluster.send(batch).await,
+            Transport::SplunkHec(collector) => collector.send(batch).await,
+            Transport::Syslog(server) => server.send(batch).await,
+            Transport::Relp(server) => server.send(batch).await,
         }
     }
 
@@ -128,6 +175,10 @@ impl Transport {
         match self {
             Transport::File(file) => file.try_out(),
             Transport::Webhook(webhook) => webhook.try_out().await,
+            Transport::OpenSearch(cluster) => cluster.try_out().await,
+            Transport::SplunkHec(collector) => collector.try_out().await,
+            Transport::Syslog(server) => server.try_out().await,
+            Transport::Relp(server) => server.try_out().await,
         }
     }
 }

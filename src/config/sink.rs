@@ -8,6 +8,9 @@ use forward::format::Format;
 use forward::sink::{Begin, SinkConfig};
 use forward::transport::TransportConfig;
 use forward::transport::file::FileConfig;
+use forward::transport::opensearch::{OpenSearchConfig, Who};
+use forward::transport::splunk_hec::SplunkHecConfig;
+use forward::transport::stream::{StreamConfig, TlsConfig};
 use forward::transport::webhook::WebhookConfig;
 use jiff::Timestamp;
 use query::filter::Filter;
@@ -24,6 +27,8 @@ const BATCH_BYTES: usize = 4 << 20;
 const BATCH_BYTES_MAX: usize = 64 << 20;
 /// A webhook's receiver has to answer while we wait.
 const WEBHOOK_EVENTS: usize = 100;
+/// An indexer that is busy acknowledges late, and a batch that is sent again is there twice.
+const ACK_TIMEOUT: Duration = Duration::from_secs(300);
 const ROTATE_BYTES: u64 = 256 << 20;
 const ROTATE_KEEP: u32 = 10;
 
@@ -46,6 +51,19 @@ pub(super) struct FileSink {
     rotate_keep: Option<u32>,
     url: Option<String>,
     secret_files: Option<Vec<PathBuf>>,
+    data_stream: Option<String>,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+    index: Option<String>,
+    sourcetype: Option<String>,
+    ack: Option<bool>,
+    ack_timeout: Option<TypedDuration>,
+    address: Option<String>,
+    tls: Option<bool>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    enterprise_number: Option<u32>,
     ca_file: Option<PathBuf>,
     allow_private: Option<bool>,
 }
@@ -70,12 +88,17 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
     if name.is_empty() || name.len() > 60 || !name.chars().all(is_plain) {
         return Err("the name must have 1 to 60 letters, digits, - or _".to_owned());
     }
-    let include_clear_values = typed.include_clear_values.take().unwrap_or(false);
-    let word = typed.format.take().unwrap_or_else(|| Format::Event.as_str().to_owned());
-    let format: Format = word.parse().map_err(|error| format!("format: {error}"))?;
-    format
-        .check(&Options { include_clear_values, ..Options::default() })
-        .map_err(|error| format!("format: {error}"))?;
+    let usual = Options::default();
+    let options = Options {
+        include_clear_values: typed.include_clear_values.take().unwrap_or(false),
+        enterprise_number: typed.enterprise_number.take().unwrap_or(usual.enterprise_number),
+        ..usual
+    };
+    let format = match typed.format.take() {
+        Some(word) => word.parse().map_err(|error| format!("format: {error}"))?,
+        None => usual_format(&typed.kind),
+    };
+    format.check(&options).map_err(|error| format!("format: {error}"))?;
     let filter_text = typed.filter.take().unwrap_or_default();
     let filter = Filter::parse(&filter_text, Timestamp::now())
         .map_err(|error| format!("filter {filter_text:?}: {error}"))?;
@@ -94,7 +117,14 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
     let transport = match typed.kind.as_str() {
         "file" => file(&mut typed)?,
         "webhook" => webhook(&mut typed, format)?,
-        other => return Err(format!("type = {other:?}: there are file, webhook")),
+        "opensearch" => opensearch(&mut typed, format)?,
+        "splunk_hec" => splunk_hec(&mut typed, format)?,
+        "syslog" => TransportConfig::Syslog(stream(&mut typed)?),
+        "relp" => TransportConfig::Relp(stream(&mut typed)?),
+        other => {
+            let all = "file, webhook, opensearch, splunk_hec, syslog, relp";
+            return Err(format!("type = {other:?}: there are {all}"));
+        }
     };
     typed.nothing_left()?;
     let usual = match &transport {
@@ -110,7 +140,7 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
         filter,
         filter_text,
         format,
-        include_clear_values,
+        options,
         begin,
         batch_events: within("batch_events", batch_events, usual, BATCH_EVENTS_MAX)?,
         batch_bytes: within("batch_bytes", batch_bytes, BATCH_BYTES, BATCH_BYTES_MAX)?,
@@ -145,6 +175,88 @@ fn webhook(typed: &mut FileSink, format: Format) -> Result<TransportConfig, Stri
     }))
 }
 
+fn opensearch(typed: &mut FileSink, format: Format) -> Result<TransportConfig, String> {
+    if !format.is_json() {
+        return Err(format!("documents are JSON, and format = {:?} is none", format.as_str()));
+    }
+    let data_stream = typed.data_stream.take().unwrap_or_else(|| "logs-keytrail-default".to_owned());
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    if data_stream.is_empty() || data_stream.starts_with(['-', '_', '.']) || !data_stream.chars().all(is_name) {
+        return Err(format!("data_stream = {data_stream:?}: lower-case letters, digits, - _ and ."));
+    }
+    let who = match (typed.user.take(), typed.password_file.take(), typed.token_file.take()) {
+        (None, None, None) => Who::Anonymous,
+        (Some(user), Some(password), None) => Who::User(user, password),
+        (None, None, Some(key)) => Who::ApiKey(key),
+        _ => return Err("give it user and password_file, or token_file, or none of them".to_owned()),
+    };
+    Ok(TransportConfig::OpenSearch(OpenSearchConfig {
+        url: url(typed)?.trim_end_matches('/').to_owned(),
+        data_stream,
+        who,
+        ca_file: typed.ca_file.take(),
+        stamp: format != Format::Ecs,
+    }))
+}
+
+fn splunk_hec(typed: &mut FileSink, format: Format) -> Result<TransportConfig, String> {
+    let url = url(typed)?.trim_end_matches('/').to_owned();
+    if url.contains("/services") {
+        return Err(format!("url {url:?}: the address alone, without /services/…"));
+    }
+    Ok(TransportConfig::SplunkHec(SplunkHecConfig {
+        url,
+        token_file: typed.token_file.take().ok_or("give it a token_file")?,
+        ack: typed.ack.take().unwrap_or(true),
+        ack_timeout: typed.ack_timeout.take().map_or(ACK_TIMEOUT, |TypedDuration(limit)| limit),
+        index: typed.index.take(),
+        sourcetype: typed.sourcetype.take().unwrap_or_else(|| format!("keytrail:{format}")),
+        is_json: format.is_json(),
+        ca_file: typed.ca_file.take(),
+    }))
+}
+
+fn stream(typed: &mut FileSink) -> Result<StreamConfig, String> {
+    let address = typed.address.take().ok_or("give it an address, as \"siem.example:6514\"")?;
+    let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if !has_port {
+        return Err(format!("address = {address:?}: a name and a port, as \"siem.example:6514\""));
+    }
+    let (certificate, key) = (typed.certificate.take(), typed.key.take());
+    let tls = match (typed.tls.take().unwrap_or(true), typed.ca_file.take()) {
+        (false, None) if certificate.is_none() && key.is_none() => None,
+        (false, _) => {
+            return Err("ca_file, certificate and key are of TLS, and tls = false".to_owned());
+        }
+        (true, None) => {
+            return Err(
+                "give it a ca_file, the authority of the server's certificate; tls = false sends in clear".to_owned(),
+            );
+        }
+        (true, Some(ca_file)) => {
+            let certificate = match (certificate, key) {
+                (None, None) => None,
+                (Some(certificate), Some(key)) => Some((certificate, key)),
+                _ => return Err("certificate and key go together".to_owned()),
+            };
+            Some(TlsConfig { ca_file, certificate })
+        }
+    };
+    Ok(StreamConfig { address, tls })
+}
+
+/// The format that a receiver reads best.
+fn usual_format(kind: &str) -> Format {
+    match kind {
+        "opensearch" => Format::Ecs,
+        "splunk_hec" => Format::Splunk,
+        "syslog" | "relp" => Format::Syslog,
+        _ => Format::Event,
+    }
+}
+
 fn url(typed: &mut FileSink) -> Result<String, String> {
     let url = typed.url.take().ok_or("give it a url")?;
     if !url.starts_with("https://") && !url.starts_with("http://") {
@@ -164,6 +276,18 @@ impl FileSink {
             ("secret_files", self.secret_files.is_some()),
             ("ca_file", self.ca_file.is_some()),
             ("allow_private", self.allow_private.is_some()),
+            ("data_stream", self.data_stream.is_some()),
+            ("user", self.user.is_some()),
+            ("password_file", self.password_file.is_some()),
+            ("token_file", self.token_file.is_some()),
+            ("index", self.index.is_some()),
+            ("sourcetype", self.sourcetype.is_some()),
+            ("ack", self.ack.is_some()),
+            ("ack_timeout", self.ack_timeout.is_some()),
+            ("address", self.address.is_some()),
+            ("tls", self.tls.is_some()),
+            ("certificate", self.certificate.is_some()),
+            ("key", self.key.is_some()),
         ];
         match left.into_iter().find(|(_, is_left)| *is_left) {
             Some((key, _)) => Err(format!("{key} is no key of a sink of type {:?}", self.kind)),

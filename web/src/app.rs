@@ -11,6 +11,7 @@ use ingest::own::Fact;
 use query::campaigns::Campaigns;
 use query::dispositions::Dispositions;
 use query::registers::Registers;
+use query::report::issuing::IssuedReports;
 use query::trail::Trail;
 use query::turn::Turn;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -58,6 +59,8 @@ pub(crate) struct App {
     dispositions: Arc<Mutex<Arc<Dispositions>>>,
     /// Reviews of access, as far as they were read.
     campaigns: Arc<Mutex<Arc<Campaigns>>>,
+    /// Reports that were issued, as far as they were read.
+    issued: Arc<Mutex<Arc<IssuedReports>>>,
     evaluations: Evaluations,
 }
 
@@ -96,6 +99,16 @@ impl Seen {
     pub(crate) fn campaigns(&self) -> Result<Arc<Campaigns>, PageError> {
         let mut known = self.app.campaigns.lock().unwrap_or_else(PoisonError::into_inner);
         // Copied only while somebody else still reads what was known before.
+        Arc::make_mut(&mut known).read_on(&self.trail)?;
+        Ok(Arc::clone(&known))
+    }
+
+    /// Returns the reports that were issued.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub(crate) fn issued(&self) -> Result<Arc<IssuedReports>, PageError> {
+        let mut known = self.app.issued.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::make_mut(&mut known).read_on(&self.trail)?;
         Ok(Arc::clone(&known))
     }
@@ -163,6 +176,7 @@ impl App {
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
             dispositions: Arc::default(),
             campaigns: Arc::default(),
+            issued: Arc::default(),
             evaluations: Evaluations::default(),
         }
     }

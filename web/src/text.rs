@@ -49,6 +49,11 @@ impl fmt::Display for Text {
 
 /// Returns a text that begins with a capital.
 pub(crate) fn capital(text: &str) -> String {
+    // A name at the beginning (of a source, a path, a column) stays as it is written.
+    let word = text.split_whitespace().next().unwrap_or_default();
+    if word.contains(['/', '_', '@']) {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase);
     first.into_iter().flatten().chain(letters).collect()
@@ -97,6 +102,14 @@ mod tests {
     fn a_long_value_is_cut_and_says_so() {
         let shown = Text::new(&"ä".repeat(1_700)).to_string();
         assert_eq!(shown, format!("{}… (1,300 more characters)", "ä".repeat(400)));
+    }
+
+    #[test]
+    fn a_name_at_the_beginning_keeps_its_letters() {
+        assert_eq!(capital("nobody can say"), "Nobody can say");
+        assert_eq!(capital("prod/bao-0/file: 3 lines"), "prod/bao-0/file: 3 lines");
+        assert_eq!(capital("request_id is absent"), "request_id is absent");
+        assert_eq!(capital("os:user@host is claimed"), "os:user@host is claimed");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod bench;
 mod measure;
+mod samples;
 mod soak;
 mod step;
 mod test;
@@ -41,6 +42,8 @@ enum Task {
     },
     /// Take a picture of each page, light and dark, of the recorded log: docs/screenshots.
     Screenshots,
+    /// Make one of each thing that keytrail gives out, of the recorded log: docs/samples.
+    Samples,
     /// Measure.
     Bench {
         #[command(subcommand)]
@@ -68,9 +71,9 @@ enum Bench {
     },
     /// CPU and memory of a pack that is made, and verified by both verifiers.
     Pack {
-        /// Lines of the generated log: two for each event.
-        #[arg(long, default_value_t = 2_000_000)]
-        lines: u64,
+        /// Millions of events.
+        #[arg(long, default_value_t = 1)]
+        millions: u64,
     },
     /// How long each page takes on a million events.
     Pages,
@@ -114,8 +117,9 @@ fn main() -> ExitCode {
         Task::Test { full } => test::run(full),
         Task::Soak { only, rounds } => soak::run(only, rounds),
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
+        Task::Samples => samples::samples(),
         Task::Screenshots => test::screenshots(),
-        Task::Bench { what: Bench::Pack { lines } } => bench::pack(lines),
+        Task::Bench { what: Bench::Pack { millions } } => bench::pack(millions),
         Task::Bench { what: Bench::Pages } => bench::pages(),
         Task::Bench { what: Bench::Peers { lines } } => bench::peers(lines),
         Task::Bench { what: Bench::Query { millions } } => bench::query(millions),

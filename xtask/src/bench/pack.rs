@@ -5,28 +5,28 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use super::restart::fill;
 use super::{MEBIBYTE, folder, generated, release};
 use crate::measure::{Cost, pipeline};
-use crate::step::{step, workspace};
+use crate::step::workspace;
 use crate::tools::bare_python;
 
-/// Builds a release, imports a generated log once, and measures one pack of all of it.
+/// Lines of the generated log, which is imported under one node after the other: half as many events.
+const LINES: u64 = 1_000_000;
+
+/// Builds a release, makes a ledger of so many million events once, and measures one pack of all of it.
 ///
 /// # Errors
 /// A step that fails; a pack that is not made or does not verify leaves no file.
-pub(crate) fn pack(lines: u64) -> Result<()> {
-    if lines == 0 {
-        bail!("there must be at least one line");
+pub(crate) fn pack(millions: u64) -> Result<()> {
+    if millions == 0 {
+        bail!("there must be at least one million events");
     }
     let program = release()?;
     let folder = folder()?;
-    let log = generated(&folder, lines)?;
-    let (data, made) = (folder.join("packed"), folder.join("pack.zip"));
-    if !data.exists() {
-        let mut import = Command::new(&program);
-        import.arg("import").arg("-d").arg(&data).args(["--cluster", "bench", "--node", "bench"]);
-        step("import", import.arg(&log))?;
-    }
+    let log = generated(&folder, LINES)?;
+    let (data, made) = (folder.join(format!("query-data-{millions}m")), folder.join("pack.zip"));
+    fill(&program, &data, &log, millions * 2 * fs::metadata(&log)?.len())?;
     if made.exists() {
         fs::remove_file(&made)?;
     }
@@ -52,13 +52,13 @@ pub(crate) fn pack(lines: u64) -> Result<()> {
         )
     };
     let table = format!(
-        "{lines} lines, a pack of {:.0} MiB\n\n| | CPU s | clock s | most memory MiB |\n|---|---|---|---|\n{}{}{}",
+        "{millions} M events, a pack of {:.0} MiB\n\n| | CPU s | clock s | most memory MiB |\n|---|---|---|---|\n{}{}{}",
         bytes as f64 / MEBIBYTE,
         row("keytrail pack, verified before it is done", packed),
         row("keytrail verify", ours),
         row("verify.py", theirs),
     );
-    let file = folder.join("pack.md");
+    let file = folder.join(format!("pack-{millions}m.md"));
     fs::write(&file, &table).with_context(|| format!("{} cannot be written", file.display()))?;
     eprintln!("\n{table}\nalso in {}", file.display());
     Ok(())

@@ -167,7 +167,7 @@ fn every_equation_holds_and_has_the_numbers_counted_by_hand() {
         [
             "19 lines of servers in the ledger, by the headers of its batches = 19 decoded + 0 not decodable + 0 removed by retention",
             "19 decoded lines = 18 of requests with their responses + 1 of requests alone + 0 of responses alone",
-            "10 requests that these lines tell of = 9 issued as events + 1 waiting for their response",
+            "10 requests that these lines tell of = 9 issued as events + 1 without a response so far",
             "10 events of the whole log = 9 in the period + 0 before it + 0 after it + 1 without a readable time",
             "9 events in the period = 7 that fit + 2 that do not",
             "7 events that fit = 4 reported + 0 left out: copy + 1 left out: forwarded + 2 left out: late + 0 left out: system",

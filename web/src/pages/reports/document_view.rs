@@ -66,8 +66,8 @@ pub(super) struct Head {
 /// A cell.
 pub(super) struct CellView {
     pub(super) values: Vec<Link>,
-    pub(super) is_number: bool,
-    pub(super) is_long: bool,
+    /// How much room it needs so that names are not broken: a class of the style sheet.
+    pub(super) room: &'static str,
 }
 
 /// A chart of bars.
@@ -204,8 +204,11 @@ impl CellView {
             Cell::Time(unix_ns) => plain(&second(&rfc3339_in(*unix_ns, zone))),
             Cell::List(texts) => listed(texts),
         };
-        let is_long = values.iter().any(|value| value.text.to_string().len() > 60);
-        CellView { values, is_number: column.kind == Kind::Number, is_long }
+        let room = match column.kind {
+            Kind::Number => "num",
+            _ => values.iter().map(|value| room(&value.text.to_string())).max().unwrap_or_default(),
+        };
+        CellView { values, room }
     }
 }
 
@@ -219,6 +222,17 @@ impl Chart {
             length: (number * 100).div_ceil(most),
         };
         Chart { alt: Text::whole(&capital(&bars.alt)), bars: bars.bars.iter().map(bar).collect() }
+    }
+}
+
+/// Returns the class of a text, by its length and that of its longest word. They are in alphabetical order as in their width.
+fn room(text: &str) -> &'static str {
+    let word = text.split_whitespace().map(str::len).max().unwrap_or(0);
+    match (text.len(), word) {
+        (61.., _) => "w-4",
+        (_, 17..) => "w-3",
+        (_, 11..) => "w-2",
+        _ => "w-1",
     }
 }
 
