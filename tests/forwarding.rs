@@ -14,7 +14,7 @@ use sha2::Sha256;
 use tempfile::TempDir;
 
 use crate::util::{
-    DEADLINE, Data, Post, Run, SiemReply, Server, Siem, fixture_text, get, keytrail, pair, request,
+    DEADLINE, Data, Post, Rsyslog, Run, Server, Siem, SiemReply, fixture_text, get, keytrail, pair, request,
     response, until,
 };
 
@@ -392,7 +392,7 @@ fn a_configuration_is_tried_out_and_a_private_address_has_to_be_allowed() {
     assert!(run.stderr.contains("allow_private = true lets this sink reach it"), "{}", run.stderr);
     for (sink, words) in [
         ("name = \"a b\"\ntype = \"file\"", "1 to 60 letters"),
-        ("name = \"a\"\ntype = \"pigeon\"", "there are file, webhook"),
+        ("name = \"a\"\ntype = \"pigeon\"", "there are file, webhook, opensearch"),
         ("name = \"a\"\ntype = \"file\"\npath = \"/x\"\nurl = \"http://x\"", "url is no key of"),
         ("name = \"a\"\ntype = \"file\"\npath = \"/x\"\nfilter = \"desicion:denied\"", "decision"),
         ("name = \"a\"\ntype = \"file\"\npath = \"/x\"\nformat = \"oscf\"", "no format is called"),
@@ -447,4 +447,341 @@ fn files_are_readable_by_their_owner_alone() {
     for name in ["state.json", "deliveries.jsonl", "dead.jsonl"] {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
     }
+}
+
+fn sink(name: &str, kind: &str, siem: &Siem, more: &str) -> String {
+    let url = &siem.url;
+    format!(
+        "[[sink]]\nname = \"{name}\"\ntype = \"{kind}\"\nurl = \"{url}\"\nretry_max = \"200ms\"\n{more}\n"
+    )
+}
+
+/// What a cluster has stored, by `_id`, and how often it was asked to.
+#[derive(Clone, Default)]
+struct Cluster(std::sync::Arc<std::sync::Mutex<(BTreeMap<String, Value>, usize)>>);
+
+impl Cluster {
+    /// Answers `_bulk` as OpenSearch does. `odd` names a status for documents that it does not store.
+    fn bulk(&self, post: &Post, odd: impl Fn(&Value) -> Option<u16>) -> SiemReply {
+        let mut store = self.0.lock().unwrap();
+        let text = str::from_utf8(&post.body).unwrap();
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let (mut items, mut errors) = (Vec::new(), false);
+        for pair in lines.chunks(2) {
+            let id = pair[0]["create"]["_id"].as_str().unwrap().to_owned();
+            store.1 += 1;
+            let status = match odd(&pair[1]) {
+                Some(status) => status,
+                None if store.0.contains_key(&id) => 409,
+                None => {
+                    store.0.insert(id.clone(), pair[1].clone());
+                    201
+                }
+            };
+            errors |= status > 299;
+            let error = serde_json::json!({"type": "odd", "reason": format!("for {status}")});
+            let error = if status > 299 { error } else { Value::Null };
+            items.push(serde_json::json!({"create": {"_id": id, "status": status, "error": error}}));
+        }
+        let answer = serde_json::json!({"took": 1, "errors": errors, "items": items});
+        SiemReply::Say(200, String::new(), answer.to_string())
+    }
+
+    fn stored(&self) -> BTreeMap<String, Value> {
+        self.0.lock().unwrap().0.clone()
+    }
+}
+
+#[test]
+fn a_cluster_stores_each_event_once_whatever_is_killed_and_tells_of_each() {
+    let setup = Setup::new(&pairs(0..1_000));
+    let cluster = Cluster::default();
+    let (told, tries) = (cluster.clone(), AtomicUsize::new(0));
+    let siem = Siem::start(move |post| {
+        assert_eq!(post.target, "/logs-keytrail-default/_bulk");
+        let number = tries.fetch_add(1, Ordering::SeqCst);
+        let refuses = |document: &Value| {
+            let id = document["request_id"].as_str().unwrap();
+            match id {
+                "r77" => Some(400),
+                // No room for some of them, at first.
+                _ if number.is_multiple_of(2) && id.ends_with('3') => Some(429),
+                _ => None,
+            }
+        };
+        match (told.bulk(post, refuses), number % 5) {
+            // Stored, and nobody says so.
+            (_, 4) => SiemReply::Silent,
+            (answer, _) => answer,
+        }
+    });
+    let sinks = sink("os", "opensearch", &siem, "format = \"event\"\nbatch_events = 50");
+    for part in 1..=4 {
+        let server = setup.run(&sinks);
+        until("some more are stored", DEADLINE, || {
+            (cluster.stored().len() >= part * 150).then_some(())
+        });
+        server.kill();
+    }
+    let server = setup.run(&sinks);
+    let status = setup.done("os", 1_000);
+    server.terminate();
+    let stored = cluster.stored();
+    let mut expected = set(&uids(&setup.data.search("")));
+    let refused = uids(&setup.data.search("request:r77"));
+    assert!(expected.remove(&refused[0]));
+    assert_eq!(stored.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    assert!(stored.iter().all(|(id, document)| document["uid"] == **id));
+    assert!(stored.values().all(|document| document["@timestamp"] == document["time"]));
+    let dead = status["dead"].as_array().unwrap();
+    assert_eq!((dead.len(), &dead[0]["why"]), (1, &"400 odd: for 400".into()));
+    assert_eq!(dead[0]["uid"], *refused[0]);
+    // A data folder that is made anew stores nothing again.
+    let before = cluster.0.lock().unwrap().1;
+    fs::remove_dir_all(setup.data.path()).unwrap();
+    let server = setup.run(&sinks);
+    setup.done("os", 1_000);
+    server.terminate();
+    assert!(cluster.0.lock().unwrap().1 >= before + 999, "they were sent");
+    assert_eq!(cluster.stored().len(), 999, "and are there once");
+}
+
+/// A collector that acknowledges: what it took, and which acknowledgements were asked for.
+struct Collector {
+    taken: Vec<Vec<Value>>,
+    /// So many looks until an acknowledgement is there.
+    late: usize,
+    looks: BTreeMap<usize, usize>,
+    /// Batches whose acknowledgement never comes, by number.
+    lost: Vec<usize>,
+    busy: usize,
+}
+
+impl Collector {
+    fn answer(&mut self, post: &Post) -> SiemReply {
+        let say = |status, body: Value| SiemReply::Say(status, String::new(), body.to_string());
+        let problem = |status, code: u16, text: &str| {
+            say(status, serde_json::json!({"text": text, "code": code}))
+        };
+        if post.target.ends_with("/health") {
+            return problem(200, 17, "HEC is healthy");
+        }
+        assert!(post.header("x-splunk-request-channel").len() == 36);
+        match post.header("authorization") {
+            "Splunk s3cret" => {}
+            _ => return problem(403, 4, "Invalid token"),
+        }
+        if post.target.ends_with("/ack") {
+            let number = post.json()["acks"][0].as_u64().unwrap() as usize;
+            let looks = self.looks.entry(number).or_default();
+            *looks += 1;
+            let is = *looks > self.late && !self.lost.contains(&number);
+            return say(200, serde_json::json!({"acks": {number.to_string(): is}}));
+        }
+        if post.body.is_empty() {
+            return problem(400, 5, "No data");
+        }
+        if self.busy > 0 {
+            self.busy -= 1;
+            return problem(503, 9, "Server is busy");
+        }
+        let events = serde_json::Deserializer::from_slice(&post.body).into_iter();
+        let events: Vec<Value> = events.collect::<Result<_, _>>().unwrap();
+        if events.iter().any(|event| event["event"]["request_id"] == "r7") {
+            return problem(400, 6, "Invalid data format");
+        }
+        self.taken.push(events);
+        let number = self.taken.len() - 1;
+        say(200, serde_json::json!({"text": "Success", "code": 0, "ackId": number}))
+    }
+}
+
+#[test]
+fn a_batch_is_done_with_when_the_indexer_has_it_and_sent_again_when_it_does_not_say_so() {
+    let setup = Setup::new(&pairs(0..100));
+    let token = setup.path("token");
+    fs::write(&token, "s3cret\n").unwrap();
+    let collector = std::sync::Arc::new(std::sync::Mutex::new(Collector {
+        taken: Vec::new(),
+        late: 2,
+        looks: BTreeMap::new(),
+        lost: vec![1],
+        busy: 2,
+    }));
+    let answering = collector.clone();
+    let siem = Siem::start(move |post| answering.lock().unwrap().answer(post));
+    let more = format!(
+        "format = \"event\"\nbatch_events = 25\nack_timeout = \"3s\"\nindex = \"audit\"\ntoken_file = \"{}\"",
+        token.display()
+    );
+    let sinks = sink("hec", "splunk_hec", &siem, &more);
+    let config = setup.configure(&sinks);
+    let check = || Run::of(keytrail().args(["check-config", "-c"]).arg(&config));
+    let run = check().expect(0);
+    assert!(run.stderr.contains("takes the token"), "{}", run.stderr);
+    let server = setup.run(&sinks);
+    let status = setup.done("hec", 100);
+    let expected = set(&uids(&setup.data.search("-request:r7")));
+    let sent: Vec<String> = {
+        let collector = collector.lock().unwrap();
+        let all = collector.taken.iter().flatten();
+        all.map(|event| {
+            assert_eq!(event["fields"]["event_uid"], event["event"]["uid"]);
+            assert_eq!(event["index"], "audit");
+            event["event"]["uid"].as_str().unwrap().to_owned()
+        })
+        .collect()
+    };
+    assert_eq!(set(&sent), expected);
+    let twice = collector.lock().unwrap().taken[1].len();
+    assert_eq!(sent.len(), 99 + twice, "only the batch whose acknowledgement was lost");
+    assert_eq!((&status["delivered"], &status["dead_events"]), (&99.into(), &1.into()), "{status}");
+    let deliveries = status["deliveries"].as_array().unwrap();
+    assert!(deliveries.iter().any(|delivery| delivery["state"] == "confirmed"), "{deliveries:?}");
+    assert!(server.said().contains("not acknowledged within 3 s"), "{}", server.said());
+    drop(server);
+    fs::write(&token, "wrong\n").unwrap();
+    let run = check().expect(1);
+    assert!(run.stderr.contains("Invalid token"), "{}", run.stderr);
+}
+
+/// The uids of syslog messages.
+fn uids_of(messages: &[String]) -> Vec<String> {
+    let uid = |message: &String| {
+        let (_, rest) = message.split_once("uid=\"").expect("a uid in structured data");
+        rest.split('"').next().unwrap().to_owned()
+    };
+    messages.iter().map(uid).collect()
+}
+
+#[test]
+fn what_a_real_syslog_server_answered_is_there_however_often_it_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut rsyslog) = Rsyslog::start(folder.path()) else { return };
+    let setup = Setup::new(&pairs(0..3_000));
+    let sinks = format!(
+        "[[sink]]\nname = \"relp\"\ntype = \"relp\"\naddress = \"{}\"\ntls = false\nretry_max = \"200ms\"\nbatch_events = 200\n",
+        rsyslog.relp
+    );
+    let mut kills = 0;
+    let mut server = setup.run(&sinks);
+    for part in 1..=4 {
+        let has = || rsyslog.messages().len() >= part * 400;
+        until("some more are stored", DEADLINE, || has().then_some(()));
+        // Each in turn.
+        if part % 2 == 0 {
+            server.kill();
+            server = setup.run(&sinks);
+        } else {
+            rsyslog.kill_and_start();
+        }
+        kills += 1;
+    }
+    let status = setup.done("relp", 3_000);
+    let expected = set(&uids(&setup.data.search("")));
+    // An answer says that it is queued, and a queue is written soon.
+    let all = || set(&uids_of(&rsyslog.messages())).len() == 3_000;
+    until("all are stored", DEADLINE, || all().then_some(()));
+    let stored = uids_of(&rsyslog.messages());
+    assert_eq!(set(&stored), expected);
+    assert!(stored.len() - 3_000 <= kills * 200, "{} doubles", stored.len() - 3_000);
+    let deliveries = status["deliveries"].as_array().unwrap();
+    assert!(deliveries.iter().all(|delivery| delivery["state"] == "accepted"), "{deliveries:?}");
+    server.terminate();
+}
+
+#[test]
+fn a_real_syslog_server_takes_messages_over_tls_from_whom_its_authority_vouches_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(rsyslog) = Rsyslog::start(folder.path()) else { return };
+    let setup = Setup::new(&pairs(0..500));
+    let place = folder.path().display();
+    let sink = |name: &str, more: &str| {
+        format!(
+            "[[sink]]\nname = \"{name}\"\ntype = \"syslog\"\naddress = \"{}\"\nca_file = \"{place}/ca.pem\"\nretry_max = \"200ms\"\n{more}\n",
+            rsyslog.tls
+        )
+    };
+    let known = format!("certificate = \"{place}/client.pem\"\nkey = \"{place}/client.key\"");
+    let config = setup.configure(&sink("known", &known));
+    let check = || Run::of(keytrail().args(["check-config", "-c"]).arg(&config));
+    let run = check().expect(0);
+    assert!(run.stderr.contains("lets us in"), "{}", run.stderr);
+    let server = setup.run(&sink("known", &known));
+    let status = setup.done("known", 500);
+    assert_eq!(status["deliveries"][0]["state"], "sent");
+    until("all are stored", DEADLINE, || (rsyslog.messages().len() == 500).then_some(()));
+    let messages = rsyslog.messages();
+    assert_eq!(set(&uids_of(&messages)), set(&uids(&setup.data.search(""))));
+    assert!(messages.iter().all(|message| message.starts_with("<109>1 ")), "{}", messages[0]);
+    server.terminate();
+    // Another authority's server is not talked to.
+    let other = tempfile::tempdir().unwrap();
+    let rcgen::CertifiedKey { cert, .. } =
+        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    fs::write(other.path().join("ca.pem"), cert.pem()).unwrap();
+    let foreign = sink("known", &known)
+        .replace(&format!("{place}/ca.pem"), &other.path().join("ca.pem").display().to_string());
+    setup.configure(&foreign);
+    let run = check().expect(1);
+    assert!(run.stderr.contains("certificate"), "{}", run.stderr);
+}
+
+#[test]
+fn what_a_receiver_lacks_or_has_twice_is_listed_and_sent_again() {
+    let setup = Setup::new(&pairs(0..200));
+    let siem = Siem::start(poison("r150", 1_000));
+    let sinks = webhook("soc", &siem, "filter = \"-request:r3\"");
+    let server = setup.run(&sinks);
+    setup.done("soc", 200);
+    let sent = uids(&events(&siem.taken()));
+    assert_eq!(sent.len(), 198);
+    // Its list lacks 7, has 2 twice and 3 that are nobody's, and one that the filter does not keep.
+    let mut list: Vec<String> = sent[7..].to_vec();
+    list.extend(sent[20..22].iter().cloned());
+    list.extend((0..3).map(|number| format!("{number:032x}")));
+    list.extend(uids(&setup.data.search("request:r3")));
+    let export = setup.path("export.csv");
+    fs::write(&export, format!("uid\n{}\n", list.join("\n"))).unwrap();
+    let uids_of_export = ["--uids", export.to_str().unwrap(), "--format", "json"];
+    let reconcile = |more: &[&str], code: i32| {
+        let arguments = [&["reconcile", "soc"][..], &uids_of_export, more].concat();
+        setup.data.forward(&arguments).expect(code)
+    };
+    let run = reconcile(&["--resend"], 1);
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in run.json() {
+        let word = |key: &str| line[key].as_str().unwrap().to_owned();
+        told.entry(word("is")).or_default().insert(word("uid"));
+    }
+    assert_eq!(told["missing"], set(&sent[..7]));
+    assert_eq!(told["doubled"], set(&sent[20..22]));
+    assert_eq!(told["unknown"], (0..3).map(|number| format!("{number:032x}")).collect());
+    assert_eq!(told["refused"], set(&uids(&setup.data.search("request:r150"))));
+    let words = "of 199 events up to leaf";
+    assert!(run.stderr.contains(words) && run.stderr.contains("7 are missing"), "{}", run.stderr);
+    until("they are sent again", DEADLINE, || {
+        (events(&siem.taken()).len() == 198 + 7).then_some(())
+    });
+    assert_eq!(set(&uids(&events(&siem.taken())[198..])), set(&sent[..7]));
+    // The list of a stretch of time is compared with that.
+    let all = setup.data.search("");
+    let time = |request: &str| {
+        let event = all.iter().find(|event| event["request_id"] == request).unwrap();
+        event["time"].as_str().unwrap().to_owned()
+    };
+    let of = |request: &str| {
+        let event = all.iter().find(|event| event["request_id"] == request).unwrap();
+        event["uid"].as_str().unwrap().to_owned()
+    };
+    let stretch: Vec<String> = (10..20).map(|number| of(&format!("r{number}"))).collect();
+    fs::write(&export, stretch.join("\n")).unwrap();
+    let run = reconcile(&["--from", &time("r10"), "--to", &time("r20")], 0);
+    assert!(run.text().is_empty() && run.stderr.contains("of 10 events"), "{}", run.stderr);
+    drop(server);
+    let odd = setup.path("odd");
+    fs::write(&odd, "uid\nr1\n").unwrap();
+    let run = setup.data.forward(&["reconcile", "soc", "--uids", odd.to_str().unwrap()]).expect(3);
+    assert!(run.stderr.contains("line 2 is no uid"), "{}", run.stderr);
 }

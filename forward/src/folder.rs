@@ -37,6 +37,8 @@ pub struct SinkState {
     pub format: String,
     /// The filter as it was typed.
     pub filter: String,
+    /// After this place the present filter holds: leaf, ordinal.
+    pub began: (u64, u32),
     /// The ledger's name.
     pub origin: String,
     /// Everything up to this place is with the receiver, refused by it, or not meant for it: leaf, ordinal.
@@ -270,6 +272,7 @@ impl SinkState {
             kind: String::new(),
             format: String::new(),
             filter: String::new(),
+            began: cursor,
             origin: String::new(),
             cursor,
             cursor_hash: None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ingest::event::{Flag, Issued, Reason};
+use ingest::event::Issued;
 use query::error::QueryError;
 use query::filter::Filter;
 use query::full::read_back;
@@ -15,6 +15,7 @@ use query::trail::Trail;
 use query::walk::{Walk, first_of_request, shared_nodes};
 
 use crate::batch::Item;
+use crate::choice::{Choice, choose, uid_of};
 use crate::encode::{Options, encode, syslog};
 use crate::format::Format;
 use crate::outgoing::Outgoing;
@@ -222,41 +223,28 @@ impl Reading {
     }
 
     fn decide(&self, view: &View, row: &EventRow) -> Result<Decision, QueryError> {
-        let asks_for = |word: &str| self.filter.asks_for(word);
-        let is_shared = row.node.as_ref().is_some_and(|node| self.shared.contains(node));
-        let row = match is_shared && !asks_for(Flag::Copy.as_str()) {
-            false => row.clone(),
-            true => match first_of_request(view, &self.filter, row)? {
-                Some(row) => row,
-                None => return Ok(Decision::Skip),
-            },
-        };
-        let reason = row.reason.as_deref().and_then(|reason| reason.parse::<Reason>().ok());
-        Ok(match reason {
-            Some(Reason::System) if !asks_for(Reason::System.as_str()) => Decision::Skip,
-            Some(Reason::Forwarded) if !asks_for(Reason::Forwarded.as_str()) => {
-                let is_settled = self.seen.front().is_some_and(|(upto, at)| {
-                    at.elapsed() >= SETTLE && row.issued <= *upto
-                });
+        Ok(match choose(view, &self.filter, &self.shared, row)? {
+            Choice::Skip => Decision::Skip,
+            Choice::Send(row) => Decision::Send(row),
+            Choice::Forwarded(forwarded) => {
+                let is_settled = self
+                    .seen
+                    .front()
+                    .is_some_and(|(upto, at)| at.elapsed() >= SETTLE && row.issued <= *upto);
                 match is_settled {
                     false => Decision::Wait,
-                    true if view.without_twin()?.contains(&row.uid) => {
-                        Decision::Send(Box::new(row))
+                    true if view.without_twin()?.contains(&forwarded.uid) => {
+                        Decision::Send(forwarded)
                     }
                     true => Decision::Skip,
                 }
             }
-            _ => Decision::Send(Box::new(row)),
         })
     }
 
     fn item(&self, view: &View, row: &EventRow, place: Issued) -> Result<Item, QueryError> {
         let (mut event, request, response) = read_back(&self.trail, view, row)?;
-        if let [request, response] = event.leaves[..]
-            && request > response
-        {
-            event.uid = event.uid.of_whole();
-        }
+        event.uid = uid_of(row);
         let outgoing = Outgoing { event, request, response };
         let bytes = match self.is_syslog {
             true => syslog::wrap(self.format, &outgoing, &self.options),

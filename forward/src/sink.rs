@@ -120,7 +120,10 @@ fn begun(folder: &Folder, trail: &Trail, config: &SinkConfig) -> io::Result<Sink
     };
     config.transport.kind().clone_into(&mut state.kind);
     config.format.as_str().clone_into(&mut state.format);
-    state.filter.clone_from(&config.filter_text);
+    if state.filter != config.filter_text {
+        state.began = state.cursor;
+        state.filter.clone_from(&config.filter_text);
+    }
     state.stopped = None;
     folder.save(&state)?;
     Ok(state)

@@ -36,6 +36,35 @@ pub(crate) enum ForwardCommand {
     },
     /// Send events once more, under the same uids; a running keytrail takes it up within seconds
     Replay(ReplayArgs),
+    /// Compare what a receiver has with what was sent to it: what is missing, there twice, or not of this trail
+    Reconcile(ReconcileArgs),
+}
+
+/// `forward reconcile`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReconcileArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The sink's name
+    pub(crate) sink: String,
+    /// The receiver's own list of uids, one a line; `-` is standard input. Without it an OpenSearch or Elasticsearch is asked
+    #[arg(long, value_name = "FILE")]
+    pub(crate) uids: Option<PathBuf>,
+    /// Configuration file, where the receiver is to be asked
+    #[arg(short, long, default_value = "keytrail.toml", conflicts_with = "uids")]
+    pub(crate) config: PathBuf,
+    /// Events from this time on, as 2026-11-24T08:00:00Z: where the list begins
+    #[arg(long)]
+    pub(crate) from: Option<Timestamp>,
+    /// Events before this time
+    #[arg(long)]
+    pub(crate) to: Option<Timestamp>,
+    /// Send what is missing once more
+    #[arg(long)]
+    pub(crate) resend: bool,
+    /// Output format
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: StatusFormat,
 }
 
 /// `forward replay`.

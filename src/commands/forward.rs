@@ -5,6 +5,7 @@ use std::path::Path;
 
 use forward::asked::Asked;
 use forward::folder::{DeadLetter, Delivery, Folder, SinkState};
+use forward::sink::SinkConfig;
 use forward::transport::Transport;
 use ingest::event::Issued;
 use ingest::ledger::LedgerReader;
@@ -21,6 +22,8 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::stdout;
 
+mod reconcile;
+
 /// Of deliveries and refused events so many are shown.
 const SHOWN: usize = 10;
 
@@ -30,6 +33,7 @@ pub(crate) fn run(args: ForwardArgs) -> Result<(), Failure> {
         ForwardCommand::Status { data, format } => status(&data.existing()?, format),
         ForwardCommand::Test { config, sink } => test(&config, &sink),
         ForwardCommand::Replay(args) => replay(args),
+        ForwardCommand::Reconcile(args) => reconcile::run(&args),
     }
 }
 
@@ -120,16 +124,34 @@ fn write_text(shown: &Shown, out: &mut dyn Write) -> std::io::Result<()> {
     Ok(())
 }
 
-fn test(config: &Path, name: &str) -> Result<(), Failure> {
-    let config = Config::read(config)?;
-    let sinks = &config.beside.sinks;
-    let Some(sink) = sinks.iter().find(|sink| sink.name == name) else {
-        let names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
-        return Err(Failure::Usage(format!(
+/// Reads a sink's configuration.
+fn configured(config: &Path, name: &str) -> Result<SinkConfig, Failure> {
+    let sinks = Config::read(config)?.beside.sinks;
+    let names: Vec<String> = sinks.iter().map(|sink| sink.name.clone()).collect();
+    sinks.into_iter().find(|sink| sink.name == name).ok_or_else(|| {
+        Failure::Usage(format!(
             "no sink is called {name:?}; the configuration has {}",
             if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-        )));
-    };
+        ))
+    })
+}
+
+/// Reads what a sink has kept.
+fn begun(data: &Path, name: &str) -> Result<(Folder, SinkState), Failure> {
+    let folder = Folder::of(data, name);
+    match folder.state()? {
+        Some(state) => Ok((folder, state)),
+        None => {
+            let names = Folder::names(data)?.join(", ");
+            Err(Failure::Usage(format!(
+                "no sink {name:?} has ever run here; there are: {names}"
+            )))
+        }
+    }
+}
+
+fn test(config: &Path, name: &str) -> Result<(), Failure> {
+    let sink = configured(config, name)?;
     let seen = runtime()?.block_on(async {
         let transport = Transport::new(name, &sink.transport);
         transport.map_err(|error| error.to_string())?.try_out().await
@@ -142,14 +164,7 @@ fn test(config: &Path, name: &str) -> Result<(), Failure> {
 
 fn replay(args: ReplayArgs) -> Result<(), Failure> {
     let data = args.data.existing()?;
-    let folder = Folder::of(&data, &args.sink);
-    if folder.state()?.is_none() {
-        let names = Folder::names(&data)?.join(", ");
-        return Err(Failure::Usage(format!(
-            "no sink {:?} has ever run here; there are: {names}",
-            args.sink
-        )));
-    }
+    let (folder, _) = begun(&data, &args.sink)?;
     let mut out = stdout();
     let asked = if args.dead {
         let again = folder.dead()?.iter().map(|dead| dead.issued).collect();

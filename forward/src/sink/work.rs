@@ -174,6 +174,7 @@ impl Work {
     fn replay(&mut self, asked: &Asked) -> Result<(), Halt> {
         if let Some(after) = asked.replay_after {
             self.state.cursor = after;
+            self.state.began = self.state.began.min(after);
             self.reading.seek(place(after));
             self.save()?;
             self.folder.done(&Asked { replay_after: Some(after), ..Asked::default() })?;
@@ -218,6 +219,7 @@ impl Work {
             "the ledger is not the one that leaf {leaf} was sent of: everything is sent from the first event on, under the same uids"
         );
         self.state.cursor = (0, 0);
+        self.state.began = (0, 0);
         self.reading.seek(place((0, 0)));
         self.save()
     }

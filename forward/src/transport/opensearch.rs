@@ -1,20 +1,24 @@
 //! `opensearch`: OpenSearch and Elasticsearch by `_bulk`. Each event is created under its uid, so that one that is there already is
 //! not stored again, and the answer tells of each event that it is stored.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use ingest::event::Uid;
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::post::Reply;
 use super::{Answer, TRY};
 use crate::batch::{Batch, Item};
 use crate::folder::DeliveryState;
 use crate::http::{SetUpError, client, secret};
+
+/// Documents that are asked for at once.
+const SCROLL: usize = 10_000;
 
 /// Where the cluster is, and how it knows us.
 #[derive(Clone, Debug)]
@@ -106,6 +110,49 @@ impl OpenSearch {
         };
         let name = version["distribution"].as_str().unwrap_or("elasticsearch");
         Ok(format!("{name} {number} answers at {}", self.config.url))
+    }
+
+    /// Gives the uid of every document that the data stream has, as often as it has it.
+    ///
+    /// # Errors
+    /// The cluster does not answer, or `each` fails; in words.
+    pub async fn uids(&self, each: &mut dyn FnMut(Uid) -> io::Result<()>) -> Result<(), String> {
+        let first = format!("{}/{}/_search?scroll=2m", self.config.url, self.config.data_stream);
+        let query = json!({"size": SCROLL, "_source": false, "sort": ["_doc"], "track_total_hits": true});
+        let mut found = self.ask(&first, &query).await?;
+        let total = found["hits"]["total"]["value"].as_u64();
+        let mut seen = 0;
+        loop {
+            if found["_shards"]["failed"].as_u64() != Some(0) || found["timed_out"] == true {
+                return Err("some shards do not answer: what they have is not known".to_owned());
+            }
+            let hits = found["hits"]["hits"].as_array().cloned().unwrap_or_default();
+            if hits.is_empty() {
+                break;
+            }
+            for hit in &hits {
+                // A document of somebody else's has an id of another form.
+                let uid = hit["_id"].as_str().and_then(|id| id.parse().ok());
+                uid.map_or(Ok(()), &mut *each).map_err(|error| error.to_string())?;
+            }
+            seen += hits.len() as u64;
+            let next = json!({"scroll": "2m", "scroll_id": found["_scroll_id"]});
+            found = self.ask(&format!("{}/_search/scroll", self.config.url), &next).await?;
+        }
+        match total {
+            Some(total) if total == seen => Ok(()),
+            total => Err(format!("it has {total:?} documents, and gave {seen}")),
+        }
+    }
+
+    async fn ask(&self, url: &str, query: &Value) -> Result<Value, String> {
+        let request = self.as_who(self.client.post(url)).map_err(|error| error.to_string())?;
+        let request = request.header("content-type", "application/json").body(query.to_string());
+        let reply = Reply::read(request.send().await).await.map_err(Answer::why)?;
+        if !reply.status.is_success() {
+            return Err(reply.said());
+        }
+        serde_json::from_slice(&reply.body).map_err(|error| error.to_string())
     }
 
     fn as_who(&self, request: RequestBuilder) -> Result<RequestBuilder, SetUpError> {
