@@ -14,11 +14,11 @@ use sha2::Sha256;
 use tempfile::TempDir;
 
 use crate::util::{
-    DEADLINE, Data, Post, Rsyslog, Run, Server, Siem, SiemReply, fixture_text, get, keytrail, pair, request,
-    response, until,
+    DEADLINE, Data, Post, Rsyslog, Run, Server, Siem, SiemReply, fixture_text, get, keytrail, pair,
+    request, response, until,
 };
 
-const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "AAAAr8GKYqrTwjUPD8ILPZIo2LaLaSwAA"];
+const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "AAAAr8GKYqrTwjUPD8ILPZIo2LaLaSwA"];
 
 /// A log that is followed, and where its events go.
 struct Setup {
@@ -62,8 +62,9 @@ impl Setup {
     }
 
     fn status(&self, sink: &str) -> Value {
-        let run = self.data.run("forward", ["status", "--format", "json"]);
-        let all = run.expect(0).json();
+        let run = self.data.forward(&["status", "--format", "json"]);
+        // Before the first line is indexed there is no trail.
+        let all = if run.code == 3 { Vec::new() } else { run.expect(0).json() };
         all.into_iter().find(|shown| shown["name"] == sink).unwrap_or(Value::Null)
     }
 
@@ -234,7 +235,9 @@ fn a_wrong_token_stops_one_sink_and_nothing_else() {
         let stopped = || setup.status(name)["stopped"].as_str().map(str::to_owned);
         let (why, _) = until("it has stopped", DEADLINE, stopped);
         assert!(why.starts_with(words), "{why}");
-        assert_eq!(setup.status(name)["cursor"], serde_json::json!([0, 0]), "the cursor stays");
+        let status = setup.status(name);
+        let left = (&status["waiting"], &status["delivered"]);
+        assert_eq!(left, (&20.into(), &0.into()), "the cursor stays: {status}");
         until("it is told", DEADLINE, || {
             let text = fs::read_to_string(&told).unwrap_or_default();
             let is = format!("\"subject\":\"{name}\"");
@@ -242,8 +245,10 @@ fn a_wrong_token_stops_one_sink_and_nothing_else() {
         });
     }
     let metrics = get(&server.address, "/metrics").body;
-    assert!(metrics.contains("keytrail_sink_stopped{sink=\"soc\"} 1"), "{metrics}");
-    assert!(metrics.contains("keytrail_sink_stopped{sink=\"other\"} 0"), "{metrics}");
+    for (name, stopped) in [("soc", 1), ("other", 0)] {
+        let figure = format!("keytrail_sink_stopped{{sink=\"{name}\"}} {stopped}");
+        assert!(metrics.contains(&figure), "{metrics}");
+    }
     assert_eq!(strict.posts().len(), 1, "it is asked once");
     strict.obey(take);
     server.hang_up();
@@ -330,7 +335,9 @@ fn what_counts_leave_out_is_not_sent_but_for_what_came_late() {
     setup.done("all", events_in);
     setup.done("asked", events_in);
     let sent = set(&uids(&events(&all.taken())));
-    let expected = set(&uids(&setup.data.search("-is:pending -reason:system -is:copy")));
+    // A seal's request has no response by the server's design: it still waits, and is not issued yet.
+    let issued = "-is:pending -reason:system -is:copy -reason:not_recorded";
+    let expected = set(&uids(&setup.data.search(issued)));
     assert_eq!(sent, expected);
     let system = setup.data.search("reason:system op:read -is:pending");
     assert_eq!(set(&uids(&events(&asked.taken()))), set(&uids(&system)));
@@ -382,9 +389,8 @@ fn a_configuration_is_tried_out_and_a_private_address_has_to_be_allowed() {
     siem.obey(|_| SiemReply::status(403));
     let run = check().expect(1);
     assert!(run.stderr.contains("sink soc: 403"), "{}", run.stderr);
-    let test = |name: &str| {
-        Run::of(keytrail().args(["forward", "test", "-c"]).arg(&config).arg(name))
-    };
+    let test =
+        |name: &str| Run::of(keytrail().args(["forward", "test", "-c"]).arg(&config).arg(name));
     assert!(test("soc").expect(1).stderr.contains("403"));
     assert!(test("sock").expect(2).stderr.contains("the configuration has soc"));
     setup.configure(&webhook("soc", &siem, "").replace("allow_private = true", ""));
@@ -482,7 +488,8 @@ impl Cluster {
             errors |= status > 299;
             let error = serde_json::json!({"type": "odd", "reason": format!("for {status}")});
             let error = if status > 299 { error } else { Value::Null };
-            items.push(serde_json::json!({"create": {"_id": id, "status": status, "error": error}}));
+            items
+                .push(serde_json::json!({"create": {"_id": id, "status": status, "error": error}}));
         }
         let answer = serde_json::json!({"took": 1, "errors": errors, "items": items});
         SiemReply::Say(200, String::new(), answer.to_string())

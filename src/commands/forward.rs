@@ -111,8 +111,7 @@ fn write_text(shown: &Shown, out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out, "             under way: {events} events, try {tries}, {state}, {id}")?;
     }
     if let Some(last) = shown.deliveries.last() {
-        let (at, id, events, state) =
-            (last.at, &last.id, last.said.events, last.state.as_str());
+        let (at, id, events, state) = (last.at, &last.id, last.said.events, last.state.as_str());
         writeln!(out, "             last: {events} events {state} at {at}, {id}")?;
     }
     if *dead_events > 0 {
@@ -143,9 +142,7 @@ fn begun(data: &Path, name: &str) -> Result<(Folder, SinkState), Failure> {
         Some(state) => Ok((folder, state)),
         None => {
             let names = Folder::names(data)?.join(", ");
-            Err(Failure::Usage(format!(
-                "no sink {name:?} has ever run here; there are: {names}"
-            )))
+            Err(Failure::Usage(format!("no sink {name:?} has ever run here; there are: {names}")))
         }
     }
 }

@@ -174,6 +174,7 @@ impl Work {
     fn replay(&mut self, asked: &Asked) -> Result<(), Halt> {
         if let Some(after) = asked.replay_after {
             self.state.cursor = after;
+            self.state.cursor_hash = None;
             self.state.began = self.state.began.min(after);
             self.reading.seek(place(after));
             self.save()?;
@@ -203,7 +204,6 @@ impl Work {
     fn check_ledger(&mut self) -> Result<(), Halt> {
         let (ledger, leaf) = (self.reading.trail().ledger(), self.state.cursor.0);
         let is_known = match &self.state.cursor_hash {
-            // Its own leaf is looked at only when that is another one than before.
             None => true,
             Some(_) if leaf >= ledger.size() => false,
             Some(hash) => {
@@ -219,6 +219,7 @@ impl Work {
             "the ledger is not the one that leaf {leaf} was sent of: everything is sent from the first event on, under the same uids"
         );
         self.state.cursor = (0, 0);
+        self.state.cursor_hash = None;
         self.state.began = (0, 0);
         self.reading.seek(place((0, 0)));
         self.save()
@@ -229,6 +230,8 @@ impl Work {
         let cursor = (upto.0.0, upto.1);
         if self.state.cursor != cursor || self.state.in_flight.is_some() {
             self.state.cursor = cursor;
+            // Of another leaf; it is looked up when the state is kept.
+            self.state.cursor_hash = None;
             self.state.in_flight = None;
             self.dirty = true;
         }
