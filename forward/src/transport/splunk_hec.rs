@@ -67,10 +67,9 @@ impl SplunkHec {
     }
 
     pub(super) async fn send(&self, batch: &Batch) -> Answer {
-        let request = self.post("event").and_then(|request| {
-            let request = request.header("content-encoding", "gzip");
-            Ok(request.body(self.body(batch)))
-        });
+        let request = self
+            .post("event")
+            .map(|request| request.header("content-encoding", "gzip").body(self.body(batch)));
         let request = match request {
             Ok(request) => request,
             // It may be in the middle of being replaced.

@@ -1,7 +1,7 @@
 //! A connection of bytes to a syslog server, with TLS or without.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,11 +116,11 @@ pub(super) async fn within<T>(
     }
 }
 
-fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, SetUpError> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetUpError> {
     let pem = read(path)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match all {
         Ok(all) if !all.is_empty() => Ok(all),
-        _ => Err(SetUpError::Holds { path: path.clone(), what: "PEM certificates".to_owned() }),
+        _ => Err(SetUpError::Holds { path: path.to_owned(), what: "PEM certificates".to_owned() }),
     }
 }
