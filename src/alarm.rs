@@ -26,6 +26,8 @@ pub(crate) enum On {
     Verify,
     /// A server's clock is not ours.
     Clock,
+    /// A sink stands still, or its receiver refuses events.
+    Sink,
 }
 
 impl On {
@@ -37,6 +39,7 @@ impl On {
             On::Disk => "disk",
             On::Verify => "verify",
             On::Clock => "clock",
+            On::Sink => "sink",
         }
     }
 
@@ -44,7 +47,7 @@ impl On {
     fn after(self) -> Duration {
         match self {
             On::Gap | On::Verify => Duration::ZERO,
-            On::Silence | On::Lag | On::Disk | On::Clock => Duration::from_secs(60),
+            On::Silence | On::Lag | On::Disk | On::Clock | On::Sink => Duration::from_secs(60),
         }
     }
 }
@@ -53,7 +56,7 @@ impl On {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
     pub(crate) on: On,
-    /// A source, or `ledger`, `index`, `data`.
+    /// A source, a sink, or `ledger`, `index`, `data`.
     pub(crate) subject: String,
     /// Tells apart what is of one kind and subject: the time of a gap.
     pub(crate) which: String,
@@ -179,7 +182,7 @@ fn applies(config: &AlertConfig, condition: &Condition) -> bool {
         && match condition.on {
             On::Silence => exceeds(config.silence),
             On::Clock => exceeds(Some(config.skew)),
-            On::Gap | On::Lag | On::Disk | On::Verify => true,
+            On::Gap | On::Lag | On::Disk | On::Verify | On::Sink => true,
         }
 }
 

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod account;
+mod forward;
 
 pub(crate) use self::account::{StandingArgs, TokenArgs, TokenCommand, UserArgs, UserCommand};
+pub(crate) use self::forward::{ForwardArgs, ForwardCommand, ReconcileArgs, ReplayArgs};
 
 /// Turns the audit log of OpenBao and HashiCorp Vault into evidence.
 #[derive(Debug, Parser)]
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Retention(RetentionArgs),
     /// Set or release a legal hold: while one stands, retention removes nothing
     Hold(HoldArgs),
+    /// Look at sinks, try one, send events again
+    Forward(ForwardArgs),
     /// Tell what a data folder holds
     Status(StatusArgs),
     /// Add, list, change or remove those who may sign in

@@ -9,6 +9,7 @@ pub(crate) mod controls;
 pub(crate) mod count;
 pub(crate) mod demo;
 pub(crate) mod evidence;
+pub(crate) mod forward;
 pub(crate) mod given_out;
 pub(crate) mod hold;
 pub(crate) mod import;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use forward::sink::SinkConfig;
 use ingest::room::Reserve;
 use ingest::source::SourceId;
 use ingest::tail::{FollowOptions, FollowedSource};
@@ -21,6 +22,7 @@ mod listen;
 mod oidc;
 mod schedule;
 mod server;
+mod sink;
 
 pub(crate) use self::alert::{AlertConfig, Target};
 use self::alert::{FileAlert, FileVerify};
@@ -34,14 +36,11 @@ use self::schedule::FileSchedule;
 pub(crate) use self::schedule::ScheduleConfig;
 pub(crate) use self::server::ServerConfig;
 use self::server::{FileCluster, FileServer};
+use self::sink::FileSink;
 
 /// The dashboard's address when nobody says.
 pub(crate) const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8088);
-
-/// Keys that DESIGN names and a later version brings; refused with that word, since a setting that is
-/// read and does nothing would deceive.
-const NOT_YET: &[&str] = &["sink"];
 
 /// The file as typed.
 #[derive(Debug, Default, Deserialize)]
@@ -74,6 +73,8 @@ struct File {
     witness: Vec<FileWitness>,
     #[serde(default)]
     schedule: Vec<FileSchedule>,
+    #[serde(default)]
+    sink: Vec<FileSink>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -136,6 +137,8 @@ pub(crate) struct Beside {
     pub(crate) alerts: Vec<AlertConfig>,
     /// Reports that are made without anybody asking.
     pub(crate) schedules: Vec<ScheduleConfig>,
+    /// Where events go.
+    pub(crate) sinks: Vec<SinkConfig>,
     /// How often the ledger is verified.
     pub(crate) verify_every: Option<Duration>,
     /// How long lines are kept; none: for ever.
@@ -226,6 +229,7 @@ impl Config {
             servers,
             alerts,
             schedules: schedule::schedules(file.schedule)?,
+            sinks: sink::sinks(file.sink)?,
             verify_every: file.verify.every()?,
             keep,
             files,
@@ -334,6 +338,27 @@ const KEYS: &[&str] = &[
     "folder",
     "url",
     "key",
+    "sink",
+    "type",
+    "format",
+    "filter",
+    "begin",
+    "include_clear_values",
+    "batch_events",
+    "batch_bytes",
+    "retry_max",
+    "rotate_bytes",
+    "rotate_keep",
+    "secret_files",
+    "allow_private",
+    "data_stream",
+    "user",
+    "password_file",
+    "index",
+    "sourcetype",
+    "ack",
+    "ack_timeout",
+    "enterprise_number",
 ];
 
 /// Adds to the TOML reader's message what the key may have been meant to be.
@@ -343,9 +368,6 @@ fn explain(message: &str) -> String {
     else {
         return message.to_owned();
     };
-    if NOT_YET.contains(&unknown) {
-        return format!("{message}\n`{unknown}` is not available yet in this version: take it out");
-    }
     let nearest = KEYS
         .iter()
         .copied()
@@ -412,6 +434,7 @@ mod tests {
             "[proxy]\n",
             "[oidc]\nissuer = \"\"\nclient_id = \"\"\n",
             "[[oidc.role]]\n",
+            "[[sink]]\nname = \"\"\ntype = \"\"\n",
         ] {
             let message = toml::from_str::<File>(&format!("{table}zzz = 1")).expect_err("unknown");
             let message = message.to_string();
@@ -431,10 +454,6 @@ mod tests {
             check("lisen = \"127.0.0.1:1\"").ends_with("did you mean `listen`?"),
             "{}",
             check("lisen = 1")
-        );
-        assert!(
-            check("[[sink]]\nname = \"x\"")
-                .ends_with("`sink` is not available yet in this version: take it out")
         );
         let clusters = "[[source]]\npath = \"/a\"\ncluster = \"a\"\n[[source]]\npath = \"/b\"\ncluster = \"b\"";
         assert!(check(clusters).starts_with("sources of two clusters"), "{}", check(clusters));

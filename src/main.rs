@@ -71,6 +71,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Rebuild(rebuild) => commands::rebuild::run(rebuild),
         Command::Retention(retention) => commands::retention::run(retention),
         Command::Hold(hold) => commands::hold::run(hold),
+        Command::Forward(forward) => commands::forward::run(forward),
         Command::Status(status) => commands::status::run(status),
         Command::User(user) => commands::account::user(user),
         Command::Token(token) => commands::account::token(token),

@@ -1,7 +1,9 @@
 //! What `/metrics` tells, in Prometheus's names. `docs/alerts.md` lists them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use forward::standing::Standing;
 use ingest::room::Space;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -30,6 +32,8 @@ pub(crate) struct Seen {
     pub(crate) verified: Option<(i64, bool)>,
     /// Bytes of followed files that are not in the ledger, by source.
     pub(crate) unread: Vec<(String, u64)>,
+    /// How sinks stand, by name.
+    pub(crate) sinks: BTreeMap<String, Standing>,
     /// The present second.
     pub(crate) now: i64,
 }
@@ -99,6 +103,7 @@ impl Metrics {
                     .set(*bytes as f64);
             }
             of_sources(status);
+            of_sinks(seen);
             for alert in alerts {
                 for &on in &alert.on {
                     let firing = alarms.firing(&alert.name, on) as f64;
@@ -129,6 +134,22 @@ fn of_sources(status: &Status) {
             gauge!("keytrail_source_arrival_median_seconds", "source" => name())
                 .set(arrival.median_ms as f64 / 1000.0);
         }
+    }
+}
+
+fn of_sinks(seen: &Seen) {
+    for (name, sink) in &seen.sinks {
+        let name = || name.clone();
+        counter!("keytrail_sink_events_total", "sink" => name(), "state" => "taken")
+            .absolute(sink.delivered);
+        counter!("keytrail_sink_events_total", "sink" => name(), "state" => "refused")
+            .absolute(sink.rejected);
+        counter!("keytrail_sink_failed_tries_total", "sink" => name()).absolute(sink.failed);
+        gauge!("keytrail_sink_waiting_events", "sink" => name()).set(sink.waiting as f64);
+        gauge!("keytrail_sink_refused_events", "sink" => name()).set(sink.dead as f64);
+        let behind = sink.behind_since.map_or(0, |since| seen.now - since.as_second());
+        gauge!("keytrail_sink_lag_seconds", "sink" => name()).set(behind.max(0) as f64);
+        gauge!("keytrail_sink_stopped", "sink" => name()).set(f64::from(u8::from(sink.stopped)));
     }
 }
 
@@ -174,6 +195,15 @@ fn describe() {
         "keytrail_source_heartbeat_missing_since_timestamp_seconds",
         "When the oldest heartbeat was sent that is not in the log; 0 if there is none"
     );
+    describe_counter!(
+        "keytrail_sink_events_total",
+        "Events that a sink's receiver took or refused"
+    );
+    describe_counter!("keytrail_sink_failed_tries_total", "Tries that failed since the start");
+    describe_gauge!("keytrail_sink_waiting_events", "Events after its cursor, at most to be sent");
+    describe_gauge!("keytrail_sink_refused_events", "Refused events that are kept");
+    describe_gauge!("keytrail_sink_lag_seconds", "For how long it has not sent all there was");
+    describe_gauge!("keytrail_sink_stopped", "1 if it waits for somebody's help");
     describe_gauge!(
         "keytrail_source_arrival_median_seconds",
         "From an entry's own time to its arrival, median of the newest hour"

@@ -5,15 +5,18 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ingest::ledger::{LedgerError, LedgerReader};
+use forward::sink::least_far;
+use ingest::ledger::LedgerReader;
 use ingest::pipeline::OwnLines;
-use ingest::retention::{due, remove, told, tombstone};
+use ingest::retention::{done_with, due, remove, told, tombstone};
 
 use crate::failure::Failure;
 
 const EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How soon to look again at what is due and not sealed yet.
 const UNSEALED_EVERY: Duration = Duration::from_secs(10);
+/// How soon to look again at what is due and was not sent yet.
+const UNSENT_EVERY: Duration = Duration::from_secs(60);
 /// A tombstone is signed about a second after it was handed over; how long to wait, and how often to look.
 const SIGNED_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -29,23 +32,29 @@ enum Left {
     Nothing,
     /// The sealer has yet to come to it, as after a first import.
     Unsealed,
+    /// A sink has yet to send it.
+    Unsent,
 }
 
 struct Work {
     data: PathBuf,
     keep: Option<Duration>,
+    /// Those that what is due waits for.
+    sinks: Vec<String>,
     own: OwnLines,
 }
 
 impl Retaining {
-    /// Starts it. Without `keep` it only finishes what an earlier removal left.
+    /// Starts it. Without `keep` it only finishes what an earlier removal left. What one of these sinks has yet to send
+    /// stays.
     pub(crate) fn start(
         data: &Path,
         keep: Option<Duration>,
+        sinks: Vec<String>,
         own: OwnLines,
     ) -> Result<Retaining, Failure> {
         let (stop, stopped) = sync_channel(1);
-        let work = Work { data: data.to_owned(), keep, own };
+        let work = Work { data: data.to_owned(), keep, sinks, own };
         let thread = std::thread::Builder::new().name("retention".to_owned()).spawn(move || {
             loop {
                 let wait = |at_most| match stopped.recv_timeout(at_most) {
@@ -55,6 +64,7 @@ impl Retaining {
                 let again = match work.once(&wait) {
                     Ok(Left::Nothing) => EVERY,
                     Ok(Left::Unsealed) => UNSEALED_EVERY,
+                    Ok(Left::Unsent) => UNSENT_EVERY,
                     Err(error) => {
                         tracing::error!("retention: {error}");
                         EVERY
@@ -77,7 +87,7 @@ impl Retaining {
 
 impl Work {
     /// `wait` waits so long and tells whether to go on.
-    fn once(&self, wait: &dyn Fn(Duration) -> bool) -> Result<Left, LedgerError> {
+    fn once(&self, wait: &dyn Fn(Duration) -> bool) -> anyhow::Result<Left> {
         let reader = LedgerReader::open(&self.data)?;
         let mut told_now = told(&reader)?;
         if let Some(hold) = told_now.now.holds.first() {
@@ -90,8 +100,15 @@ impl Work {
         };
         // The sealer runs beside us: what it has not sealed yet is its own.
         let sealed = segments.iter().take_while(|segment| segment.sealed).count();
-        let left = if sealed < segments.len() { Left::Unsealed } else { Left::Nothing };
+        let mut left = if sealed < segments.len() { Left::Unsealed } else { Left::Nothing };
         segments.truncate(sealed);
+        let least = least_far(&self.data, &self.sinks)?;
+        let sent = done_with(&segments, least.as_ref().map(|(leaf, _)| *leaf));
+        if let (true, Some((leaf, name))) = (sent < segments.len(), least) {
+            tracing::warn!("retention waits for the sink {name}, which is done up to leaf {leaf}");
+            segments.truncate(sent);
+            left = Left::Unsent;
+        }
         if let Some(fact) = self.keep.and_then(|keep| tombstone(&segments, keep)) {
             let least = segments.last().map_or(0, |segment| segment.end);
             let deadline = Instant::now() + SIGNED_WITHIN;

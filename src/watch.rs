@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forward::standing::Standings;
 use ingest::ledger::{LedgerReader, VerifyOptions, verify};
 use ingest::own::Fact;
 use ingest::pipeline::{CaughtUp, OwnLines};
@@ -49,6 +50,8 @@ pub(crate) struct Watching {
     pub(crate) alarms: Alarms,
     /// Knows the data folder's volume.
     pub(crate) room: Room,
+    /// Sinks that run.
+    pub(crate) sinks: Standings,
     /// Of the running line, if files are followed.
     pub(crate) following: Option<(OwnLines, CaughtUp)>,
 }
@@ -190,6 +193,7 @@ impl Eye {
             space,
             verified: self.told.verified().map(|last| (last.at, last.problem.is_none())),
             unread: self.unread(),
+            sinks: self.watching.sinks.all(),
             now: now_unix_ns() / 1_000_000_000,
         };
         let status = match status(&self.watching.data, &self.trail) {
@@ -400,7 +404,7 @@ mod tests {
         drop(ledger);
         let mut ledger = Ledger::open_with(folder.path(), "c", 1_000).expect("a ledger");
         let kept = Duration::from_secs(86_400);
-        let removed = retention::apply(&mut ledger, kept).expect("removed");
+        let removed = retention::apply(&mut ledger, kept, None).expect("removed");
         assert!(!removed.is_empty());
         drop(ledger);
         assert_eq!(verified(folder.path()).problem, None);

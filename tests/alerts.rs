@@ -208,7 +208,7 @@ fn a_configuration_is_tried_out() {
     assert!(run.stderr.contains("alert b: false ended with exit status: 1"), "{}", run.stderr);
     assert!(run.stderr.contains(&format!("server http://{closed}: ")), "{}", run.stderr);
     assert!(
-        run.stderr.contains("2 of the servers and alerts could not be reached"),
+        run.stderr.contains("2 of the servers, alerts and sinks could not be reached"),
         "{}",
         run.stderr
     );

@@ -1,7 +1,7 @@
 //! End-to-end tests of the program: each starts the built `keytrail` and looks at what it prints,
 //! serves and writes. They know its command line and its files, and nothing of its code.
 //!
-//! What they need beside cargo: `zstd`, `python3` with `zstandard`, `aics-tlog`, `schemathesis`, `cryptography`, `duckdb` and `pandas`, `chromium`, `faketime`, `pdftotext`, and the
+//! What they need beside cargo: `zstd`, `python3` with `zstandard`, `aics-tlog`, `schemathesis`, `cryptography`, `duckdb` and `pandas`, `chromium`, `faketime`, `pdftotext`, `rsyslogd` with its modules for RELP and TLS, and the
 //! program of `tests/peers/go`. `cargo xtask test` sees to those and sets `KEYTRAIL_TOOLS=required`; without that, a test whose tool is missing says so
 //! and passes. `KEYTRAIL_FULL=1` (`cargo xtask test --full`) adds what starts a real OpenBao, and a Keycloak,
 //! which `KEYTRAIL_KEYCLOAK` names, and veraPDF, which `KEYTRAIL_VERAPDF` names.
@@ -27,6 +27,7 @@ mod crash;
 mod crashed_server;
 mod detections;
 mod devices;
+mod forwarding;
 mod fresh_recording;
 mod full_disk;
 mod generated;

@@ -14,7 +14,7 @@ use crate::util::{
 const DAY_NS: i64 = 86_400_000_000_000;
 
 /// A real log that arrived over thirty days, in small segments, indexed. Returns it.
-fn arrived_over_a_month(data: &Data) -> Vec<u8> {
+pub(crate) fn arrived_over_a_month(data: &Data) -> Vec<u8> {
     let log = fixture_text("openbao-2.7.2/ha/node-1.audit.jsonl.gz").into_bytes();
     let mut ledger = Ledger::open_with(data.path(), "c", 4_000).unwrap();
     let lines: Vec<&[u8]> = log.split_inclusive(|&byte| byte == b'\n').collect();

@@ -11,7 +11,9 @@ mod keycloak;
 mod person;
 mod postgres;
 mod receiver;
+mod rsyslog;
 mod server;
+mod siem;
 mod volume;
 mod wait;
 
@@ -31,6 +33,8 @@ pub(crate) use keycloak::{Keycloak, free_address};
 pub(crate) use person::{Person, hidden};
 pub(crate) use postgres::Postgres;
 pub(crate) use receiver::Receiver;
+pub(crate) use rsyslog::Rsyslog;
 pub(crate) use server::Server;
+pub(crate) use siem::{Post, Reply as SiemReply, Siem};
 pub(crate) use volume::SmallVolume;
 pub(crate) use wait::{DEADLINE, until};

@@ -426,6 +426,15 @@ impl Uid {
         ((number >> 64) as u64, number as u64)
     }
 
+    /// Returns the uid under which the whole of a request goes out whose response had been an event alone, before its
+    /// request line came: whoever has the half must not take the whole for the same.
+    pub fn of_whole(self) -> Uid {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        hash.update("/whole");
+        Uid::of_hash(&hash.finalize().into())
+    }
+
     /// Returns the uid of the copy that another device has of this event: the event that counts keeps its own,
     /// whichever device it is of.
     pub fn of_copy(self, device: &str) -> Uid {

@@ -5,6 +5,7 @@
 pub mod event;
 pub mod source;
 
+pub mod kept_file;
 pub mod known;
 pub mod ledger;
 pub mod own;

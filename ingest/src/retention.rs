@@ -124,6 +124,13 @@ pub fn due(
     ledger.segments_before(LeafIndex(now.least_leaf), before)
 }
 
+/// Returns how many of the oldest segments hold nothing that a sink has yet to send: those that end at or below the leaf
+/// up to which every sink is done.
+pub fn done_with(segments: &[SegmentInfo], done_below: Option<u64>) -> usize {
+    let Some(leaf) = done_below else { return segments.len() };
+    segments.iter().take_while(|segment| segment.end <= leaf).count()
+}
+
 /// Returns the tombstone of these segments; none if there are none.
 pub fn tombstone(segments: &[SegmentInfo], keep: Duration) -> Option<Fact> {
     let least_leaf = segments.last()?.end;
@@ -164,7 +171,13 @@ pub fn remove(ledger: &LedgerReader, told: &Told) -> Result<usize, LedgerError> 
 ///
 /// # Errors
 /// The ledger is damaged or unreadable; a write failed.
-pub fn apply(ledger: &mut Ledger, keep: Duration) -> Result<Vec<SegmentInfo>, LedgerError> {
+///
+/// `done_below` is the leaf up to which every sink is done; none: no sink is waited for.
+pub fn apply(
+    ledger: &mut Ledger,
+    keep: Duration,
+    done_below: Option<u64>,
+) -> Result<Vec<SegmentInfo>, LedgerError> {
     let reader = ledger.reader()?;
     let before = told(&reader)?;
     if !before.now.holds.is_empty() {
@@ -173,7 +186,8 @@ pub fn apply(ledger: &mut Ledger, keep: Duration) -> Result<Vec<SegmentInfo>, Le
     // What a tombstone names is sealed: a sealer that runs later leaves it alone.
     let sealer = ledger.sealer()?;
     while sealer.seal_next()?.is_some() {}
-    let segments = due(&reader, &before.now, keep)?;
+    let mut segments = due(&reader, &before.now, keep)?;
+    segments.truncate(done_with(&segments, done_below));
     if let Some(tombstone) = tombstone(&segments, keep) {
         append(ledger, tombstone)?;
         reader.refresh()?;

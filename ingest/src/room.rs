@@ -79,6 +79,16 @@ impl Room {
         Room { data: data.to_owned(), followed: followed.into(), reserve, pause: Arc::default() }
     }
 
+    /// Watches the volume of another folder that keytrail writes to, by the same reserve.
+    pub fn elsewhere(&self, folder: &Path) -> Room {
+        Room {
+            data: folder.to_owned(),
+            followed: self.followed.clone(),
+            reserve: self.reserve,
+            pause: Arc::default(),
+        }
+    }
+
     /// Looks at the volume.
     ///
     /// # Errors

@@ -172,14 +172,14 @@ pub(crate) fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError>
     Ok(found)
 }
 
-pub(crate) type ReadBack = (AuditEvent, Option<StoredLine>, Option<StoredLine>);
+/// An event, its request line, its response line.
+pub type ReadBack = (AuditEvent, Option<StoredLine>, Option<StoredLine>);
 
 /// Makes an event again from its lines, as pairing issued it, and fills in its history.
-pub(crate) fn read_back(
-    trail: &Trail,
-    view: &View,
-    row: &EventRow,
-) -> Result<ReadBack, QueryError> {
+///
+/// # Errors
+/// As [`event`].
+pub fn read_back(trail: &Trail, view: &View, row: &EventRow) -> Result<ReadBack, QueryError> {
     let broken = |what| QueryError::Broken { uid: row.uid.to_string(), what };
     let source: SourceId = row
         .source

@@ -44,6 +44,7 @@ pub mod registers;
 pub mod report;
 pub mod status;
 pub mod subjects;
+pub mod walk;
 
 pub mod error;
 pub mod evidence;

@@ -1,5 +1,7 @@
 //! `keytrail check-config`: would `run` take this file?
 
+use forward::transport::Transport;
+
 use crate::args::CheckConfigArgs;
 use crate::commands::run::runtime;
 use crate::config::{Config, ServerConfig};
@@ -22,11 +24,12 @@ pub(crate) fn run(args: CheckConfigArgs) -> Result<(), Failure> {
         .listening
         .check_certificate()
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let tried =
-        runtime()?.block_on(async { try_servers(&config).await + try_alerts(&config).await });
+    let tried = runtime()?.block_on(async {
+        try_servers(&config).await + try_alerts(&config).await + try_sinks(&config).await
+    });
     if tried > 0 {
         return Err(Failure::CheckFailed(format!(
-            "{tried} of the servers and alerts could not be reached"
+            "{tried} of the servers, alerts and sinks could not be reached"
         )));
     }
     eprintln!("{}: in order; data folder {}", args.config.display(), config.data(None).display());
@@ -72,6 +75,25 @@ async fn try_alerts(config: &Config) -> usize {
             Err(error) => {
                 failed += 1;
                 eprintln!("alert {}: {}", alert.name, chain(&error));
+            }
+        }
+    }
+    failed
+}
+
+/// Finds out whether each sink's receiver lets us in, and returns how many do not.
+async fn try_sinks(config: &Config) -> usize {
+    let mut failed = 0;
+    for sink in &config.beside.sinks {
+        let seen = match Transport::new(&sink.name, &sink.transport) {
+            Ok(mut transport) => transport.try_out().await,
+            Err(error) => Err(error.to_string()),
+        };
+        match seen {
+            Ok(seen) => eprintln!("sink {}: {seen}", sink.name),
+            Err(why) => {
+                failed += 1;
+                eprintln!("sink {}: {why}", sink.name);
             }
         }
     }

@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
+use forward::folder::Folder;
+use forward::sink::least_far;
 use ingest::indexer::Indexer;
 use ingest::ledger::{Ledger, LedgerReader, Lock, SegmentInfo};
 use ingest::normalise::Rules;
 use ingest::pipeline::index_dir;
-use ingest::retention::{Retention, apply, due, told};
+use ingest::retention::{Retention, apply, done_with, due, told};
 use jiff::Timestamp;
 
 use crate::args::RetentionArgs;
@@ -19,15 +21,29 @@ pub(crate) fn run(args: RetentionArgs) -> Result<(), Failure> {
     let data = args.data.existing()?;
     let reader = LedgerReader::open(&data)?;
     let now = told(&reader)?.now;
+    let sinks = Folder::names(&data)?;
+    let least = least_far(&data, &sinks)?;
+    let done_below = least.as_ref().map(|(leaf, _)| *leaf);
+    let waits = |due: &[SegmentInfo]| match &least {
+        Some((leaf, name)) if done_with(due, done_below) < due.len() => eprintln!(
+            "what the sink {name} has yet to send stays: it is done up to leaf {leaf}. `keytrail run` with it goes on; if it is given up, remove {}",
+            data.join("sinks").join(name).display()
+        ),
+        _ => {}
+    };
     if !args.apply {
-        tell(&due(&reader, &now, args.keep)?, "would lose their lines")?;
+        let mut segments = due(&reader, &now, args.keep)?;
+        waits(&segments);
+        segments.truncate(done_with(&segments, done_below));
+        tell(&segments, "would lose their lines")?;
         return held(&now).map_or(Ok(()), |held| Ok(writeln!(stdout(), "{held}")?));
     }
     if let Some(held) = held(&now) {
         return Err(Failure::CheckFailed(format!("nothing was removed: {held}")));
     }
     let mut ledger = Ledger::open(&data, reader.cluster())?;
-    let removed = apply(&mut ledger, args.keep)?;
+    waits(&due(&reader, &now, args.keep)?);
+    let removed = apply(&mut ledger, args.keep, done_below)?;
     drop(ledger);
     index(&data)?;
     tell(&removed, "lost their lines")

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use forward::sink::{SinkConfig, Sinks};
+use forward::transport::TransportConfig;
 use ingest::pipeline::{self, FollowSettings, Following};
 use ingest::room::{Reserve, Room};
 use query::trail::Trail;
@@ -165,12 +167,17 @@ async fn serve_until(
         Some(following) => Some(Heartbeats::start(&beside.servers, &following.own_lines())?),
         None => None,
     };
+    let sinks = following
+        .as_ref()
+        .map(|following| forwarding(data, &trail, &beside.sinks, following))
+        .transpose()?;
     let (watch_trail, told) = Watch::start(Watching {
         data: data.to_owned(),
         alerts: beside.alerts.clone(),
         verify_every: beside.verify_every,
         files: beside.files.clone(),
         alarms: std::mem::take(&mut lasting.alarms),
+        sinks: sinks.as_ref().map(Sinks::standings).unwrap_or_default(),
         room: match &following {
             Some(following) => following.room(),
             None => Room::new(data, Vec::new(), Reserve::default()),
@@ -181,7 +188,9 @@ async fn serve_until(
     })?;
     let retaining = following
         .as_ref()
-        .map(|following| Retaining::start(data, beside.keep, following.own_lines()))
+        .map(|following| {
+            Retaining::start(data, beside.keep, sink_names(beside), following.own_lines())
+        })
         .transpose()?;
     let schedules = match &following {
         Some(following) => {
@@ -221,6 +230,9 @@ async fn serve_until(
         heartbeats.stop().await;
     }
     lasting.alarms = watch_trail.stop().await;
+    if let Some(sinks) = sinks {
+        tokio::task::block_in_place(|| sinks.stop());
+    }
     if let Some(retaining) = retaining {
         tokio::task::block_in_place(|| retaining.stop());
     }
@@ -233,6 +245,27 @@ async fn serve_until(
     let stopped = watcher.join().map_err(|_| anyhow::anyhow!("the watching thread panicked"))?;
     stopped.map_err(Failure::from)?;
     served
+}
+
+/// Starts the sinks.
+fn forwarding(
+    data: &Path,
+    trail: &Trail,
+    sinks: &[SinkConfig],
+    following: &Following,
+) -> Result<Sinks, Failure> {
+    let mut sinks = sinks.to_vec();
+    for sink in &mut sinks {
+        if let TransportConfig::File(file) = &mut sink.transport {
+            let folder = file.path.parent().unwrap_or(Path::new("/"));
+            file.room = Some(following.room().elsewhere(folder));
+        }
+    }
+    Ok(Sinks::start(data, trail, sinks, &tokio::runtime::Handle::current())?)
+}
+
+fn sink_names(beside: &Beside) -> Vec<String> {
+    beside.sinks.iter().map(|sink| sink.name.clone()).collect()
 }
 
 /// Waits for SIGHUP and a configuration that is in order. One that is not is told, and the present one stays.

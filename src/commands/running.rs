@@ -50,9 +50,9 @@ impl Running {
                 "--url {address:?}: it is the address of a running keytrail, such as http://127.0.0.1:8088"
             )));
         }
-        let client = crate::outside::client(TIMEOUT, None)?.build().context("no TLS")?;
+        let client = forward::http::client(TIMEOUT, None)?.build().context("no TLS")?;
         let token = match token_file {
-            Some(path) => Some(crate::outside::secret(path)?),
+            Some(path) => Some(forward::http::secret(path)?),
             None => std::env::var("KEYTRAIL_TOKEN").ok().filter(|token| !token.is_empty()),
         };
         Ok(Running { client, token, address: address.trim_end_matches('/').to_owned() })

@@ -1,21 +1,18 @@
 //! Telling people: a webhook, or a program. Each alert has a queue of its own and waits for nobody.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
+use forward::http::client;
+use forward::signing::{key, signature};
 use serde_json::Value;
-use sha2::Sha256;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{chain, client, secret};
+use super::chain;
 use crate::config::Target;
 
 /// Messages of one alert that wait; more are logged only.
@@ -90,7 +87,7 @@ pub(crate) async fn send(target: &Target, notification: &Notification) -> Result
     let body = serde_json::to_vec(&notification.body)?;
     match target {
         Target::Webhook { url, secret_file, ca_file } => {
-            let client = client(TIMEOUT, ca_file.as_ref())?.build().context("no TLS")?;
+            let client = client(TIMEOUT, ca_file.as_ref())?.build()?;
             let timestamp = jiff::Timestamp::now().as_second();
             let mut request = client
                 .post(url)
@@ -98,7 +95,7 @@ pub(crate) async fn send(target: &Target, notification: &Notification) -> Result
                 .header("webhook-id", &notification.id)
                 .header("webhook-timestamp", timestamp);
             if let Some(path) = secret_file {
-                let signature = signature(&key(path)?, &notification.id, timestamp, &body)?;
+                let signature = signature(&key(path)?, &notification.id, timestamp, &body);
                 request = request.header("webhook-signature", signature);
             }
             let status = request.body(body).send().await?.status();
@@ -136,42 +133,4 @@ async fn run(command: &[String], body: &[u8]) -> Result<()> {
         bail!("{program} ended with {status}");
     }
     Ok(())
-}
-
-/// Reads the key of a webhook: base64 after `whsec_`, as the receiver shows it.
-fn key(path: &Path) -> Result<Vec<u8>> {
-    let text = secret(path)?;
-    let encoded = text.strip_prefix("whsec_").unwrap_or(&text);
-    STANDARD.decode(encoded).with_context(|| {
-        format!("{} must hold a key in base64, with or without whsec_ before it", path.display())
-    })
-}
-
-/// Signs by the conventions of standardwebhooks.com: HMAC-SHA-256 over `id.timestamp.body`.
-fn signature(key: &[u8], id: &str, timestamp: i64, body: &[u8]) -> Result<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).context("no key")?;
-    mac.update(format!("{id}.{timestamp}.").as_bytes());
-    mac.update(body);
-    Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The example of the specification's own libraries.
-    #[test]
-    fn signatures_are_those_of_the_specification() {
-        let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("base64");
-        let signature = signature(
-            &key,
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            br#"{"test": 2432232314}"#,
-        );
-        assert_eq!(
-            signature.expect("a signature"),
-            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-        );
-    }
 }

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use forward::http::client;
 use ingest::ledger::Checkpoint;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, RetryConfig};
 use reqwest::{Client, StatusCode, Url};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::client;
 use super::store_transport::Connector;
 
 /// Checkpoints' files end in this.

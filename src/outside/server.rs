@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use forward::http::{client, secret};
 use reqwest::{Client, StatusCode};
-
-use super::{client, secret};
 
 /// How long an answer may take. A server that hangs in its audit device answers nothing.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::http::{Request, Response};
+use forward::http::client;
 use reqwest::Client;
-
-use super::client;
 
 /// How long an answer may take: somebody waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);

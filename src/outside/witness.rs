@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use forward::http::client;
 use ingest::ledger::{Checkpoint, ConsistencyProof, WitnessKey};
 use reqwest::{Client, Response, StatusCode};
-
-use super::client;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// No answer is longer: one signature line has some 150 bytes.

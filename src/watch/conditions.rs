@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forward::standing::Standing;
 use query::coverage::Source;
 use query::status::Status;
 
@@ -27,9 +28,10 @@ pub(super) fn conditions(
         all.extend(silence(source, status, now));
         all.extend(clock(source));
     }
-    let mut push = |on, subject: &str, text: String| {
-        let (subject, which) = (subject.to_owned(), String::new());
-        all.push(Condition { on, subject, which, text, since: None, measure: None });
+    let mut push = |on, subject: &str, which: &str, told: Option<(Option<i64>, String)>| {
+        let Some((since, text)) = told else { return };
+        let (subject, which) = (subject.to_owned(), which.to_owned());
+        all.push(Condition { on, subject, which, text, since, measure: None });
     };
     if let Some(lag) = lag {
         let leaves = status.signed_leaves.saturating_sub(status.indexed_leaves);
@@ -37,15 +39,37 @@ pub(super) fn conditions(
         let seconds = lag.as_secs();
         let text =
             format!("behind for {seconds} s: {unread} bytes not read, {leaves} leaves not indexed");
-        push(On::Lag, "trail", text);
+        push(On::Lag, "trail", "", Some((None, text)));
+    }
+    for (name, sink) in &seen.sinks {
+        push(On::Sink, name, "", sink_stands(sink));
+        let refused = (sink.dead > 0).then(|| {
+            let dead = sink.dead;
+            format!("its receiver refused {dead} events, which are kept: `keytrail forward status`")
+        });
+        push(On::Sink, name, "refused", refused.map(|text| (None, text)));
     }
     if let Some(tight) = &seen.tight {
-        push(On::Disk, "data", tight.clone());
+        push(On::Disk, "data", "", Some((None, tight.clone())));
     }
     if let Some(problem) = verify {
-        push(On::Verify, "ledger", format!("the ledger is not what was signed: {problem}"));
+        let text = format!("the ledger is not what was signed: {problem}");
+        push(On::Verify, "ledger", "", Some((None, text)));
     }
     all
+}
+
+/// Tells since when a sink stands still, and why.
+fn sink_stands(sink: &Standing) -> Option<(Option<i64>, String)> {
+    let (since, why) = sink.problem.as_ref()?;
+    let waiting = sink.waiting;
+    let text = match sink.stopped {
+        true => format!(
+            "stopped until keytrail restarts or gets SIGHUP; {waiting} events wait at most: {why}"
+        ),
+        false => format!("{waiting} events wait at most: {why}"),
+    };
+    Some((i64::try_from(since.as_nanosecond()).ok(), text))
 }
 
 fn gaps(source: &Source, now: i64) -> impl Iterator<Item = Condition> {

@@ -26,7 +26,6 @@ mod evaluations;
 mod export;
 mod guard;
 mod host;
-mod kept_file;
 mod link;
 mod listening;
 mod pack;

@@ -5,10 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ingest::kept_file;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-
-use crate::kept_file;
 
 /// The most views, and the longest name in characters.
 const VIEWS_MAX: usize = 200;

@@ -20,6 +20,10 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("pdftotext", "poppler-utils"),
 ];
 
+/// A syslog server, and those of its modules that Debian packs apart.
+const RSYSLOG: [(&str, &str); 3] =
+    [("imtcp", "rsyslog"), ("imrelp", "rsyslog-relp"), ("lmnsd_gtls", "rsyslog-gnutls")];
+
 /// PostgreSQL's server, which Debian keeps off the path; the demo looks there too.
 const POSTGRES_FOLDERS: &str = "/usr/lib/postgresql";
 
@@ -57,6 +61,12 @@ pub(crate) fn programs(full: bool) -> Result<()> {
     if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
         packages.push("python3-venv");
     }
+    let has_module = |module: &str| {
+        let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+        let mut places = folders.map(|folder| folder.path().join(format!("rsyslog/{module}.so")));
+        places.any(|place| place.exists())
+    };
+    packages.extend(RSYSLOG.iter().filter(|(module, _)| !has_module(module)).map(|of| of.1));
     if full && !on_path("postgres") && std::fs::read_dir(POSTGRES_FOLDERS).is_err() {
         packages.push("postgresql");
     }

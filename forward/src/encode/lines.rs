@@ -80,8 +80,11 @@ pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 
-/// Returns the event that a late response completes: that of its request, which was closed as unanswered.
+/// Returns the event that this one completes: of a late response that of its request, which was closed as unanswered; of
+/// a request whose line came after its response that of the response, which had been an event alone.
 pub(super) fn supersedes(event: &AuditEvent) -> Option<Uid> {
-    let id = event.request_id.as_deref().filter(|_| event.flags.contains(&Flag::Late))?;
+    let came_later = matches!(event.leaves[..], [request, response] if request > response);
+    let completes = came_later || event.flags.contains(&Flag::Late);
+    let id = event.request_id.as_deref().filter(|_| completes)?;
     Some(Uid::of_request(&event.cluster, &event.node, id, false))
 }

@@ -143,7 +143,7 @@ fn removed_step_by_step(kept: &Kept, steps: impl Iterator<Item = u64>) -> usize 
     let mut least = 0;
     let mut changed = 0;
     for keep in steps {
-        let removed = apply(&mut kept.ledger(), days(keep)).expect("removed");
+        let removed = apply(&mut kept.ledger(), days(keep), None).expect("removed");
         if removed.is_empty() {
             continue;
         }
@@ -187,7 +187,7 @@ fn a_report_ties_out_as_of_every_leaf() {
     let (mut waited, mut removed) = (0, 0);
     for keep in [None, Some(30), Some(5)] {
         if let Some(keep) = keep {
-            assert!(!apply(&mut kept.ledger(), days(keep)).expect("removed").is_empty());
+            assert!(!apply(&mut kept.ledger(), days(keep), None).expect("removed").is_empty());
             kept.index();
         }
         let trail = Trail::open(&kept.data()).expect("a trail");
@@ -251,7 +251,7 @@ fn a_copy_counts_once_its_original_is_removed() {
 #[test]
 fn a_removed_file_is_not_imported_again() {
     let kept = Kept::new();
-    assert!(!apply(&mut kept.ledger(), days(2)).expect("removed").is_empty());
+    assert!(!apply(&mut kept.ledger(), days(2), None).expect("removed").is_empty());
     let source: SourceId = SOURCE.parse().expect("a source");
     let inputs = [Input::File(kept.file.clone())];
     let imported =
@@ -288,15 +288,15 @@ fn a_legal_hold_keeps_everything() {
     let kept = Kept::new();
     set_hold(&mut kept.ledger(), "case 7").expect("set");
     set_hold(&mut kept.ledger(), "case 8").expect("set");
-    assert!(apply(&mut kept.ledger(), days(1)).expect("asked").is_empty());
+    assert!(apply(&mut kept.ledger(), days(1), None).expect("asked").is_empty());
     assert_eq!(release_holds(&mut kept.ledger(), Some("case 7")).expect("released"), ["case 7"]);
-    assert!(apply(&mut kept.ledger(), days(1)).expect("asked").is_empty());
+    assert!(apply(&mut kept.ledger(), days(1), None).expect("asked").is_empty());
     kept.index();
     let view = Trail::open(&kept.data()).expect("a trail").view();
     assert_eq!(view.retention().holds.len(), 1);
     assert_eq!(view.retention().holds[0].reason, "case 8");
     assert_eq!(release_holds(&mut kept.ledger(), None).expect("released"), ["case 8"]);
-    assert!(!apply(&mut kept.ledger(), days(1)).expect("removed").is_empty());
+    assert!(!apply(&mut kept.ledger(), days(1), None).expect("removed").is_empty());
 }
 
 /// Of a period that retention has cut into, no control says that nothing was found.
@@ -321,7 +321,7 @@ fn a_period_that_retention_has_cut_is_no_data() {
     let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).expect("a time");
     let twenty_days_ago = Some(now - 20 * DAY_NS);
     assert_eq!(verdict(twenty_days_ago), ("no exceptions found".to_owned(), String::new()));
-    assert!(!apply(&mut kept.ledger(), days(10)).expect("removed").is_empty());
+    assert!(!apply(&mut kept.ledger(), days(10), None).expect("removed").is_empty());
     kept.index();
     // Of what is left something can be said.
     assert_eq!(verdict(None).0, "no exceptions found");

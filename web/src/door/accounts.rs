@@ -8,6 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ingest::kept_file;
 use jiff::Timestamp;
 use query::bounds::Bounds;
 use query::filter::Filter;
@@ -18,7 +19,6 @@ use thiserror::Error;
 use super::password;
 use super::role::Role;
 use super::secret::{self, SecretHash, hex};
-use crate::kept_file;
 
 /// The version of the file's form.
 const VERSION: u32 = 1;

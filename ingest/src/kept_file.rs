@@ -11,7 +11,7 @@ use serde::Serialize;
 ///
 /// # Errors
 /// It cannot be opened or locked.
-pub(crate) fn lock(path: &Path) -> io::Result<File> {
+pub fn lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let lock = options.create(true).truncate(false).write(true).mode(0o600).open(path)?;
     lock.lock()?;
@@ -22,8 +22,8 @@ pub(crate) fn lock(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// It cannot be written.
-pub(crate) fn replace(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let folder = path.parent().expect("a file in a folder");
+pub fn replace(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
     // Created with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     serde_json::to_writer_pretty(&mut file, value)?;

@@ -1,0 +1,87 @@
+//! `forward`, as typed.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use jiff::Timestamp;
+
+use super::{DataArgs, StatusFormat};
+
+/// `forward`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForwardArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: ForwardCommand,
+}
+
+/// What to do with sinks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ForwardCommand {
+    /// Tell how far each sink is, and which events its receiver refused
+    Status {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value = "table")]
+        format: StatusFormat,
+    },
+    /// Find out whether a sink's receiver is there and lets keytrail in; no event is sent
+    Test {
+        /// Configuration file
+        #[arg(short, long, default_value = "keytrail.toml")]
+        config: PathBuf,
+        /// The sink's name
+        sink: String,
+    },
+    /// Send events once more, under the same uids; a running keytrail takes it up within seconds
+    Replay(ReplayArgs),
+    /// Compare what a receiver has with what was sent to it: what is missing, there twice, or not of this trail
+    Reconcile(ReconcileArgs),
+}
+
+/// `forward reconcile`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReconcileArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The sink's name
+    pub(crate) sink: String,
+    /// The receiver's own list of uids, one a line; `-` is standard input. Without it an OpenSearch or Elasticsearch is asked
+    #[arg(long, value_name = "FILE")]
+    pub(crate) uids: Option<PathBuf>,
+    /// Configuration file, where the receiver is to be asked
+    #[arg(short, long, default_value = "keytrail.toml", conflicts_with = "uids")]
+    pub(crate) config: PathBuf,
+    /// Events from this time on, as 2026-11-24T08:00:00Z: where the list begins
+    #[arg(long)]
+    pub(crate) from: Option<Timestamp>,
+    /// Events before this time
+    #[arg(long)]
+    pub(crate) to: Option<Timestamp>,
+    /// Send what is missing once more
+    #[arg(long)]
+    pub(crate) resend: bool,
+    /// Output format
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: StatusFormat,
+}
+
+/// `forward replay`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The sink's name
+    pub(crate) sink: String,
+    /// All that arrived at or after this time, as 2026-11-24T08:00:00Z
+    #[arg(long, group = "which", value_name = "TIME")]
+    pub(crate) from: Option<Timestamp>,
+    /// All that this leaf or a later one issued
+    #[arg(long, group = "which", value_name = "LEAF")]
+    pub(crate) from_leaf: Option<u64>,
+    /// Those that the receiver refused
+    #[arg(long, group = "which")]
+    pub(crate) dead: bool,
+}

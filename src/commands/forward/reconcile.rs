@@ -1,0 +1,147 @@
+//! `keytrail forward reconcile`: what a receiver has, held against what was sent to it.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use forward::asked::Asked;
+use forward::folder::{Folder, SinkState};
+use forward::reconcile::{Difference, Has, Range};
+use forward::transport::Transport;
+use ingest::event::Issued;
+use ingest::source::LeafIndex;
+use jiff::Timestamp;
+use query::filter::Filter;
+use query::trail::Trail;
+use serde_json::json;
+
+use super::{begun, configured};
+use crate::args::{ReconcileArgs, StatusFormat};
+use crate::commands::run::runtime;
+use crate::failure::Failure;
+use crate::output::stdout;
+
+/// Runs the command.
+pub(super) fn run(args: &ReconcileArgs) -> Result<(), Failure> {
+    let data = args.data.existing()?;
+    let (folder, state) = begun(&data, &args.sink)?;
+    // Before the receiver is asked: what is sent meanwhile is not missing there.
+    let has = match &args.uids {
+        Some(path) => read(path)?,
+        None => ask(args)?,
+    };
+    let trail = Trail::open(&data)?;
+    let found = compare(args, &trail, &state, has)?;
+    let refused: BTreeSet<String> = folder.dead()?.into_iter().map(|dead| dead.uid).collect();
+    tell(args, &state, &found, &refused)?;
+    let missing: Vec<_> = found
+        .missing
+        .iter()
+        .filter(|missing| !refused.contains(&missing.uid.to_string()))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if args.resend {
+        let places = missing.iter().map(|missing| (missing.issued.0.0, missing.issued.1));
+        resend(&folder, places.collect())?;
+        eprintln!("{} events are sent again by `keytrail run`", missing.len());
+    }
+    Err(Failure::CheckFailed(format!("{} events are missing there", missing.len())))
+}
+
+fn resend(folder: &Folder, again: BTreeSet<(u64, u32)>) -> io::Result<()> {
+    folder.ask(Asked { again, ..Asked::default() })
+}
+
+fn read(path: &Path) -> Result<Has, Failure> {
+    let mut has = Has::default();
+    if path == Path::new("-") {
+        has.read(&mut io::stdin().lock())?;
+        return Ok(has);
+    }
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    has.read(&mut BufReader::new(file)).with_context(|| path.display().to_string())?;
+    Ok(has)
+}
+
+/// Asks the receiver itself.
+fn ask(args: &ReconcileArgs) -> Result<Has, Failure> {
+    let sink = configured(&args.config, &args.sink)?;
+    let Transport::OpenSearch(cluster) =
+        Transport::new(&sink.name, &sink.transport).map_err(anyhow::Error::from)?
+    else {
+        return Err(Failure::Usage(format!(
+            "a receiver of type {} cannot be asked: export the uids that it has, one a line, and give them by --uids",
+            sink.transport.kind()
+        )));
+    };
+    let mut has = Has::default();
+    runtime()?
+        .block_on(cluster.uids(&mut |uid| has.take(uid)))
+        .map_err(|why| anyhow::anyhow!("sink {}: {why}", sink.name))?;
+    Ok(has)
+}
+
+fn compare(
+    args: &ReconcileArgs,
+    trail: &Trail,
+    state: &SinkState,
+    has: Has,
+) -> Result<Difference, Failure> {
+    let filter = Filter::parse(&state.filter, Timestamp::now())
+        .map_err(|error| anyhow::anyhow!("the sink's filter: {error}"))?;
+    let place = |(leaf, ordinal)| Issued(LeafIndex(leaf), ordinal);
+    let ns = |time: Timestamp| i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX);
+    let range = Range {
+        after: place(state.began),
+        upto: place(state.cursor),
+        from: args.from.map(ns),
+        to: args.to.map(ns),
+    };
+    Ok(has.compare(trail, &filter, &range)?)
+}
+
+fn tell(
+    args: &ReconcileArgs,
+    state: &SinkState,
+    found: &Difference,
+    refused: &BTreeSet<String>,
+) -> Result<(), Failure> {
+    let mut out = stdout();
+    let is_json = args.format == StatusFormat::Json;
+    let mut say = |what: &str, uid: String, more: serde_json::Value, words: String| match is_json {
+        true => {
+            let mut line = json!({"is": what, "uid": uid});
+            if let (Some(line), Some(more)) = (line.as_object_mut(), more.as_object()) {
+                line.extend(more.clone());
+            }
+            writeln!(out, "{line}")
+        }
+        false => writeln!(out, "{what:<8} {uid} {words}"),
+    };
+    for missing in &found.missing {
+        let uid = missing.uid.to_string();
+        let what = if refused.contains(&uid) { "refused" } else { "missing" };
+        let time = missing.time.clone().unwrap_or_default();
+        let more = json!({"issued": missing.issued, "time": missing.time});
+        say(what, uid, more, format!("leaf {} {time}", missing.issued.0.0))?;
+    }
+    for (uid, times) in &found.doubled {
+        say("doubled", uid.to_string(), json!({"times": times}), format!("{times} times"))?;
+    }
+    for uid in &found.unknown {
+        say("unknown", uid.to_string(), json!({}), "no event of this trail".to_owned())?;
+    }
+    out.flush()?;
+    let Difference { expected, missing, doubled, unknown, beyond } = found;
+    let refused = missing.iter().filter(|one| refused.contains(&one.uid.to_string())).count();
+    let missing = missing.len() - refused;
+    let (doubled, unknown, leaf) = (doubled.len(), unknown.len(), state.cursor.0);
+    eprintln!(
+        "of {expected} events up to leaf {leaf} {missing} are missing, {doubled} are there several times, and it refused {refused}; {unknown} uids there are no event of this trail, {beyond} of events outside of what was compared"
+    );
+    Ok(())
+}
