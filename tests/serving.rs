@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::util::{
-    DEADLINE, Data, Run, Server, fixture, get, get_with_host, keytrail, pair, until,
+    DEADLINE, Data, Person, Run, Server, fixture, get, get_with_host, keytrail, pair, until,
 };
 
 #[test]
@@ -82,6 +82,8 @@ fn a_hangup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
     let data = Data::new();
     let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
     until("the first file is in", DEADLINE, || (data.total("") == 1).then_some(()));
+    Person::add(&data, "ann", "analyst");
+    let ann = Person::signed_in(&server.address, "ann");
     let hangup = || {
         let status = Command::new("kill").args(["-HUP", &server.pid().to_string()]).status();
         assert!(status.unwrap().success());
@@ -98,6 +100,7 @@ fn a_hangup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
     fs::write(&config, of("n1", &one) + &of("n2", &two)).unwrap();
     hangup();
     until("the second file is followed too", DEADLINE, || (data.total("") == 3).then_some(()));
+    assert_eq!(ann.get("/explore").status, 200, "who was signed in still is");
     file.write_all(pair("d", "secret/data/x", 20).as_bytes()).unwrap();
     until("and so is the first", DEADLINE, || (data.total("") == 4).then_some(()));
     // The same address, and nothing twice.

@@ -14,6 +14,7 @@ use query::trail::Trail;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use web::SignedIn;
 
 use crate::alarm::Alarms;
 use crate::args::RunArgs;
@@ -62,24 +63,24 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     let file = args.config.or_else(|| args.audit_log.is_none().then(|| "keytrail.toml".into()));
     let runtime = runtime()?;
     let mut present = (listen, config);
-    let mut alarms = Alarms::default();
+    let mut lasting = Lasting::default();
     loop {
         let (listen, config) = present;
-        match run_with(&runtime, &data, listen, config, file.as_deref(), &mut alarms)? {
+        match run_with(&runtime, &data, listen, config, file.as_deref(), &mut lasting)? {
             Ended::AsAsked => return Ok(()),
             Ended::Reload { bound, config } => present = (bound, *config),
         }
     }
 }
 
-/// Follows and serves with one configuration. `alarms` are those that were told before, and afterwards all.
+/// Follows and serves with one configuration.
 fn run_with(
     runtime: &Runtime,
     data: &Path,
     listen: SocketAddr,
     config: Config,
     file: Option<&Path>,
-    alarms: &mut Alarms,
+    lasting: &mut Lasting,
 ) -> Result<Ended, Failure> {
     let departures = config.checkpoint.departures()?;
     if let Some(why) = departures.ahead_of(data)? {
@@ -100,11 +101,19 @@ fn run_with(
     })?;
     let leaving = departures.start(data)?;
     let served =
-        runtime.block_on(serve_until(data, listen, Some(following), &config.beside, file, alarms));
+        runtime.block_on(serve_until(data, listen, Some(following), &config.beside, file, lasting));
     if let Some(leaving) = leaving {
         leaving.stop();
     }
     served
+}
+
+/// What another configuration does not end.
+#[derive(Default)]
+struct Lasting {
+    /// Those that were told.
+    alarms: Alarms,
+    signed_in: SignedIn,
 }
 
 /// Why following and serving ended.
@@ -131,8 +140,7 @@ pub(crate) async fn serve(
     following: Option<Following>,
     beside: &Beside,
 ) -> Result<(), Failure> {
-    let mut alarms = Alarms::default();
-    serve_until(data, listen, following, beside, None, &mut alarms).await.map(|_| ())
+    serve_until(data, listen, following, beside, None, &mut Lasting::default()).await.map(|_| ())
 }
 
 /// Like [`serve`], or until SIGHUP comes and the configuration in `file` is in order.
@@ -142,7 +150,7 @@ async fn serve_until(
     following: Option<Following>,
     beside: &Beside,
     file: Option<&Path>,
-    alarms: &mut Alarms,
+    lasting: &mut Lasting,
 ) -> Result<Ended, Failure> {
     let trail = Trail::open(data).with_context(|| format!("data folder {}", data.display()))?;
     let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -168,7 +176,7 @@ async fn serve_until(
         alerts: beside.alerts.clone(),
         verify_every: beside.verify_every,
         files: beside.files.clone(),
-        alarms: std::mem::take(alarms),
+        alarms: std::mem::take(&mut lasting.alarms),
         sinks: sinks.as_ref().map(Sinks::standings).unwrap_or_default(),
         room: match &following {
             Some(following) => following.room(),
@@ -205,7 +213,7 @@ async fn serve_until(
     let (ended, mut failed) = tokio::sync::mpsc::channel(1);
     let watcher = std::thread::spawn(move || watch(following, &ended));
     let served = tokio::select! {
-        served = web::serve(listener, trail, Arc::new(host), beside.listening.clone()) => {
+        served = web::serve(listener, trail, Arc::new(host), beside.listening.clone(), &lasting.signed_in) => {
             served.map(|()| Ended::AsAsked).map_err(Failure::from)
         }
         _ = terminate.recv() => Ok(Ended::AsAsked),
@@ -219,7 +227,7 @@ async fn serve_until(
     if let Some(heartbeats) = heartbeats {
         heartbeats.stop().await;
     }
-    *alarms = watch_trail.stop().await;
+    lasting.alarms = watch_trail.stop().await;
     if let Some(sinks) = sinks {
         tokio::task::block_in_place(|| sinks.stop());
     }

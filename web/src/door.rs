@@ -50,6 +50,7 @@ use self::deeds::Deeds;
 use self::limits::Limits;
 use self::oidc::ByProvider;
 use self::sessions::Sessions;
+pub use self::sessions::SignedIn;
 use self::watched::Watched;
 
 /// Passwords that are compared at once.
@@ -61,7 +62,7 @@ pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// What the door keeps.
 pub(crate) struct Door {
     accounts: Watched,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
     limits: Limits,
     /// Whom people sign in by, beside passwords.
     by_provider: Option<ByProvider>,
@@ -72,11 +73,17 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Makes the door of a data folder.
-    pub(crate) fn new(data: PathBuf, reach: Reach, oidc: Option<Oidc>, clock: Clock) -> Door {
+    /// Makes the door of a data folder, for those who are signed in already and those who come.
+    pub(crate) fn new(
+        data: PathBuf,
+        reach: Reach,
+        oidc: Option<Oidc>,
+        signed_in: &SignedIn,
+        clock: Clock,
+    ) -> Door {
         Door {
             accounts: Watched::new(data),
-            sessions: Sessions::default(),
+            sessions: signed_in.under(oidc.as_ref()),
             limits: Limits::default(),
             by_provider: oidc.map(ByProvider::new),
             deeds: Deeds::default(),

@@ -47,7 +47,7 @@ mod zone;
 
 pub use self::api::document as openapi_document;
 pub use self::door::{
-    Accounts, AccountsError, GroupRole, Oidc, Role, Standing, Token, User, new_password,
+    Accounts, AccountsError, GroupRole, Oidc, Role, SignedIn, Standing, Token, User, new_password,
 };
 pub use self::host::{Host, Verified};
 pub use self::listening::{Listening, TlsFiles};

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::app::App;
-use crate::door::{AccountsError, Door, Peer, Reach};
+use crate::door::{AccountsError, Door, Peer, Reach, SignedIn};
 use crate::host::Host;
 use crate::listening::Listening;
 use crate::routes::routes;
@@ -70,12 +70,13 @@ pub async fn serve(
     trail: Trail,
     host: Arc<dyn Host>,
     listening: Listening,
+    signed_in: &SignedIn,
 ) -> Result<(), ServeError> {
     let bound = listener.local_addr().map_err(ServeError::Socket)?;
     listening.check_users(bound, &host.data())?;
     let reach = Reach::new(bound.ip(), &listening);
     let tls = listening.acceptor()?;
-    let door = Door::new(host.data(), reach, listening.oidc, Arc::new(Timestamp::now));
+    let door = Door::new(host.data(), reach, listening.oidc, signed_in, Arc::new(Timestamp::now));
     let app = App::new(trail, host, door);
     let _rest = Rest(app.clone());
     let router = routes(app);

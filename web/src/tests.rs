@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::door::{Door, Reach};
+use crate::door::{Door, Reach, SignedIn};
 use crate::listening::Listening;
 use crate::routes::routes;
 
@@ -79,7 +79,7 @@ impl crate::Host for Alone {
 /// The door of a data folder, by this machine's clock.
 pub(crate) fn door(data: &Path) -> Door {
     let reach = Reach::new([127, 0, 0, 1].into(), &Listening::default());
-    Door::new(data.to_owned(), reach, None, Arc::new(jiff::Timestamp::now))
+    Door::new(data.to_owned(), reach, None, &SignedIn::default(), Arc::new(jiff::Timestamp::now))
 }
 
 /// The same, by a clock that is ahead by so many seconds.
@@ -89,7 +89,7 @@ fn door_later(data: &Path, listening: &Listening, later: Arc<AtomicI64>) -> Door
         let later = jiff::SignedDuration::from_secs(later.load(Ordering::Relaxed));
         jiff::Timestamp::now() + later
     };
-    Door::new(data.to_owned(), reach, listening.oidc.clone(), Arc::new(now))
+    Door::new(data.to_owned(), reach, listening.oidc.clone(), &SignedIn::default(), Arc::new(now))
 }
 
 /// A trail and the pages over it.
@@ -570,7 +570,8 @@ async fn beyond_this_machine_only_users_are_served_by_tls() {
     ] {
         let listener = tokio::net::TcpListener::bind(address).await.expect("a port");
         let trail = Trail::open(&site.host.data).expect("a trail");
-        let served = crate::serve(listener, trail, site.host.clone(), listening).await;
+        let served =
+            crate::serve(listener, trail, site.host.clone(), listening, &SignedIn::default()).await;
         let refused = served.expect_err("refused").to_string();
         assert!(refused.contains(says), "{refused}");
     }

@@ -1,9 +1,10 @@
-//! Who is signed in: in memory only, so a restart signs everybody out.
+//! Who is signed in: in memory only, so a restart signs everybody out; a reload of the configuration does not.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::accounts::Standing;
+use super::oidc::Oidc;
 use super::secret::{self, SecretHash};
 
 /// A session ends when nothing was asked in it for so long, in seconds.
@@ -50,6 +51,27 @@ impl Holder {
 /// All sessions.
 #[derive(Default)]
 pub(crate) struct Sessions(Mutex<HashMap<SecretHash, Session>>);
+
+/// Who is signed in, for a process that serves anew with another configuration.
+#[derive(Clone, Default)]
+pub struct SignedIn {
+    sessions: Arc<Sessions>,
+    /// By which provider people signed in.
+    by: Arc<Mutex<Option<Oidc>>>,
+}
+
+impl SignedIn {
+    /// Returns the sessions that go on. What the provider's people may was said by the configuration of then: with another
+    /// one their sessions are over.
+    pub(super) fn under(&self, provider: Option<&Oidc>) -> Arc<Sessions> {
+        let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+        if by.as_ref() != provider {
+            self.sessions.end_all_by_provider();
+            *by = provider.cloned();
+        }
+        Arc::clone(&self.sessions)
+    }
+}
 
 impl Sessions {
     /// Begins a session, and returns its id. Times are seconds since 1970.
@@ -98,6 +120,11 @@ impl Sessions {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, session| session.holder.by() != by);
     }
+
+    fn end_all_by_provider(&self) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, session| matches!(session.holder, Holder::User { .. }));
+    }
 }
 
 impl Session {
@@ -126,6 +153,7 @@ fn make_room(
 
 #[cfg(test)]
 mod tests {
+    use super::super::role::Role;
     use super::*;
 
     fn user(name: &str) -> Holder {
@@ -151,6 +179,32 @@ mod tests {
         assert!(sessions.get(&one, 0, true).is_none() && sessions.get(&other, 0, true).is_some());
         sessions.end_all_of("user:ann");
         assert!(sessions.get(&other, 0, true).is_none() && sessions.get(&bob, 0, true).is_some());
+    }
+
+    #[test]
+    fn another_provider_ends_the_sessions_of_its_people_and_no_other() {
+        let provider = |client: &str| Oidc {
+            issuer: "https://idp.example".to_owned(),
+            client_id: client.to_owned(),
+            client_secret_file: None,
+            scopes: Vec::new(),
+            name_claim: "email".to_owned(),
+            groups_claim: "groups".to_owned(),
+            roles: Vec::new(),
+        };
+        let standing = Standing::new(Role::Admin, None, None, None).expect("bound to nothing");
+        let of_provider = Holder::Provider { name: "eve".to_owned(), standing };
+        let signed_in = SignedIn::default();
+        let sessions = signed_in.under(Some(&provider("one")));
+        let ids = [user("ann"), of_provider]
+            .map(|holder| secret::hash(&sessions.begin(holder, 0).expect("begun")));
+        let alive = |provider: Option<&Oidc>| {
+            let sessions = signed_in.under(provider);
+            ids.map(|id| sessions.get(&id, 1, false).is_some())
+        };
+        assert_eq!(alive(Some(&provider("one"))), [true, true]);
+        assert_eq!(alive(Some(&provider("other"))), [true, false]);
+        assert_eq!(alive(None), [true, false]);
     }
 
     #[test]
