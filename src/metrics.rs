@@ -195,7 +195,10 @@ fn describe() {
         "keytrail_source_heartbeat_missing_since_timestamp_seconds",
         "When the oldest heartbeat was sent that is not in the log; 0 if there is none"
     );
-    describe_counter!("keytrail_sink_events_total", "Events that a sink's receiver took or refused");
+    describe_counter!(
+        "keytrail_sink_events_total",
+        "Events that a sink's receiver took or refused"
+    );
     describe_counter!("keytrail_sink_failed_tries_total", "Tries that failed since the start");
     describe_gauge!("keytrail_sink_waiting_events", "Events after its cursor, at most to be sent");
     describe_gauge!("keytrail_sink_refused_events", "Refused events that are kept");

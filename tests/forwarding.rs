@@ -14,8 +14,8 @@ use sha2::Sha256;
 use tempfile::TempDir;
 
 use crate::util::{
-    DEADLINE, Data, Post, Rsyslog, Run, Server, Siem, SiemReply, fixture_text, get, keytrail, pair, request,
-    response, until,
+    DEADLINE, Data, Post, Rsyslog, Run, Server, Siem, SiemReply, fixture_text, get, keytrail, pair,
+    request, response, until,
 };
 
 const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "AAAAr8GKYqrTwjUPD8ILPZIo2LaLaSwAA"];
@@ -382,9 +382,8 @@ fn a_configuration_is_tried_out_and_a_private_address_has_to_be_allowed() {
     siem.obey(|_| SiemReply::status(403));
     let run = check().expect(1);
     assert!(run.stderr.contains("sink soc: 403"), "{}", run.stderr);
-    let test = |name: &str| {
-        Run::of(keytrail().args(["forward", "test", "-c"]).arg(&config).arg(name))
-    };
+    let test =
+        |name: &str| Run::of(keytrail().args(["forward", "test", "-c"]).arg(&config).arg(name));
     assert!(test("soc").expect(1).stderr.contains("403"));
     assert!(test("sock").expect(2).stderr.contains("the configuration has soc"));
     setup.configure(&webhook("soc", &siem, "").replace("allow_private = true", ""));
@@ -482,7 +481,8 @@ impl Cluster {
             errors |= status > 299;
             let error = serde_json::json!({"type": "odd", "reason": format!("for {status}")});
             let error = if status > 299 { error } else { Value::Null };
-            items.push(serde_json::json!({"create": {"_id": id, "status": status, "error": error}}));
+            items
+                .push(serde_json::json!({"create": {"_id": id, "status": status, "error": error}}));
         }
         let answer = serde_json::json!({"took": 1, "errors": errors, "items": items});
         SiemReply::Say(200, String::new(), answer.to_string())

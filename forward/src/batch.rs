@@ -46,9 +46,8 @@ pub struct BatchSaid {
 impl Batch {
     /// Makes a batch of a sink's events, of which there is at least one.
     pub fn new(sink: &str, items: Vec<Item>) -> Batch {
-        let place = |item: Option<&Item>| {
-            item.map_or((0, 0), |item| (item.issued.0.0, item.issued.1))
-        };
+        let place =
+            |item: Option<&Item>| item.map_or((0, 0), |item| (item.issued.0.0, item.issued.1));
         let said = BatchSaid {
             first: place(items.first()),
             last: place(items.last()),

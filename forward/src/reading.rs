@@ -72,11 +72,7 @@ enum Decision {
 }
 
 impl Reading {
-    pub(crate) fn new(
-        trail: Trail,
-        config: &SinkConfig,
-        after: Issued,
-    ) -> Reading {
+    pub(crate) fn new(trail: Trail, config: &SinkConfig, after: Issued) -> Reading {
         Reading {
             trail,
             filter: config.filter.clone(),

@@ -146,18 +146,17 @@ impl Has {
                     }
                     found.beyond += u64::from(!within);
                 }
-                None if within && must_be => found.missing.push(Missing {
-                    uid,
-                    issued: row.issued,
-                    time: row.time.clone(),
-                }),
+                None if within && must_be => {
+                    found.missing.push(Missing { uid, issued: row.issued, time: row.time.clone() })
+                }
                 None => {}
             }
             Ok(())
         })?;
         if self.0.values().any(|times| !times.is_ours) {
             let everything = Filter::everything();
-            let (first, last) = (Issued(ingest::source::LeafIndex(0), 0), query::issued::newest(&view));
+            let (first, last) =
+                (Issued(ingest::source::LeafIndex(0), 0), query::issued::newest(&view));
             walk(&view, &everything, first, last, &mut |row| {
                 for uid in [row.uid, row.uid.of_whole()] {
                     if let Some(times) = self.0.get_mut(&uid).filter(|times| !times.is_ours) {

@@ -179,11 +179,7 @@ pub type ReadBack = (AuditEvent, Option<StoredLine>, Option<StoredLine>);
 ///
 /// # Errors
 /// As [`event`].
-pub fn read_back(
-    trail: &Trail,
-    view: &View,
-    row: &EventRow,
-) -> Result<ReadBack, QueryError> {
+pub fn read_back(trail: &Trail, view: &View, row: &EventRow) -> Result<ReadBack, QueryError> {
     let broken = |what| QueryError::Broken { uid: row.uid.to_string(), what };
     let source: SourceId = row
         .source

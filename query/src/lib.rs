@@ -38,13 +38,13 @@ pub mod dispositions;
 pub mod entitlements;
 pub mod interval;
 pub mod issued;
-pub mod walk;
 pub mod listing;
 pub mod lookup;
 pub mod registers;
 pub mod report;
 pub mod status;
 pub mod subjects;
+pub mod walk;
 
 pub mod error;
 pub mod evidence;

@@ -24,10 +24,9 @@ pub(crate) fn run(args: CheckConfigArgs) -> Result<(), Failure> {
         .listening
         .check_certificate()
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let tried =
-        runtime()?.block_on(async {
-            try_servers(&config).await + try_alerts(&config).await + try_sinks(&config).await
-        });
+    let tried = runtime()?.block_on(async {
+        try_servers(&config).await + try_alerts(&config).await + try_sinks(&config).await
+    });
     if tried > 0 {
         return Err(Failure::CheckFailed(format!(
             "{tried} of the servers, alerts and sinks could not be reached"

@@ -9,6 +9,7 @@ use forward::sink::SinkConfig;
 use forward::transport::Transport;
 use ingest::event::Issued;
 use ingest::ledger::LedgerReader;
+use ingest::own::Fact;
 use ingest::source::LeafIndex;
 use jiff::Timestamp;
 use query::filter::Filter;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use crate::args::{ForwardArgs, ForwardCommand, ReplayArgs, StatusFormat};
 use crate::commands::run::runtime;
 use crate::config::Config;
+use crate::deed;
 use crate::failure::Failure;
 use crate::output::stdout;
 
@@ -111,8 +113,7 @@ fn write_text(shown: &Shown, out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out, "             under way: {events} events, try {tries}, {state}, {id}")?;
     }
     if let Some(last) = shown.deliveries.last() {
-        let (at, id, events, state) =
-            (last.at, &last.id, last.said.events, last.state.as_str());
+        let (at, id, events, state) = (last.at, &last.id, last.said.events, last.state.as_str());
         writeln!(out, "             last: {events} events {state} at {at}, {id}")?;
     }
     if *dead_events > 0 {
@@ -143,9 +144,7 @@ fn begun(data: &Path, name: &str) -> Result<(Folder, SinkState), Failure> {
         Some(state) => Ok((folder, state)),
         None => {
             let names = Folder::names(data)?.join(", ");
-            Err(Failure::Usage(format!(
-                "no sink {name:?} has ever run here; there are: {names}"
-            )))
+            Err(Failure::Usage(format!("no sink {name:?} has ever run here; there are: {names}")))
         }
     }
 }
@@ -181,8 +180,19 @@ fn replay(args: ReplayArgs) -> Result<(), Failure> {
         Some((leaf, _)) => writeln!(out, "{} goes on after leaf {leaf}", args.sink)?,
         None => writeln!(out, "{} sends {} events again", args.sink, asked.again.len())?,
     }
-    folder.ask(asked)?;
-    Ok(out.flush()?)
+    out.flush()?;
+    // Written down first: what is sent twice has a reason in the ledger.
+    deed::record(
+        &data,
+        Fact::SinkAsked {
+            by: deed::who(),
+            address: None,
+            sink: args.sink.clone(),
+            after: asked.replay_after.map(|(leaf, _)| leaf),
+            again: asked.again.len() as u64,
+        },
+    )?;
+    Ok(folder.ask(asked)?)
 }
 
 /// Returns the first leaf that arrived at or after a time, or the one after the last. Found by halving, since arrival times

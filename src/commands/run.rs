@@ -188,7 +188,9 @@ async fn serve_until(
     })?;
     let retaining = following
         .as_ref()
-        .map(|following| Retaining::start(data, beside.keep, sink_names(beside), following.own_lines()))
+        .map(|following| {
+            Retaining::start(data, beside.keep, sink_names(beside), following.own_lines())
+        })
         .transpose()?;
     let schedules = match &following {
         Some(following) => {

@@ -106,7 +106,9 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
         None | Some("first") => Begin::First,
         Some("now") => Begin::Now,
         Some(other) => {
-            return Err(format!("begin = {other:?}: \"first\" (the first event there is) or \"now\""));
+            return Err(format!(
+                "begin = {other:?}: \"first\" (the first event there is) or \"now\""
+            ));
         }
     };
     let retry_max = typed.retry_max.take().map_or(RETRY_MAX, |TypedDuration(most)| most);
@@ -179,16 +181,24 @@ fn opensearch(typed: &mut FileSink, format: Format) -> Result<TransportConfig, S
     if !format.is_json() {
         return Err(format!("documents are JSON, and format = {:?} is none", format.as_str()));
     }
-    let data_stream = typed.data_stream.take().unwrap_or_else(|| "logs-keytrail-default".to_owned());
+    let data_stream =
+        typed.data_stream.take().unwrap_or_else(|| "logs-keytrail-default".to_owned());
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
-    if data_stream.is_empty() || data_stream.starts_with(['-', '_', '.']) || !data_stream.chars().all(is_name) {
-        return Err(format!("data_stream = {data_stream:?}: lower-case letters, digits, - _ and ."));
+    if data_stream.is_empty()
+        || data_stream.starts_with(['-', '_', '.'])
+        || !data_stream.chars().all(is_name)
+    {
+        return Err(format!(
+            "data_stream = {data_stream:?}: lower-case letters, digits, - _ and ."
+        ));
     }
     let who = match (typed.user.take(), typed.password_file.take(), typed.token_file.take()) {
         (None, None, None) => Who::Anonymous,
         (Some(user), Some(password), None) => Who::User(user, password),
         (None, None, Some(key)) => Who::ApiKey(key),
-        _ => return Err("give it user and password_file, or token_file, or none of them".to_owned()),
+        _ => {
+            return Err("give it user and password_file, or token_file, or none of them".to_owned());
+        }
     };
     Ok(TransportConfig::OpenSearch(OpenSearchConfig {
         url: url(typed)?.trim_end_matches('/').to_owned(),

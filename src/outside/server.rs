@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use forward::http::{client, secret};
 use reqwest::{Client, StatusCode};
 
-
 /// How long an answer may take. A server that hangs in its audit device answers nothing.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes of metrics that are read: a real server has about 200 KiB.

@@ -9,7 +9,6 @@ use axum::http::{Request, Response};
 use forward::http::client;
 use reqwest::Client;
 
-
 /// How long an answer may take: somebody waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest answer. Keys and tokens have some KiB.

@@ -7,7 +7,6 @@ use forward::http::client;
 use ingest::ledger::{Checkpoint, ConsistencyProof, WitnessKey};
 use reqwest::{Client, Response, StatusCode};
 
-
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// No answer is longer: one signature line has some 150 bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;

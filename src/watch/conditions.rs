@@ -64,7 +64,9 @@ fn sink_stands(sink: &Standing) -> Option<(Option<i64>, String)> {
     let (since, why) = sink.problem.as_ref()?;
     let waiting = sink.waiting;
     let text = match sink.stopped {
-        true => format!("stopped until keytrail restarts or gets SIGHUP; {waiting} events wait at most: {why}"),
+        true => format!(
+            "stopped until keytrail restarts or gets SIGHUP; {waiting} events wait at most: {why}"
+        ),
         false => format!("{waiting} events wait at most: {why}"),
     };
     Some((i64::try_from(since.as_nanosecond()).ok(), text))

@@ -69,7 +69,12 @@ impl Work {
     }
 
     /// Writes down what is about to be tried.
-    fn in_flight(&mut self, batch: &Batch, attempts: u64, state: DeliveryState) -> Result<(), Halt> {
+    fn in_flight(
+        &mut self,
+        batch: &Batch,
+        attempts: u64,
+        state: DeliveryState,
+    ) -> Result<(), Halt> {
         let (id, said) = (batch.id.clone(), batch.said.clone());
         self.state.in_flight = Some(InFlight { id, said, attempts, state });
         self.save()

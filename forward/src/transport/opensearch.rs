@@ -118,7 +118,8 @@ impl OpenSearch {
     /// The cluster does not answer, or `each` fails; in words.
     pub async fn uids(&self, each: &mut dyn FnMut(Uid) -> io::Result<()>) -> Result<(), String> {
         let first = format!("{}/{}/_search?scroll=2m", self.config.url, self.config.data_stream);
-        let query = json!({"size": SCROLL, "_source": false, "sort": ["_doc"], "track_total_hits": true});
+        let query =
+            json!({"size": SCROLL, "_source": false, "sort": ["_doc"], "track_total_hits": true});
         let mut found = self.ask(&first, &query).await?;
         let total = found["hits"]["total"]["value"].as_u64();
         let mut seen = 0;

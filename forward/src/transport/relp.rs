@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::stream::{Bytes, StreamConfig, Way, within};
 use super::Answer;
+use super::stream::{Bytes, StreamConfig, Way, within};
 use crate::batch::Batch;
 use crate::folder::DeliveryState;
 use crate::http::SetUpError;
@@ -117,7 +117,8 @@ impl Session {
             if frame.command == "serverclose" {
                 return Err(self.odd("it closes the session"));
             }
-            let Some(at) = under_way.remove(&frame.number).filter(|_| frame.command == "rsp") else {
+            let Some(at) = under_way.remove(&frame.number).filter(|_| frame.command == "rsp")
+            else {
                 return Err(self.odd(&format!("an answer to nothing: {frame:?}")));
             };
             answered[at] = true;
@@ -167,7 +168,8 @@ fn parse(bytes: &[u8]) -> Result<Option<(Frame, usize)>, ()> {
     let mut words = [0, 0, 0];
     let mut from = 0;
     for word in &mut words {
-        let Some(length) = bytes[from..].iter().position(|byte| matches!(byte, b' ' | b'\n')) else {
+        let Some(length) = bytes[from..].iter().position(|byte| matches!(byte, b' ' | b'\n'))
+        else {
             return Ok(None);
         };
         *word = from + length;
@@ -211,7 +213,9 @@ mod tests {
             assert_eq!(parse(&bytes[..cut]), Ok(None), "{cut}");
         }
         assert_eq!(parse(b"1 rsp 0 \n"), Ok(Some((frame(1, "rsp", b""), 9))));
-        for odd in [&b"x rsp 0\n"[..], b"1 rsp x \n", b"1 rsp 2 abc\n", b"1 rsp 3\n", b"\xff rsp 0\n"] {
+        for odd in
+            [&b"x rsp 0\n"[..], b"1 rsp x \n", b"1 rsp 2 abc\n", b"1 rsp 3\n", b"\xff rsp 0\n"]
+        {
             assert_eq!(parse(odd), Err(()), "{odd:?}");
         }
     }
