@@ -58,6 +58,7 @@ mod schedules;
 mod secrets;
 mod serving;
 mod sign_in;
+mod sinks_page;
 mod tail_model;
 mod three_nodes;
 mod totals;

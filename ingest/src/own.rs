@@ -323,6 +323,20 @@ pub enum Fact {
         /// Why, in words; empty of a first one.
         because: String,
     },
+    /// Somebody asked for events to be sent to a sink again.
+    SinkAsked {
+        /// Who.
+        by: String,
+        /// From where, if over the network.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// The sink.
+        sink: String,
+        /// Everything that was issued after this leaf; absent: events that are named one by one.
+        after: Option<u64>,
+        /// How many are named.
+        again: u64,
+    },
     /// A report was made as the configuration asks for.
     ReportMade {
         /// The schedule's name.
@@ -567,6 +581,7 @@ impl Fact {
                 | Fact::CampaignDecided { .. }
                 | Fact::CampaignClosed { .. }
                 | Fact::ReportIssued { .. }
+                | Fact::SinkAsked { .. }
                 | Fact::DeedsLeftOut { .. }
                 | Fact::AccountChanged { .. }
                 | Fact::RegistersChanged { .. }

@@ -9,6 +9,7 @@ use forward::sink::SinkConfig;
 use forward::transport::Transport;
 use ingest::event::Issued;
 use ingest::ledger::LedgerReader;
+use ingest::own::Fact;
 use ingest::source::LeafIndex;
 use jiff::Timestamp;
 use query::filter::Filter;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use crate::args::{ForwardArgs, ForwardCommand, ReplayArgs, StatusFormat};
 use crate::commands::run::runtime;
 use crate::config::Config;
+use crate::deed;
 use crate::failure::Failure;
 use crate::output::stdout;
 
@@ -178,8 +180,19 @@ fn replay(args: ReplayArgs) -> Result<(), Failure> {
         Some((leaf, _)) => writeln!(out, "{} goes on after leaf {leaf}", args.sink)?,
         None => writeln!(out, "{} sends {} events again", args.sink, asked.again.len())?,
     }
-    folder.ask(asked)?;
-    Ok(out.flush()?)
+    out.flush()?;
+    // Written down first: what is sent twice has a reason in the ledger.
+    deed::record(
+        &data,
+        Fact::SinkAsked {
+            by: deed::who(),
+            address: None,
+            sink: args.sink.clone(),
+            after: asked.replay_after.map(|(leaf, _)| leaf),
+            again: asked.again.len() as u64,
+        },
+    )?;
+    Ok(folder.ask(asked)?)
 }
 
 /// Returns the first leaf that arrived at or after a time, or the one after the last. Found by halving, since arrival times

@@ -14,6 +14,7 @@ pub(crate) mod reports;
 pub(crate) mod reviews;
 pub(crate) mod scope;
 pub(crate) mod settings;
+pub(crate) mod sinks;
 pub(crate) mod sources;
 pub(crate) mod subject;
 pub(crate) mod subjects;

@@ -40,6 +40,7 @@ use crate::pages::reviews::{self, reviews};
 use crate::pages::settings::change::change_settings;
 use crate::pages::settings::settings;
 use crate::pages::settings::trail::{trail_csv, trail_json, trail_page};
+use crate::pages::sinks::{replay, sinks};
 use crate::pages::sources::sources;
 use crate::pages::subject::{identity, path};
 use crate::pages::subjects::{identities, paths};
@@ -148,6 +149,8 @@ pub(crate) fn all() -> Routes {
         .get("/tokens", tokens)
         .get("/integrity", integrity)
         .get("/sources", sources)
+        .get("/sinks", sinks)
+        .post("/sinks/{name}/replay", replay)
         .get("/reviews", reviews)
         .post("/reviews", reviews::open)
         .get("/reviews/{name}", campaign)

@@ -75,12 +75,13 @@ impl Shell {
             ("Controls", "/controls", Some('c')),
             ("Reviews", "/reviews", None),
             ("Reports", "/reports", Some('r')),
+            ("Sinks", "/sinks", None),
             ("Settings", "/settings", None),
         ]
         .into_iter()
         .filter(|(name, ..)| !["Look-up", "Leases"].contains(name) || looks_up)
         .filter(|(name, ..)| *name != "Settings" || keeps)
-        .filter(|(name, ..)| !["Controls", "Reviews"].contains(name) || sees_controls)
+        .filter(|(name, ..)| !["Controls", "Reviews", "Sinks"].contains(name) || sees_controls)
         .map(|(name, href, key)| Entry { name, href, current: self.current == Some(name), key })
         .collect()
     }

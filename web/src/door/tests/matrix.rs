@@ -45,6 +45,8 @@ const ROUTES: &[(Method, &str, Needs)] = &[
     (Method::GET, "/tokens", LOOK_UP),
     (Method::GET, "/integrity", LOOK),
     (Method::GET, "/sources", LOOK),
+    (Method::GET, "/sinks", CONTROLS),
+    (Method::POST, "/sinks/{name}/replay", SETTINGS),
     (Method::GET, "/reviews", CONTROLS),
     (Method::POST, "/reviews", REVIEW),
     (Method::GET, "/reviews/{name}", CONTROLS),
