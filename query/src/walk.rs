@@ -53,7 +53,8 @@ impl Walk {
         leaves: u64,
         events_max: usize,
     ) -> Result<Walk, QueryError> {
-        let to = after.0.0.saturating_add(leaves);
+        // The leaf of `after` may have issued more, and the stretch has to go beyond it to get anywhere.
+        let to = after.0.0.saturating_add(1).saturating_add(leaves);
         let query = issued_between(view, filter, after.0.0, Some(to))?;
         let mut found: Vec<(Issued, Address)> = Vec::new();
         let mut end = Issued(LeafIndex(to - 1), u32::MAX);
