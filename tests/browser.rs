@@ -87,6 +87,7 @@ impl Site {
             ("controls", "/controls?framework=soc2".to_owned()),
             ("control", "/controls/KT-AUTH-01".to_owned()),
             ("reviews", "/reviews".to_owned()),
+            ("sinks", "/sinks".to_owned()),
             ("review", "/reviews/2026-q4".to_owned()),
             ("report", "/reports/access".to_owned()),
             ("reports", "/reports".to_owned()),

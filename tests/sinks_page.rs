@@ -1,4 +1,4 @@
-//! The page of sinks: what it shows, who may see it, and events that are sent again from it.
+//! The page of sinks: what it shows, who may see it, and events that are sent again from it; files for receivers.
 
 use std::fs;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::util::{
-    DEADLINE, Data, Person, Post, Server, Siem, SiemReply, pair, until, visible_text,
+    DEADLINE, Data, Person, Post, Run, Server, Siem, SiemReply, keytrail, pair, until, visible_text,
 };
 
 fn has(post: &Post, path: &str) -> bool {
@@ -96,4 +96,25 @@ fn refused_events_are_shown_in_the_receivers_words_and_sent_again_by_an_admin() 
         (&asked[0]["by"], &asked[0]["sink"], &asked[0]["again"]),
         (&"user:root".into(), &"soc".into(), &1.into())
     );
+}
+
+#[test]
+fn what_a_receiver_should_know_is_written_with_where_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    for receiver in ["elastic", "opensearch", "splunk"] {
+        let to = folder.path().join(receiver);
+        let run =
+            Run::of(keytrail().args(["forward", "assets", receiver, "-o"]).arg(&to)).expect(0);
+        let files: Vec<_> = fs::read_dir(&to).unwrap().collect();
+        assert_eq!(run.text().lines().count(), files.len());
+        for line in run.text().lines() {
+            let (file, goes_to) = line.split_once("  ").unwrap();
+            let text = fs::read_to_string(file).unwrap();
+            assert!(!goes_to.is_empty() && !text.is_empty());
+            let is_json = serde_json::from_str::<Value>(&text).is_ok();
+            assert_eq!(is_json, file.ends_with(".json"), "{file}");
+        }
+    }
+    let refused = Run::of(keytrail().args(["forward", "assets", "qradar", "-o", "x"]));
+    assert!(refused.code == 2 && refused.stderr.contains("opensearch"), "{}", refused.stderr);
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use forward::assets::Siem;
 use jiff::Timestamp;
 
 use super::{DataArgs, StatusFormat};
@@ -38,6 +39,15 @@ pub(crate) enum ForwardCommand {
     Replay(ReplayArgs),
     /// Compare what a receiver has with what was sent to it: what is missing, there twice, or not of this trail
     Reconcile(ReconcileArgs),
+    /// Write what a receiver should know before events come: index templates with bounded mappings, life cycles, event types
+    Assets {
+        /// The kind of receiver
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(Siem::ALL.iter().map(|siem| siem.as_str())))]
+        receiver: String,
+        /// Folder, made if it is not there; files of the same names are written anew
+        #[arg(short, long, value_name = "FOLDER")]
+        output: PathBuf,
+    },
 }
 
 /// `forward reconcile`.

@@ -1,9 +1,12 @@
 //! `keytrail forward`: how sinks stand, whether one works, and events sent again.
 
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use anyhow::Context;
 use forward::asked::Asked;
+use forward::assets::Siem;
 use forward::folder::{DeadLetter, Delivery, Folder, SinkState};
 use forward::sink::SinkConfig;
 use forward::transport::Transport;
@@ -36,6 +39,7 @@ pub(crate) fn run(args: ForwardArgs) -> Result<(), Failure> {
         ForwardCommand::Test { config, sink } => test(&config, &sink),
         ForwardCommand::Replay(args) => replay(args),
         ForwardCommand::Reconcile(args) => reconcile::run(&args),
+        ForwardCommand::Assets { receiver, output } => assets(&receiver, &output),
     }
 }
 
@@ -147,6 +151,20 @@ fn begun(data: &Path, name: &str) -> Result<(Folder, SinkState), Failure> {
             Err(Failure::Usage(format!("no sink {name:?} has ever run here; there are: {names}")))
         }
     }
+}
+
+/// Writes a receiver's files, and says in which order and where they are handed over.
+fn assets(receiver: &str, folder: &Path) -> Result<(), Failure> {
+    let known = Siem::ALL.iter().find(|siem| siem.as_str() == receiver);
+    let siem = known.ok_or_else(|| Failure::Usage(format!("no receiver is called {receiver}")))?;
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let mut out = stdout();
+    for asset in siem.assets() {
+        let place = folder.join(asset.name);
+        fs::write(&place, asset.text).with_context(|| place.display().to_string())?;
+        writeln!(out, "{}  {}", place.display(), asset.goes_to)?;
+    }
+    Ok(out.flush()?)
 }
 
 fn test(config: &Path, name: &str) -> Result<(), Failure> {
