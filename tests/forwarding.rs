@@ -312,8 +312,14 @@ fn a_receiver_that_is_away_holds_up_nothing_and_gets_all_when_it_is_back() {
     assert_eq!(setup.status("away")["delivered"], 0);
     let behind = setup.status("away");
     assert!(behind["behind_since"].is_string() && behind["waiting"] == 600, "{behind}");
+    until("it is told why", DEADLINE, || {
+        setup.status("away")["problem"][1].is_string().then_some(())
+    });
     away.obey(take);
     setup.done("away", 600);
+    until("and that it is over", DEADLINE, || {
+        setup.status("away")["problem"].is_null().then_some(())
+    });
     let sent = uids(&events(&away.taken()));
     assert_eq!((sent.len(), set(&sent).len()), (600, 600));
     drop(server);

@@ -55,6 +55,9 @@ pub struct SinkState {
     pub behind_since: Option<Timestamp>,
     /// Why it does not go on without somebody's help.
     pub stopped: Option<String>,
+    /// Why events wait at present, and since when.
+    #[serde(default)]
+    pub problem: Option<(Timestamp, String)>,
 }
 
 /// A batch that is being tried.
@@ -281,6 +284,7 @@ impl SinkState {
             rejected: 0,
             behind_since: None,
             stopped: None,
+            problem: None,
         }
     }
 }

@@ -551,6 +551,7 @@ impl Fact {
         "campaign_decided",
         "campaign_closed",
         "report_issued",
+        "sink_asked",
         "report_made",
         "exported",
         "deeds_left_out",

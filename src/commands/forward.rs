@@ -111,6 +111,9 @@ fn write_text(shown: &Shown, out: &mut dyn Write) -> std::io::Result<()> {
     if let Some(why) = &state.stopped {
         writeln!(out, "             stopped: {why}")?;
     }
+    if let Some((since, why)) = &state.problem {
+        writeln!(out, "             since {since}: {why}")?;
+    }
     if let Some(batch) = &state.in_flight {
         let (id, said) = (&batch.id, &batch.said);
         let (events, tries, state) = (said.events, batch.attempts, batch.state.as_str());

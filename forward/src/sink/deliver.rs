@@ -107,6 +107,8 @@ impl Work {
         self.failed += 1;
         self.state.behind_since.get_or_insert_with(Timestamp::now);
         self.has_problem(why);
+        // Whoever looks at the sink sees why it waits.
+        self.save()?;
         self.reading.let_go();
         let mut left = backoff.next(after);
         while !left.is_zero() {

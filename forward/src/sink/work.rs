@@ -38,7 +38,6 @@ pub(super) struct Work {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) failed: u64,
     pub(super) dead: u64,
-    problem: Option<(Timestamp, String)>,
     /// The state on disk is an older one.
     dirty: bool,
     waiting: u64,
@@ -89,7 +88,6 @@ impl Work {
             stop,
             failed: 0,
             dead,
-            problem: None,
             dirty: false,
             waiting: 0,
             counted: None,
@@ -253,17 +251,18 @@ impl Work {
     }
 
     pub(super) fn has_problem(&mut self, why: &str) {
-        let is_new = self.problem.as_ref().is_none_or(|(_, earlier)| earlier != why);
+        let is_new = self.state.problem.as_ref().is_none_or(|(_, earlier)| earlier != why);
         if is_new {
             tracing::warn!(sink = self.config.name, "events wait: {why}");
         }
-        let since = self.problem.as_ref().map_or_else(Timestamp::now, |(since, _)| *since);
-        self.problem = Some((since, why.to_owned()));
+        let since = self.state.problem.as_ref().map_or_else(Timestamp::now, |(since, _)| *since);
+        self.state.problem = Some((since, why.to_owned()));
         self.tell();
     }
 
     pub(super) fn has_no_problem(&mut self) {
-        if self.problem.take().is_some() {
+        if self.state.problem.take().is_some() {
+            self.dirty = true;
             tracing::info!(sink = self.config.name, "events are taken again");
             self.tell();
         }
@@ -279,7 +278,7 @@ impl Work {
         if let Err(Halt::Here(error)) = self.save() {
             tracing::error!(sink = self.config.name, "{error}");
         }
-        self.problem = Some((Timestamp::now(), why));
+        self.state.problem = Some((Timestamp::now(), why));
         self.reading.let_go();
         self.tell();
         while self.wait(COUNT_EVERY) {
@@ -311,7 +310,7 @@ impl Work {
             rejected: self.state.rejected,
             failed: self.failed,
             dead: self.dead,
-            problem: self.problem.clone(),
+            problem: self.state.problem.clone(),
             stopped: self.state.stopped.is_some(),
         };
         self.standings.set(&self.config.name, standing);

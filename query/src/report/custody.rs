@@ -22,6 +22,7 @@ const DEEDS: &[(&str, &str)] = &[
     ("looked_up", "looked a value up"),
     ("exported", "took an answer away"),
     ("report_issued", "issued a report"),
+    ("sink_asked", "had events sent to a sink again"),
     ("report_made", "had a report made on schedule"),
     ("view_changed", "changed a named question"),
     ("exception_reviewed", "reviewed an exception"),

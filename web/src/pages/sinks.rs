@@ -131,7 +131,11 @@ fn card(
     Ok(Some(SinkCard {
         class,
         standing,
-        why: state.stopped.as_deref().map(Text::new),
+        why: state
+            .stopped
+            .as_deref()
+            .or(state.problem.as_ref().map(|(_, why)| why.as_str()))
+            .map(Text::new),
         facts: facts(&state, waiting, again, zone),
         deliveries: deliveries.iter().rev().map(|one| delivery_row(one, zone)).collect(),
         dead_total: counted(all_dead.len() as u64, "refused event", "refused events"),
