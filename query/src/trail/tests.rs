@@ -201,7 +201,7 @@ fn a_report_ties_out_as_of_every_leaf() {
                 let right = report.heading.tie_out.iter().flat_map(|equation| &equation.right);
                 right.filter(|(of, _)| of == words).map(|(_, number)| number).sum::<u64>()
             };
-            waited += number("waiting for their response");
+            waited += number("without a response so far");
             removed += number("removed by retention");
             let says_of_now = report
                 .heading
