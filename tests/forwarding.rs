@@ -742,6 +742,67 @@ fn a_real_syslog_server_takes_messages_over_tls_from_whom_its_authority_vouches_
 }
 
 #[test]
+fn a_cluster_is_asked_itself_what_it_has() {
+    let setup = Setup::new(&pairs(0..30));
+    let (cluster, page) = (Cluster::default(), AtomicUsize::new(0));
+    let told = cluster.clone();
+    let siem = Siem::start(move |post| {
+        if post.target.ends_with("/_bulk") {
+            return told.bulk(post, |_| None);
+        }
+        // Seven at a time, as a scroll gives them, though more are asked for.
+        assert!(post.target.contains("_search"), "{}", post.target);
+        if post.target.contains("?scroll=") {
+            page.store(0, Ordering::SeqCst);
+        } else {
+            assert_eq!(post.json()["scroll_id"], "s");
+        }
+        let from = 7 * page.fetch_add(1, Ordering::SeqCst);
+        let stored = told.stored();
+        let ids = stored.keys().skip(from).take(7);
+        let hits: Vec<Value> = ids.map(|id| serde_json::json!({"_id": id})).collect();
+        let answer = serde_json::json!({
+            "_scroll_id": "s",
+            "timed_out": false,
+            "_shards": {"failed": 0},
+            "hits": {"total": {"value": stored.len()}, "hits": hits},
+        });
+        SiemReply::Say(200, String::new(), answer.to_string())
+    });
+    let sinks = sink("os", "opensearch", &siem, "format = \"event\"");
+    let server = setup.run(&sinks);
+    setup.done("os", 30);
+    let config = setup.path("keytrail.toml");
+    let ask = |more: &[&str], code: i32| {
+        let arguments = ["reconcile", "os", "-c", config.to_str().unwrap(), "--format", "json"];
+        setup.data.forward(&[&arguments[..], more].concat()).expect(code)
+    };
+    assert!(ask(&[], 0).text().is_empty());
+    // Somebody deletes some there, and adds one that nobody sent.
+    let lost: BTreeSet<String> = cluster.stored().into_keys().step_by(4).collect();
+    let foreign = format!("{:032x}", 5);
+    {
+        let mut store = cluster.0.lock().unwrap();
+        store.0.retain(|id, _| !lost.contains(id));
+        store.0.insert(foreign.clone(), Value::Null);
+    }
+    let run = ask(&["--resend"], 1);
+    let of = |word: &str| -> BTreeSet<String> {
+        let rows = run.json();
+        let those = rows.iter().filter(|row| row["is"] == word);
+        those.map(|row| row["uid"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((of("missing"), of("unknown")), (lost, BTreeSet::from([foreign])));
+    until("they are stored again", DEADLINE, || (cluster.stored().len() == 31).then_some(()));
+    assert!(ask(&[], 0).text().contains("unknown"));
+    until("whoever had them sent again is named in the ledger", DEADLINE, || {
+        let own = String::from_utf8(setup.data.cat("keytrail")).unwrap();
+        own.contains("\"sink_asked\"").then_some(())
+    });
+    drop(server);
+}
+
+#[test]
 fn what_a_receiver_lacks_or_has_twice_is_listed_and_sent_again() {
     let setup = Setup::new(&pairs(0..200));
     let siem = Siem::start(poison("r150", 1_000));

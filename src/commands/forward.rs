@@ -202,18 +202,23 @@ fn replay(args: ReplayArgs) -> Result<(), Failure> {
         None => writeln!(out, "{} sends {} events again", args.sink, asked.again.len())?,
     }
     out.flush()?;
+    ask_for(&data, &args.sink, asked)
+}
+
+/// Has a sink send events again.
+fn ask_for(data: &Path, sink: &str, asked: Asked) -> Result<(), Failure> {
     // Written down first: what is sent twice has a reason in the ledger.
     deed::record(
-        &data,
+        data,
         Fact::SinkAsked {
             by: deed::who(),
             address: None,
-            sink: args.sink.clone(),
+            sink: sink.to_owned(),
             after: asked.replay_after.map(|(leaf, _)| leaf),
             again: asked.again.len() as u64,
         },
     )?;
-    Ok(folder.ask(asked)?)
+    Ok(Folder::of(data, sink).ask(asked)?)
 }
 
 /// Returns the first leaf that arrived at or after a time, or the one after the last. Found by halving, since arrival times

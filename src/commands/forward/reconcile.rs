@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use forward::asked::Asked;
-use forward::folder::{Folder, SinkState};
+use forward::folder::SinkState;
 use forward::reconcile::{Difference, Has, Range};
 use forward::transport::Transport;
 use ingest::event::Issued;
@@ -17,7 +17,7 @@ use query::filter::Filter;
 use query::trail::Trail;
 use serde_json::json;
 
-use super::{begun, configured};
+use super::{ask_for, begun, configured};
 use crate::args::{ReconcileArgs, StatusFormat};
 use crate::commands::run::runtime;
 use crate::failure::Failure;
@@ -46,14 +46,10 @@ pub(super) fn run(args: &ReconcileArgs) -> Result<(), Failure> {
     }
     if args.resend {
         let places = missing.iter().map(|missing| (missing.issued.0.0, missing.issued.1));
-        resend(&folder, places.collect())?;
+        ask_for(&data, &args.sink, Asked { again: places.collect(), ..Asked::default() })?;
         eprintln!("{} events are sent again by `keytrail run`", missing.len());
     }
     Err(Failure::CheckFailed(format!("{} events are missing there", missing.len())))
-}
-
-fn resend(folder: &Folder, again: BTreeSet<(u64, u32)>) -> io::Result<()> {
-    folder.ask(Asked { again, ..Asked::default() })
 }
 
 fn read(path: &Path) -> Result<Has, Failure> {
