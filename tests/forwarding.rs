@@ -450,8 +450,11 @@ fn files_are_readable_by_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let setup = Setup::new(&pairs(0..3));
     let siem = Siem::start(poison("r1", 10));
-    let server = setup.run(&webhook("soc", &siem, ""));
+    let out = setup.path("events.ndjson");
+    let file = format!("[[sink]]\nname = \"out\"\ntype = \"file\"\npath = \"{}\"\n", out.display());
+    let server = setup.run(&(webhook("soc", &siem, "") + &file));
     setup.done("soc", 3);
+    setup.done("out", 3);
     drop(server);
     let folder = setup.data.path().join("sinks/soc");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -459,6 +462,7 @@ fn files_are_readable_by_their_owner_alone() {
     for name in ["state.json", "deliveries.jsonl", "dead.jsonl"] {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
     }
+    assert_eq!(mode(&out), 0o600);
 }
 
 fn sink(name: &str, kind: &str, siem: &Siem, more: &str) -> String {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ingest::event::{Issued, Uid};
+use query::evidence::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -76,10 +77,6 @@ pub fn uids_sha256(uids: impl IntoIterator<Item = Uid>) -> String {
         hash.update(format!("{uid}\n"));
     }
     hex(&hash.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

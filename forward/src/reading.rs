@@ -141,7 +141,7 @@ impl Reading {
         Ok(Read { items, upto: self.upto, ended })
     }
 
-    /// Reads the events of these places, at most so many, whatever they are; the place after which to ask again.
+    /// Reads the events of these places, at most so many. One that is not there any more is left out.
     pub(crate) fn at(
         &self,
         places: &BTreeSet<(u64, u32)>,

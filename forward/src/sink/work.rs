@@ -7,6 +7,7 @@ use ingest::event::Issued;
 use ingest::source::LeafIndex;
 use jiff::Timestamp;
 use query::error::QueryError;
+use query::evidence::hex;
 use query::trail::Trail;
 use query::walk::count_after;
 use tokio::runtime::Handle;
@@ -334,8 +335,4 @@ impl Work {
 
 pub(super) fn place((leaf, ordinal): (u64, u32)) -> Issued {
     Issued(LeafIndex(leaf), ordinal)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -58,7 +58,7 @@ impl File {
     fn open(&self) -> io::Result<fs::File> {
         let path = &self.config.path;
         let mut options = OpenOptions::new();
-        let options = options.create(true).read(true).append(true).mode(0o640);
+        let options = options.create(true).read(true).append(true).mode(0o600);
         options.open(path).map_err(named(path))
     }
 
