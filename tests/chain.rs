@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::util::{Bao, Data, Postgres, Run, files_below, keytrail, real_openbao_is_wanted};
+use crate::util::{Bao, Data, Postgres, Run, files_below, keytrail, real_servers_are_wanted};
 
 const NAMESPACE: &str = "shop";
 const ACCOUNT: &str = "orders";
@@ -117,7 +117,7 @@ fn set_up(bao: &Bao, postgres: &Postgres, admin: &str, api: &str, authority: &Pa
 
 #[test]
 fn a_database_log_leads_to_the_pod() {
-    if !real_openbao_is_wanted() {
+    if !real_servers_are_wanted() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

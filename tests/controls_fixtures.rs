@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::util::{Run, fixture, missing_tool, python, real_openbao_is_wanted};
+use crate::util::{Run, fixture, missing_tool, python, real_servers_are_wanted};
 
 fn check(folder: &Path) -> Run {
     let mut command = python();
@@ -53,7 +53,7 @@ fn a_wrong_expectation_is_found() {
 
 #[test]
 fn a_fresh_recording_is_as_expected() {
-    if !real_openbao_is_wanted() {
+    if !real_servers_are_wanted() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

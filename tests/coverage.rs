@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::util::{
-    Bao, DEADLINE, Data, FakeServer, Run, Server, get, keytrail, pair, real_openbao_is_wanted,
+    Bao, DEADLINE, Data, FakeServer, Run, Server, get, keytrail, pair, real_servers_are_wanted,
     until, visible_text,
 };
 
@@ -168,7 +168,7 @@ fn two_devices_of_a_node_are_compared_by_request() {
 
 #[test]
 fn a_real_openbao_is_proven_by_heartbeats_and_by_its_own_counters() {
-    if !real_openbao_is_wanted() {
+    if !real_servers_are_wanted() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

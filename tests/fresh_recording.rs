@@ -8,11 +8,11 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::main_recording::expected;
-use crate::util::{Data, Run, json_lines, keytrail, real_openbao_is_wanted};
+use crate::util::{Data, Run, json_lines, keytrail, real_servers_are_wanted};
 
 #[test]
 fn a_fresh_openbao_agrees_with_keytrail() {
-    if !real_openbao_is_wanted() {
+    if !real_servers_are_wanted() {
         return;
     }
     // Another seed each day, which the name of a failing test's folder tells.

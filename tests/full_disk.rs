@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::util::{
-    Bao, DEADLINE, Data, Server, SmallVolume, pair, real_openbao_is_wanted, tools_required, until,
+    Bao, DEADLINE, Data, Server, SmallVolume, pair, real_servers_are_wanted, tools_required, until,
 };
 
 const MEGABYTE: u64 = 1 << 20;
@@ -124,7 +124,7 @@ fn a_start_on_a_full_volume_says_so_and_a_later_one_records_all() {
 /// server never fails, and what keytrail calls safe to remove is.
 #[test]
 fn a_real_openbao_on_the_same_volume_never_fails_by_keytrail() {
-    if !real_openbao_is_wanted() {
+    if !real_servers_are_wanted() {
         return;
     }
     let volume = SmallVolume::mount(1536).expect("mounting a small volume needs root");

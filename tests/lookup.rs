@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::util::{
     Bao, DEADLINE, Data, Run, Server, files_below, fixture, fixture_text, keytrail, pair, post,
-    real_openbao_is_wanted, until,
+    real_servers_are_wanted, until,
 };
 
 fn recorded() -> Data {
@@ -237,7 +237,7 @@ fn a_postgresql_log_comes_out_with_the_holders_of_its_users() {
 /// The value goes to the server and nowhere else.
 #[test]
 fn a_value_is_asked_of_the_real_server_that_hashed_it() {
-    if !real_openbao_is_wanted() {
+    if !real_servers_are_wanted() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

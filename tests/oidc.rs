@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::util::{
     DEADLINE, Data, Keycloak, Reply, Server, free_address, get_with_header, get_with_host, pair,
-    post_with_header, real_openbao_is_wanted, until,
+    post_with_header, real_servers_are_wanted, until,
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -75,7 +75,7 @@ fn realm(address: &str) -> serde_json::Value {
 
 #[test]
 fn people_of_a_real_keycloak_sign_in_with_the_role_of_their_group() {
-    if !real_openbao_is_wanted() {
+    if !real_servers_are_wanted() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::util::{Run, Server, get, main_recording, missing_tool, python, real_openbao_is_wanted};
+use crate::util::{Run, Server, get, main_recording, missing_tool, python, real_servers_are_wanted};
 
 /// Writes a report as PDF.
 fn pdf(folder: &Path, by: &str, more: &[&str]) -> std::path::PathBuf {
@@ -103,7 +103,7 @@ fn the_page_leads_to_the_same_document() {
 
 #[test]
 fn archives_and_readers_who_cannot_see_it_are_served() {
-    if !real_openbao_is_wanted() {
+    if !real_servers_are_wanted() {
         return;
     }
     let validator = std::env::var_os("KEYTRAIL_VERAPDF");

@@ -2,11 +2,13 @@
 
 mod bao;
 mod browser;
+mod certificates;
 mod command;
 mod entry;
 mod fake_server;
 mod fixture;
 mod http;
+mod kafka;
 mod keycloak;
 mod person;
 mod postgres;
@@ -17,8 +19,9 @@ mod siem;
 mod volume;
 mod wait;
 
-pub(crate) use bao::{Bao, real_openbao_is_wanted};
+pub(crate) use bao::{Bao, real_servers_are_wanted};
 pub(crate) use browser::{Browser, DOWN, ENTER, ESCAPE, Scripts};
+pub(crate) use certificates::certificates;
 pub(crate) use command::{Data, Run, keytrail};
 pub(crate) use entry::{login_response, pair, request, response, with_error};
 pub(crate) use fake_server::FakeServer;
@@ -29,6 +32,7 @@ pub(crate) use fixture::{
 pub(crate) use http::{
     Reply, get, get_with_header, get_with_host, post, post_with_header, visible_text,
 };
+pub(crate) use kafka::Kafka;
 pub(crate) use keycloak::{Keycloak, free_address};
 pub(crate) use person::{Person, hidden};
 pub(crate) use postgres::Postgres;

@@ -7,6 +7,7 @@ use crate::folder::DeliveryState;
 use crate::http::SetUpError;
 
 pub mod file;
+pub mod kafka;
 pub mod opensearch;
 mod post;
 mod reach;
@@ -17,6 +18,7 @@ mod syslog;
 pub mod webhook;
 
 use self::file::{File, FileConfig};
+use self::kafka::{Kafka, KafkaConfig};
 use self::opensearch::{OpenSearch, OpenSearchConfig};
 use self::relp::Relp;
 use self::splunk_hec::{SplunkHec, SplunkHecConfig};
@@ -96,6 +98,8 @@ pub enum TransportConfig {
     Syslog(StreamConfig),
     /// A syslog server that answers.
     Relp(StreamConfig),
+    /// A topic of Kafka.
+    Kafka(KafkaConfig),
 }
 
 impl TransportConfig {
@@ -108,6 +112,7 @@ impl TransportConfig {
             TransportConfig::SplunkHec(_) => "splunk_hec",
             TransportConfig::Syslog(_) => "syslog",
             TransportConfig::Relp(_) => "relp",
+            TransportConfig::Kafka(_) => "kafka",
         }
     }
 
@@ -131,6 +136,8 @@ pub enum Transport {
     Syslog(Box<Syslog>),
     /// See [`TransportConfig::Relp`].
     Relp(Box<Relp>),
+    /// See [`TransportConfig::Kafka`].
+    Kafka(Box<Kafka>),
 }
 
 impl Transport {
@@ -152,6 +159,7 @@ impl Transport {
             }
             TransportConfig::Syslog(config) => Transport::Syslog(Box::new(Syslog::new(config)?)),
             TransportConfig::Relp(config) => Transport::Relp(Box::new(Relp::new(config)?)),
+            TransportConfig::Kafka(config) => Transport::Kafka(Box::new(Kafka::new(sink, config)?)),
         })
     }
 
@@ -164,6 +172,7 @@ impl Transport {
             Transport::SplunkHec(collector) => collector.send(batch).await,
             Transport::Syslog(server) => server.send(batch).await,
             Transport::Relp(server) => server.send(batch).await,
+            Transport::Kafka(cluster) => cluster.send(batch).await,
         }
     }
 
@@ -179,6 +188,7 @@ impl Transport {
             Transport::SplunkHec(collector) => collector.try_out().await,
             Transport::Syslog(server) => server.try_out().await,
             Transport::Relp(server) => server.try_out().await,
+            Transport::Kafka(cluster) => cluster.try_out().await,
         }
     }
 }

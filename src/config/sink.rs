@@ -8,6 +8,7 @@ use forward::format::Format;
 use forward::sink::{Begin, SinkConfig};
 use forward::transport::TransportConfig;
 use forward::transport::file::FileConfig;
+use forward::transport::kafka::{KafkaConfig, Mechanism, Sasl};
 use forward::transport::opensearch::{OpenSearchConfig, Who};
 use forward::transport::splunk_hec::SplunkHecConfig;
 use forward::transport::stream::{StreamConfig, TlsConfig};
@@ -64,6 +65,9 @@ pub(super) struct FileSink {
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
     enterprise_number: Option<u32>,
+    brokers: Option<Vec<String>>,
+    topic: Option<String>,
+    mechanism: Option<String>,
     ca_file: Option<PathBuf>,
     allow_private: Option<bool>,
 }
@@ -123,8 +127,9 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
         "splunk_hec" => splunk_hec(&mut typed, format)?,
         "syslog" => TransportConfig::Syslog(stream(&mut typed)?),
         "relp" => TransportConfig::Relp(stream(&mut typed)?),
+        "kafka" => kafka(&mut typed, format)?,
         other => {
-            let all = "file, webhook, opensearch, splunk_hec, syslog, relp";
+            let all = "file, webhook, opensearch, splunk_hec, syslog, relp, kafka";
             return Err(format!("type = {other:?}: there are {all}"));
         }
     };
@@ -228,33 +233,84 @@ fn splunk_hec(typed: &mut FileSink, format: Format) -> Result<TransportConfig, S
 
 fn stream(typed: &mut FileSink) -> Result<StreamConfig, String> {
     let address = typed.address.take().ok_or("give it an address, as \"siem.example:6514\"")?;
-    let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-    });
-    if !has_port {
+    if !is_address(&address) {
         return Err(format!("address = {address:?}: a name and a port, as \"siem.example:6514\""));
     }
+    Ok(StreamConfig { address, tls: tls(typed)? })
+}
+
+/// Tells whether it is a name and a port.
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+fn tls(typed: &mut FileSink) -> Result<Option<TlsConfig>, String> {
     let (certificate, key) = (typed.certificate.take(), typed.key.take());
-    let tls = match (typed.tls.take().unwrap_or(true), typed.ca_file.take()) {
-        (false, None) if certificate.is_none() && key.is_none() => None,
+    match (typed.tls.take().unwrap_or(true), typed.ca_file.take()) {
+        (false, None) if certificate.is_none() && key.is_none() => Ok(None),
         (false, _) => {
-            return Err("ca_file, certificate and key are of TLS, and tls = false".to_owned());
+            Err("ca_file, certificate and key are of TLS, and tls = false".to_owned())
         }
-        (true, None) => {
-            return Err(
-                "give it a ca_file, the authority of the server's certificate; tls = false sends in clear".to_owned(),
-            );
-        }
+        (true, None) => Err(
+            "give it a ca_file, the authority of the server's certificate; tls = false sends in clear".to_owned(),
+        ),
         (true, Some(ca_file)) => {
             let certificate = match (certificate, key) {
                 (None, None) => None,
                 (Some(certificate), Some(key)) => Some((certificate, key)),
                 _ => return Err("certificate and key go together".to_owned()),
             };
-            Some(TlsConfig { ca_file, certificate })
+            Ok(Some(TlsConfig { ca_file, certificate }))
+        }
+    }
+}
+
+fn kafka(typed: &mut FileSink, format: Format) -> Result<TransportConfig, String> {
+    let brokers = typed.brokers.take().unwrap_or_default();
+    match brokers.iter().find(|broker| !is_address(broker)) {
+        Some(odd) => {
+            return Err(format!("brokers: {odd:?}: a name and a port, as \"kafka.example:9093\""));
+        }
+        None if brokers.is_empty() => {
+            return Err("give it brokers, as [\"kafka.example:9093\"]".to_owned());
+        }
+        None => {}
+    }
+    let topic = typed.topic.take().ok_or("give it a topic")?;
+    // As Kafka has it.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if topic.is_empty() || topic.len() > 249 || !topic.chars().all(is_plain) {
+        return Err(format!("topic = {topic:?}: 1 to 249 letters, digits, . _ and -"));
+    }
+    let tls = tls(typed)?;
+    let mechanism = match typed.mechanism.take().as_deref() {
+        None => None,
+        Some("scram-sha-512") => Some(Mechanism::ScramSha512),
+        Some("scram-sha-256") => Some(Mechanism::ScramSha256),
+        Some("plain") => Some(Mechanism::Plain),
+        Some(other) => {
+            let all = "scram-sha-512, scram-sha-256, plain";
+            return Err(format!("mechanism = {other:?}: there are {all}"));
         }
     };
-    Ok(StreamConfig { address, tls })
+    let who = match (typed.user.take(), typed.password_file.take(), mechanism) {
+        (None, None, None) => None,
+        (Some(_), Some(_), Some(Mechanism::Plain)) if tls.is_none() => {
+            return Err(
+                "mechanism = \"plain\" would send the password in clear, as tls = false".to_owned()
+            );
+        }
+        (Some(user), Some(password_file), mechanism) => Some(Sasl {
+            mechanism: mechanism.unwrap_or(Mechanism::ScramSha512),
+            user,
+            password_file,
+        }),
+        _ => return Err("user and password_file go together; mechanism is theirs".to_owned()),
+    };
+    let media_type = if format.is_json() { "application/json" } else { "text/plain" };
+    Ok(TransportConfig::Kafka(KafkaConfig { brokers, topic, media_type, tls, who }))
 }
 
 /// The format that a receiver reads best.
@@ -298,6 +354,9 @@ impl FileSink {
             ("tls", self.tls.is_some()),
             ("certificate", self.certificate.is_some()),
             ("key", self.key.is_some()),
+            ("brokers", self.brokers.is_some()),
+            ("topic", self.topic.is_some()),
+            ("mechanism", self.mechanism.is_some()),
         ];
         match left.into_iter().find(|(_, is_left)| *is_left) {
             Some((key, _)) => Err(format!("{key} is no key of a sink of type {:?}", self.kind)),

@@ -21,7 +21,7 @@ pub(crate) struct Bao {
 }
 
 /// Whether tests are to start a real OpenBao; says so if not.
-pub(crate) fn real_openbao_is_wanted() -> bool {
+pub(crate) fn real_servers_are_wanted() -> bool {
     let wanted = std::env::var_os("KEYTRAIL_FULL").is_some();
     if !wanted {
         eprintln!("nothing was checked here: `cargo xtask test --full` starts real servers");

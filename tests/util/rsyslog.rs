@@ -5,9 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-
-use crate::util::{DEADLINE, missing_tool, until};
+use crate::util::{DEADLINE, certificates, missing_tool, until};
 
 /// A running one.
 pub(crate) struct Rsyslog {
@@ -94,20 +92,4 @@ fn run(folder: &Path) -> Child {
     command.arg("-i").arg(folder.join("pid"));
     let _ = fs::remove_file(folder.join("pid"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().unwrap()
-}
-
-/// An authority, and what it vouches for: the server, and a client called `keytrail`.
-fn certificates(folder: &Path) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    fs::write(folder.join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
-    let authority = Issuer::new(params, key);
-    for (file, name) in [("server", "127.0.0.1"), ("client", "keytrail")] {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &authority).unwrap();
-        fs::write(folder.join(format!("{file}.pem")), certificate.pem()).unwrap();
-        fs::write(folder.join(format!("{file}.key")), key.serialize_pem()).unwrap();
-    }
 }

@@ -33,7 +33,8 @@ pub(crate) fn run(full: bool) -> Result<()> {
         // `bao` of the environment comes first on the path.
         tests.env("KEYTRAIL_FULL", "1").env("PATH", python.path());
         tests.env("KEYTRAIL_KEYCLOAK", tools::keycloak()?);
-        tests.env("KEYTRAIL_VERAPDF", tools::verapdf()?);
+        tests.env("KEYTRAIL_VERAPDF", tools::archives("verapdf")?);
+        tests.env("KEYTRAIL_KAFKA", tools::archives("kafka")?);
     }
     step("tests", &mut tests)?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);

