@@ -163,7 +163,7 @@ fn a_receiver_that_is_busy_throttles_and_breaks_off_gets_every_event_once_in_ord
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
     });
     assert_eq!(taken.header("webhook-signature"), expected.join(" "));
-    assert!(server.said().contains("events wait: 503"), "{}", server.said());
+    server.says("events wait: 503");
     let metrics = get(&server.address, "/metrics").body;
     assert!(metrics.contains("keytrail_sink_failed_tries_total{sink=\"soc\"}"), "{metrics}");
     // What was tried is told.
@@ -658,7 +658,7 @@ fn a_batch_is_done_with_when_the_indexer_has_it_and_sent_again_when_it_does_not_
     assert_eq!((&status["delivered"], &status["dead_events"]), (&99.into(), &1.into()), "{status}");
     let deliveries = status["deliveries"].as_array().unwrap();
     assert!(deliveries.iter().any(|delivery| delivery["state"] == "confirmed"), "{deliveries:?}");
-    assert!(server.said().contains("not acknowledged within 3 s"), "{}", server.said());
+    server.says("not acknowledged within 3 s");
     drop(server);
     fs::write(&token, "wrong\n").unwrap();
     let run = check().expect(1);

@@ -212,7 +212,7 @@ fn an_older_copy_put_back_opens_a_new_origin() {
     assert!(run.text().contains("rolled back to"), "{}", run.text());
     let server = followed.run(&more);
     followed.write("after-the-restore");
-    assert!(server.said().contains("keytrail/c/2"), "{}", server.said());
+    server.says("keytrail/c/2");
     server.terminate();
     assert_eq!(followed.data.status()["origin"], "keytrail/c/2");
     followed.data.run("verify", ["--key", &fingerprint]).expect(0);

@@ -93,7 +93,7 @@ fn a_hangup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
     until("the bad file is told", DEADLINE, || {
         server.said().contains("the last good configuration stays").then_some(())
     });
-    assert!(server.said().contains("did you mean `source`?"), "{}", server.said());
+    server.says("did you mean `source`?");
     let mut file = OpenOptions::new().append(true).open(&one).unwrap();
     file.write_all(pair("c", "secret/data/x", 10).as_bytes()).unwrap();
     until("the first file is still followed", DEADLINE, || (data.total("") == 2).then_some(()));

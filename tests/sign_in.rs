@@ -185,7 +185,7 @@ fn tls_is_ended_here_and_a_renewed_certificate_is_taken_up() {
     let second = certify(folder.path());
     assert_eq!(get_by_tls(&server.address, &second).unwrap().status(), 401);
     get_by_tls(&server.address, &first).unwrap_err();
-    assert!(server.said().contains("last good certificate stays"), "{}", server.said());
+    server.says("last good certificate stays");
 }
 
 #[test]

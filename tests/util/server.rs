@@ -90,6 +90,11 @@ impl Server {
         self.said.lock().unwrap().clone()
     }
 
+    /// Waits until it has said this on standard error, which reaches us a moment later.
+    pub(crate) fn says(&self, what: &str) {
+        until(&format!("it says {what:?}"), DEADLINE, || self.said().contains(what).then_some(()));
+    }
+
     /// Tells whether it has this file open.
     pub(crate) fn holds(&self, path: &Path) -> bool {
         let Ok(wanted) = fs::metadata(path) else { return false };
