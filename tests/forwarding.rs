@@ -19,6 +19,8 @@ use crate::util::{
 };
 
 mod kafka;
+mod killed;
+mod slow;
 
 const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "AAAAr8GKYqrTwjUPD8ILPZIo2LaLaSwA"];
 
@@ -672,42 +674,6 @@ fn uids_of(messages: &[String]) -> Vec<String> {
         rest.split('"').next().unwrap().to_owned()
     };
     messages.iter().map(uid).collect()
-}
-
-#[test]
-fn what_a_real_syslog_server_answered_is_there_however_often_it_is_killed() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(mut rsyslog) = Rsyslog::start(folder.path()) else { return };
-    let setup = Setup::new(&pairs(0..3_000));
-    let sinks = format!(
-        "[[sink]]\nname = \"relp\"\ntype = \"relp\"\naddress = \"{}\"\ntls = false\nretry_max = \"200ms\"\nbatch_events = 200\n",
-        rsyslog.relp
-    );
-    let mut kills = 0;
-    let mut server = setup.run(&sinks);
-    for part in 1..=4 {
-        let has = || rsyslog.messages().len() >= part * 400;
-        until("some more are stored", DEADLINE, || has().then_some(()));
-        // Each in turn.
-        if part % 2 == 0 {
-            server.kill();
-            server = setup.run(&sinks);
-        } else {
-            rsyslog.kill_and_start();
-        }
-        kills += 1;
-    }
-    let status = setup.done("relp", 3_000);
-    let expected = set(&uids(&setup.data.search("")));
-    // An answer says that it is queued, and a queue is written soon.
-    let all = || set(&uids_of(&rsyslog.messages())).len() == 3_000;
-    until("all are stored", DEADLINE, || all().then_some(()));
-    let stored = uids_of(&rsyslog.messages());
-    assert_eq!(set(&stored), expected);
-    assert!(stored.len() - 3_000 <= kills * 200, "{} doubles", stored.len() - 3_000);
-    let deliveries = status["deliveries"].as_array().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery["state"] == "accepted"), "{deliveries:?}");
-    server.terminate();
 }
 
 #[test]

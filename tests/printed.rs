@@ -6,7 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::util::{Run, Server, get, main_recording, missing_tool, python, real_servers_are_wanted};
+use crate::util::{
+    Run, Server, get, main_recording, missing_tool, python, real_servers_are_wanted,
+};
 
 /// Writes a report as PDF.
 fn pdf(folder: &Path, by: &str, more: &[&str]) -> std::path::PathBuf {

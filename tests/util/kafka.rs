@@ -32,7 +32,8 @@ impl Kafka {
         certificates(folder);
         let (plain, tls, controller) = (free_address(), free_address(), free_address());
         let place = folder.display();
-        let pem = |name: &str| fs::read_to_string(folder.join(name)).unwrap().replace('\n', " \\\n");
+        let pem =
+            |name: &str| fs::read_to_string(folder.join(name)).unwrap().replace('\n', " \\\n");
         let config = format!(
             "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.bootstrap.servers={controller}\n\
              listeners=PLAINTEXT://{plain},SASL_SSL://{tls},CONTROLLER://{controller}\n\

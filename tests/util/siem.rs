@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -56,13 +57,15 @@ pub(crate) struct Siem {
     pub(crate) url: String,
     rule: Arc<Mutex<Box<Rule>>>,
     posts: Arc<Mutex<Vec<(Post, bool)>>>,
+    broken: Arc<AtomicUsize>,
 }
 
 impl Siem {
     pub(crate) fn start(rule: impl Fn(&Post) -> Reply + Send + 'static) -> Siem {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let siem = Siem { url, rule: Arc::new(Mutex::new(Box::new(rule))), posts: Arc::default() };
+        let rule: Arc<Mutex<Box<Rule>>> = Arc::new(Mutex::new(Box::new(rule)));
+        let siem = Siem { url, rule, posts: Arc::default(), broken: Arc::default() };
         let serving = siem.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -88,6 +91,11 @@ impl Siem {
     pub(crate) fn taken(&self) -> Vec<Post> {
         let posts = self.posts.lock().unwrap();
         posts.iter().filter(|(_, taken)| *taken).map(|(post, _)| post.clone()).collect()
+    }
+
+    /// Returns how often it broke off.
+    pub(crate) fn broken(&self) -> usize {
+        self.broken.load(Ordering::SeqCst)
     }
 
     fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
@@ -121,7 +129,10 @@ impl Siem {
             let taken = match &reply {
                 Reply::Say(status, ..) => (200..300).contains(status),
                 Reply::Silent => true,
-                Reply::Reset => return Ok(()),
+                Reply::Reset => {
+                    self.broken.fetch_add(1, Ordering::SeqCst);
+                    return Ok(());
+                }
             };
             self.posts.lock().unwrap().push((post, taken));
             let Reply::Say(status, header, body) = reply else { return Ok(()) };

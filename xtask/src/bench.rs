@@ -4,6 +4,7 @@
 //! The yardstick is `zstd -3 -c FILE | sha256sum`, run turn by turn with the import on the same file in
 //! the same minute, so that a busy machine slows both. CPU time is compared, not the clock.
 
+mod forward;
 mod pack;
 mod pages;
 mod peers;
@@ -22,6 +23,7 @@ use anyhow::{Context, Result, bail};
 use crate::measure::{Cost, pipeline};
 use crate::step::{cargo, step, target, workspace};
 
+pub(crate) use forward::forward;
 pub(crate) use pack::pack;
 pub(crate) use pages::pages;
 pub(crate) use peers::peers;

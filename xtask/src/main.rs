@@ -69,6 +69,12 @@ enum Bench {
         #[arg(long, default_value_t = 300_000)]
         lines: u64,
     },
+    /// Events a second, CPU and memory of a sink, beside what its receiver takes of a plain client.
+    Forward {
+        /// Lines of the generated log.
+        #[arg(long, default_value_t = 300_000)]
+        lines: u64,
+    },
     /// CPU and memory of a pack that is made, and verified by both verifiers.
     Pack {
         /// Millions of events.
@@ -119,6 +125,7 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Ingest { lines, rounds } } => bench::ingest(lines, rounds),
         Task::Samples => samples::samples(),
         Task::Screenshots => test::screenshots(),
+        Task::Bench { what: Bench::Forward { lines } } => bench::forward(lines),
         Task::Bench { what: Bench::Pack { millions } } => bench::pack(millions),
         Task::Bench { what: Bench::Pages } => bench::pages(),
         Task::Bench { what: Bench::Peers { lines } } => bench::peers(lines),

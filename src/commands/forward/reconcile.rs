@@ -66,8 +66,7 @@ fn read(path: &Path) -> Result<Has, Failure> {
 /// Asks the receiver itself.
 fn ask(args: &ReconcileArgs) -> Result<Has, Failure> {
     let sink = configured(&args.config, &args.sink)?;
-    let transport =
-        Transport::new(&sink.name, &sink.transport).map_err(anyhow::Error::from)?;
+    let transport = Transport::new(&sink.name, &sink.transport).map_err(anyhow::Error::from)?;
     let mut has = Has::default();
     let mut take = |uid| has.take(uid);
     let asked = match transport {

@@ -24,6 +24,9 @@ use self::answer::{Answer, Subject};
 use super::{folder, generated, release};
 use crate::measure::{Cost, pipeline_to};
 
+pub(super) use self::opensearch::server as opensearch_server;
+pub(super) use self::server::free_port;
+
 /// What all peers are given.
 struct Bench {
     /// keytrail as it is released.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -20,16 +21,9 @@ const GROUPS: usize = 60_000;
 const JSON: &str = "application/json";
 
 pub(super) fn opensearch(bench: &Bench) -> Result<Peer> {
-    let (java, jars) = programs::opensearch()?;
     let folder = bench.folder.join("opensearch");
     let port = free_port()?;
-    let mut command = Command::new(java);
-    command
-        .args(["-Xmx1g", "-cp"])
-        .arg(jars.join("*"))
-        .arg(workspace().join("xtask/src/bench/peers/opensearch/Node.java"))
-        .arg(&folder)
-        .args([port.to_string(), free_port()?.to_string()]);
+    let mut command = server(&folder, port)?;
     let said = bench.folder.join("opensearch.log");
     let server = Server::start(&mut command, port, "/_cluster/health", &said)?;
     let about: Value = serde_json::from_str(&server.get("/", &[])?)?;
@@ -47,6 +41,22 @@ pub(super) fn opensearch(bench: &Bench) -> Result<Peer> {
         take_in: Some(TakeIn { cost, disk_bytes }),
         answers,
     })
+}
+
+/// Returns what starts a node that keeps everything in this folder and serves at this port.
+///
+/// # Errors
+/// It cannot be had.
+pub(crate) fn server(folder: &Path, port: u16) -> Result<Command> {
+    let (java, jars) = programs::opensearch()?;
+    let mut command = Command::new(java);
+    command
+        .args(["-Xmx1g", "-cp"])
+        .arg(jars.join("*"))
+        .arg(workspace().join("xtask/src/bench/peers/opensearch/Node.java"))
+        .arg(folder)
+        .args([port.to_string(), free_port()?.to_string()]);
+    Ok(command)
 }
 
 /// Sends every line as a document.

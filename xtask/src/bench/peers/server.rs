@@ -144,6 +144,6 @@ fn read(body: ureq::Body) -> Result<String> {
 }
 
 /// Returns a port of loopback that nobody listened on a moment ago.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
