@@ -2,11 +2,12 @@
 //! A hundred thousand events and ten kills of each under `KEYTRAIL_FULL=1`, fewer else.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
+use super::hec::{self, Collector};
 use super::{Cluster, Setup, events, pairs, set, sink, uids, uids_of, webhook};
 use crate::util::{DEADLINE, Kafka, Rsyslog, Siem, SiemReply, real_servers_are_wanted, until};
 
@@ -180,4 +181,17 @@ fn a_cluster() {
     // Never one twice.
     let stored: BTreeSet<String> = cluster.stored().into_keys().collect();
     assert_eq!(stored, all_uids(&setup));
+}
+
+#[test]
+fn a_collector() {
+    let measure = Measure::of_this_run();
+    let setup = Setup::new(&measure.log());
+    let collector = Arc::new(Mutex::new(Collector::default()));
+    let answering = collector.clone();
+    let mortal = Mortal::start(move |post| answering.lock().unwrap().answer(post));
+    let sinks = sink("hec", "splunk_hec", &mortal.siem, &hec::keys(&setup, measure.batch));
+    let status = measure.kill(&setup, &sinks, "hec", &mut || mortal.kill_and_start());
+    are(&status, "confirmed");
+    measure.check(&collector.lock().unwrap().uids(), &all_uids(&setup));
 }

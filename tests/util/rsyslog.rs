@@ -35,6 +35,7 @@ impl Rsyslog {
         let config = format!(
             "global(workDirectory=\"{place}\" maxMessageSize=\"256k\" defaultNetstreamDriverCAFile=\"{place}/ca.pem\"\n\
              defaultNetstreamDriverCertFile=\"{place}/server.pem\" defaultNetstreamDriverKeyFile=\"{place}/server.key\")\n\
+             main_queue(queue.type=\"Direct\")\n\
              module(load=\"imrelp\")\n\
              module(load=\"imtcp\" streamDriver.name=\"gtls\" streamDriver.mode=\"1\" streamDriver.authMode=\"x509/name\" permittedPeer=[\"keytrail\"])\n\
              template(name=\"whole\" type=\"string\" string=\"%rawmsg%\\n\")\n\
