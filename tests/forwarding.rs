@@ -21,6 +21,7 @@ use crate::util::{
 mod hec;
 mod kafka;
 mod killed;
+mod once;
 mod slow;
 
 const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "AAAAr8GKYqrTwjUPD8ILPZIo2LaLaSwA"];
