@@ -8,9 +8,11 @@ mod fake_server;
 mod fixture;
 mod http;
 mod keycloak;
+mod moto;
 mod person;
 mod postgres;
 mod receiver;
+mod relay;
 mod rsyslog;
 mod server;
 mod siem;
@@ -30,9 +32,11 @@ pub(crate) use http::{
     Reply, get, get_with_header, get_with_host, post, post_with_header, visible_text,
 };
 pub(crate) use keycloak::{Keycloak, free_address};
+pub(crate) use moto::Moto;
 pub(crate) use person::{Person, hidden};
 pub(crate) use postgres::Postgres;
 pub(crate) use receiver::Receiver;
+pub(crate) use relay::Relay;
 pub(crate) use rsyslog::Rsyslog;
 pub(crate) use server::Server;
 pub(crate) use siem::{Post, Reply as SiemReply, Siem};

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use crate::batch::Batch;
+use crate::encode::Wrap;
 use crate::folder::DeliveryState;
 use crate::http::SetUpError;
 
 pub mod file;
+pub mod object_store;
 pub mod opensearch;
+pub mod otlp;
 mod post;
 mod reach;
 mod relp;
@@ -17,7 +20,9 @@ mod syslog;
 pub mod webhook;
 
 use self::file::{File, FileConfig};
+use self::object_store::{Form, ObjectStore, ObjectStoreConfig};
 use self::opensearch::{OpenSearch, OpenSearchConfig};
+use self::otlp::{Otlp, OtlpConfig};
 use self::relp::Relp;
 use self::splunk_hec::{SplunkHec, SplunkHecConfig};
 use self::stream::StreamConfig;
@@ -44,6 +49,15 @@ pub enum Answer {
         why: String,
         /// When it wants to be asked again.
         after: Option<Duration>,
+    },
+    /// It has refused so many of them and taken the others, as far as this state says, and does not say which.
+    Partial {
+        /// What is known of those that were taken.
+        state: DeliveryState,
+        /// How many it refused: at least one.
+        refused: u64,
+        /// Why.
+        why: String,
     },
     /// Nothing was taken for the sake of some of its events, and it does not say of which.
     Rejected(String),
@@ -75,6 +89,7 @@ impl Answer {
             Answer::Rejected(why)
             | Answer::TooLarge(why)
             | Answer::Each { why, .. }
+            | Answer::Partial { why, .. }
             | Answer::Later { why, .. }
             | Answer::Stop(why) => why,
         }
@@ -96,6 +111,10 @@ pub enum TransportConfig {
     Syslog(StreamConfig),
     /// A syslog server that answers.
     Relp(StreamConfig),
+    /// An OpenTelemetry collector, or what speaks OTLP as one does, over HTTP.
+    Otlp(OtlpConfig),
+    /// Objects of a bucket, or files of a folder.
+    ObjectStore(ObjectStoreConfig),
 }
 
 impl TransportConfig {
@@ -108,12 +127,23 @@ impl TransportConfig {
             TransportConfig::SplunkHec(_) => "splunk_hec",
             TransportConfig::Syslog(_) => "syslog",
             TransportConfig::Relp(_) => "relp",
+            TransportConfig::Otlp(_) => "otlp",
+            TransportConfig::ObjectStore(_) => "object_store",
         }
     }
 
-    /// Tells whether it carries messages by RFC 5424, whatever the format: then each event is the text of one.
-    pub fn carries_syslog(&self) -> bool {
-        matches!(self, TransportConfig::Syslog(_) | TransportConfig::Relp(_))
+    /// Returns what it carries each event in, whatever the format.
+    pub fn wrap(&self) -> Wrap {
+        match self {
+            TransportConfig::Syslog(_) | TransportConfig::Relp(_) => Wrap::Syslog,
+            TransportConfig::Otlp(_) => Wrap::LogRecord,
+            TransportConfig::ObjectStore(config) if config.form == Form::Parquet => Wrap::Row,
+            TransportConfig::File(_)
+            | TransportConfig::Webhook(_)
+            | TransportConfig::OpenSearch(_)
+            | TransportConfig::SplunkHec(_)
+            | TransportConfig::ObjectStore(_) => Wrap::Nothing,
+        }
     }
 }
 
@@ -131,6 +161,10 @@ pub enum Transport {
     Syslog(Box<Syslog>),
     /// See [`TransportConfig::Relp`].
     Relp(Box<Relp>),
+    /// See [`TransportConfig::Otlp`].
+    Otlp(Box<Otlp>),
+    /// See [`TransportConfig::ObjectStore`].
+    ObjectStore(Box<ObjectStore>),
 }
 
 impl Transport {
@@ -152,6 +186,10 @@ impl Transport {
             }
             TransportConfig::Syslog(config) => Transport::Syslog(Box::new(Syslog::new(config)?)),
             TransportConfig::Relp(config) => Transport::Relp(Box::new(Relp::new(config)?)),
+            TransportConfig::Otlp(config) => Transport::Otlp(Box::new(Otlp::new(config)?)),
+            TransportConfig::ObjectStore(config) => {
+                Transport::ObjectStore(Box::new(ObjectStore::new(sink, config)?))
+            }
         })
     }
 
@@ -164,6 +202,8 @@ impl Transport {
             Transport::SplunkHec(collector) => collector.send(batch).await,
             Transport::Syslog(server) => server.send(batch).await,
             Transport::Relp(server) => server.send(batch).await,
+            Transport::Otlp(receiver) => receiver.send(batch).await,
+            Transport::ObjectStore(store) => store.send(batch).await,
         }
     }
 
@@ -179,6 +219,8 @@ impl Transport {
             Transport::SplunkHec(collector) => collector.try_out().await,
             Transport::Syslog(server) => server.try_out().await,
             Transport::Relp(server) => server.try_out().await,
+            Transport::Otlp(receiver) => receiver.try_out().await,
+            Transport::ObjectStore(store) => store.try_out().await,
         }
     }
 }
