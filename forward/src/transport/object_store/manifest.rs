@@ -71,7 +71,7 @@ impl Manifest {
 
     /// Returns how it is stored.
     pub(super) fn to_json(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec_pretty(self).expect("texts and numbers");
+        let mut json = serde_json::to_vec(self).expect("texts and numbers");
         json.push(b'\n');
         json
     }
