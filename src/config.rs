@@ -359,6 +359,16 @@ const KEYS: &[&str] = &[
     "ack",
     "ack_timeout",
     "enterprise_number",
+    "access_key_id",
+    "batch_wait",
+    "compression",
+    "endpoint",
+    "header_files",
+    "headers",
+    "object_format",
+    "region",
+    "secret_key_file",
+    "service_name",
 ];
 
 /// Adds to the TOML reader's message what the key may have been meant to be.

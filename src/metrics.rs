@@ -147,6 +147,7 @@ fn of_sinks(seen: &Seen) {
         counter!("keytrail_sink_failed_tries_total", "sink" => name()).absolute(sink.failed);
         gauge!("keytrail_sink_waiting_events", "sink" => name()).set(sink.waiting as f64);
         gauge!("keytrail_sink_refused_events", "sink" => name()).set(sink.dead as f64);
+        gauge!("keytrail_sink_unnamed_events", "sink" => name()).set(sink.unnamed as f64);
         let behind = sink.behind_since.map_or(0, |since| seen.now - since.as_second());
         gauge!("keytrail_sink_lag_seconds", "sink" => name()).set(behind.max(0) as f64);
         gauge!("keytrail_sink_stopped", "sink" => name()).set(f64::from(u8::from(sink.stopped)));
@@ -202,6 +203,10 @@ fn describe() {
     describe_counter!("keytrail_sink_failed_tries_total", "Tries that failed since the start");
     describe_gauge!("keytrail_sink_waiting_events", "Events after its cursor, at most to be sent");
     describe_gauge!("keytrail_sink_refused_events", "Refused events that are kept");
+    describe_gauge!(
+        "keytrail_sink_unnamed_events",
+        "Events that it refused without saying which, until a comparison finds none missing"
+    );
     describe_gauge!("keytrail_sink_lag_seconds", "For how long it has not sent all there was");
     describe_gauge!("keytrail_sink_stopped", "1 if it waits for somebody's help");
     describe_gauge!(

@@ -21,7 +21,9 @@ use crate::util::{
 mod hec;
 mod kafka;
 mod killed;
+mod object_store;
 mod once;
+mod otlp;
 mod slow;
 
 const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "AAAAr8GKYqrTwjUPD8ILPZIo2LaLaSwA"];

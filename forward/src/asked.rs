@@ -18,6 +18,9 @@ pub struct Asked {
     pub replay_after: Option<(u64, u32)>,
     /// To send the events of these places again; the cursor stays.
     pub again: BTreeSet<(u64, u32)>,
+    /// To forget of events up to this place that some were refused without a name: the receiver was found to lack none.
+    #[serde(default)]
+    pub complete_upto: Option<(u64, u32)>,
 }
 
 impl Folder {
@@ -33,6 +36,7 @@ impl Folder {
             (one, other) => one.or(other),
         };
         asked.again.extend(more.again);
+        asked.complete_upto = asked.complete_upto.max(more.complete_upto);
         if asked.again.len() > AGAIN_MAX {
             return Err(io::Error::other(format!(
                 "more than {AGAIN_MAX} events would wait to be sent again: use a replay"
@@ -59,6 +63,9 @@ impl Folder {
         if asked.replay_after == done.replay_after {
             asked.replay_after = None;
         }
+        if asked.complete_upto == done.complete_upto {
+            asked.complete_upto = None;
+        }
         asked.again.retain(|place| !done.again.contains(place));
         kept_file::replace(&self.file("asked.json"), &asked)
     }
@@ -77,7 +84,7 @@ mod tests {
         folder.make().unwrap();
         let again = |places: &[u64]| Asked {
             again: places.iter().map(|leaf| (*leaf, 0)).collect(),
-            replay_after: None,
+            ..Asked::default()
         };
         folder.ask(again(&[1, 2])).unwrap();
         let replay = |leaf| Asked { replay_after: Some((leaf, 0)), ..Asked::default() };

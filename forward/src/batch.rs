@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ingest::event::{Issued, Uid};
 use query::evidence::hex;
+use query::table::Cell;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +19,19 @@ pub struct Item {
     pub time_unix_ns: Option<i64>,
     /// What is sent, without a newline at the end.
     pub bytes: Arc<[u8]>,
+    /// What the transport knows of it beside.
+    pub beside: Beside,
+}
+
+/// What a transport has to know of an event that its bytes do not tell without being taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing.
+    Nothing,
+    /// OTLP's resource that a log record is of, encoded.
+    Resource(Arc<[u8]>),
+    /// Its cells in the columns of a list of events, see [`query::listing`].
+    Row(Arc<[Cell]>),
 }
 
 /// Events that are sent in one try. Never empty.
@@ -29,6 +43,8 @@ pub struct Batch {
     pub id: String,
     /// What is said of it on disk.
     pub said: BatchSaid,
+    /// The name of the batch that the receiver took before it.
+    pub previous: Option<String>,
 }
 
 /// What identifies a batch, and what can be compared with a receiver's own list.
@@ -58,7 +74,7 @@ impl Batch {
         let mut hash = Sha256::new();
         hash.update(format!("{sink}\n{:?}\n{:?}\n{}", said.first, said.last, said.uids_sha256));
         let id = format!("keytrail_{}", &hex(&hash.finalize())[..32]);
-        Batch { items, id, said }
+        Batch { items, id, said, previous: None }
     }
 
     /// Returns how many bytes its events have.
@@ -92,6 +108,7 @@ pub(crate) mod testing {
             issued: Issued(LeafIndex(number.into()), 0),
             time_unix_ns: Some(1_000_000_000 * i64::from(number)),
             bytes: Arc::from(format!("{{\"n\":{number}}}").into_bytes()),
+            beside: Beside::Nothing,
         }
     }
 }

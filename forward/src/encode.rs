@@ -10,16 +10,20 @@ mod facts;
 mod json;
 mod lines;
 mod ocsf;
+mod otlp;
 mod splunk;
-pub mod syslog;
+mod syslog;
+
+use std::sync::Arc;
 
 use ingest::normalise::Rules;
 
+use crate::batch::Beside;
 use crate::format::Format;
 use crate::outgoing::Outgoing;
 
 /// What encoders are told beside the event.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Lines go out as the server wrote them, not redacted.
     pub include_clear_values: bool,
@@ -27,6 +31,8 @@ pub struct Options {
     pub rules: &'static Rules,
     /// The private enterprise number behind the `@` of names in RFC 5424's structured data.
     pub enterprise_number: u32,
+    /// What an OTLP receiver knows the secrets server as: `service.name`.
+    pub service_name: Arc<str>,
 }
 
 /// The enterprise number that is kept for documentation: who has one of his own, sets it.
@@ -38,7 +44,31 @@ impl Default for Options {
             include_clear_values: false,
             rules: Rules::builtin(),
             enterprise_number: DOCUMENTATION_NUMBER,
+            service_name: Arc::from("openbao"),
         }
+    }
+}
+
+/// What an event in its format is put into, as its transport asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrap {
+    /// Nothing: it goes out as it is.
+    Nothing,
+    /// A message by RFC 5424.
+    Syslog,
+    /// A log record of OTLP.
+    LogRecord,
+    /// A row of a table, whose other columns are those of a list of events.
+    Row,
+}
+
+/// Returns one event's bytes as a transport sends them, and what it has to know beside them.
+pub fn wrap(wrap: Wrap, format: Format, item: &Outgoing, options: &Options) -> (Vec<u8>, Beside) {
+    match wrap {
+        // The other columns of a row are read off the index, not off the event.
+        Wrap::Nothing | Wrap::Row => (encode(format, item, options), Beside::Nothing),
+        Wrap::Syslog => (syslog::wrap(format, item, options), Beside::Nothing),
+        Wrap::LogRecord => otlp::wrap(format, item, options),
     }
 }
 

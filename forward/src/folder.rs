@@ -47,6 +47,9 @@ pub struct SinkState {
     pub cursor_hash: Option<String>,
     /// What is being tried.
     pub in_flight: Option<InFlight>,
+    /// The name of the batch that the receiver took last.
+    #[serde(default)]
+    pub last_batch: Option<String>,
     /// Events that the receiver took, each as often as it was asked to.
     pub delivered: u64,
     /// Events that it refused.
@@ -58,6 +61,24 @@ pub struct SinkState {
     /// Why events wait at present, and since when.
     #[serde(default)]
     pub problem: Option<(Timestamp, String)>,
+    /// Events that the receiver refused and did not name, since a comparison found nothing missing.
+    #[serde(default)]
+    pub unnamed: Option<Unnamed>,
+}
+
+/// Events that a receiver refused without saying which.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unnamed {
+    /// How many.
+    pub events: u64,
+    /// Of how many batches, of which it took the rest.
+    pub batches: u64,
+    /// The place of the first event of the first such batch.
+    pub first: (u64, u32),
+    /// The place of the last event of the last one.
+    pub last: (u64, u32),
+    /// What it said the last time.
+    pub why: String,
 }
 
 /// A batch that is being tried.
@@ -84,6 +105,8 @@ pub enum DeliveryState {
     Accepted,
     /// The receiver says that it has stored it.
     Confirmed,
+    /// The receiver has refused some of it and taken the rest, and does not say which.
+    Partial,
     /// The receiver refuses it.
     Rejected,
     /// It may have it or not.
@@ -97,6 +120,7 @@ impl DeliveryState {
             DeliveryState::Sent => "sent",
             DeliveryState::Accepted => "accepted",
             DeliveryState::Confirmed => "confirmed",
+            DeliveryState::Partial => "partial",
             DeliveryState::Rejected => "rejected",
             DeliveryState::Unknown => "unknown",
         }
@@ -117,6 +141,9 @@ pub struct Delivery {
     pub attempts: u64,
     /// What became of it.
     pub state: DeliveryState,
+    /// Of a partial one: how many events the receiver refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<u64>,
 }
 
 /// An event that the receiver refuses.
@@ -280,11 +307,13 @@ impl SinkState {
             cursor,
             cursor_hash: None,
             in_flight: None,
+            last_batch: None,
             delivered: 0,
             rejected: 0,
             behind_since: None,
             stopped: None,
             problem: None,
+            unnamed: None,
         }
     }
 }

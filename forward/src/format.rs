@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde_json::Value;
+
 use crate::encode::Options;
 
 /// Declares the formats: the enum, its words, and what each of them is.
@@ -80,6 +82,20 @@ impl Format {
             Format::Event | Format::Ocsf | Format::Ecs | Format::Splunk => true,
             Format::Cef | Format::Syslog | Format::Raw => false,
         }
+    }
+}
+
+impl Format {
+    /// Returns under which uid a document of this format stands; none if it has none, or is no JSON.
+    pub fn uid_of(self, document: &Value) -> Option<&str> {
+        let place = match self {
+            Format::Event => "/uid",
+            Format::Ocsf => "/metadata/uid",
+            Format::Ecs => "/event/id",
+            Format::Splunk => "/event_id",
+            Format::Cef | Format::Syslog | Format::Raw => return None,
+        };
+        document.pointer(place)?.as_str()
     }
 }
 

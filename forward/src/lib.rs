@@ -28,4 +28,5 @@ pub mod rules;
 pub mod signing;
 pub mod sink;
 pub mod standing;
+pub mod store;
 pub mod transport;

@@ -10,13 +10,14 @@ use query::filter::Filter;
 use query::full::read_back;
 use query::history::View;
 use query::issued::newest;
+use query::listing::cells;
 use query::row::EventRow;
 use query::trail::Trail;
 use query::walk::{Walk, first_of_request, shared_nodes};
 
-use crate::batch::Item;
+use crate::batch::{Beside, Item};
 use crate::choice::{Choice, choose, uid_of};
-use crate::encode::{Options, encode, syslog};
+use crate::encode::{self, Options, Wrap};
 use crate::format::Format;
 use crate::outgoing::Outgoing;
 use crate::sink::SinkConfig;
@@ -32,12 +33,15 @@ pub(crate) struct Reading {
     filter: Filter,
     format: Format,
     options: Options,
-    /// Each event is the text of a message by RFC 5424.
-    is_syslog: bool,
+    wrap: Wrap,
     /// Everything up to there was considered.
     upto: Issued,
     walk: Option<Walk>,
     rows: VecDeque<EventRow>,
+    /// Events up to there that wait for more to go with them.
+    held: Vec<Item>,
+    /// Since when the first of them waits.
+    held_since: Option<Instant>,
     /// Nodes with several devices.
     shared: BTreeSet<String>,
     /// How far the trail was, when.
@@ -77,11 +81,13 @@ impl Reading {
             trail,
             filter: config.filter.clone(),
             format: config.format,
-            options: config.options,
-            is_syslog: config.transport.carries_syslog(),
+            options: config.options.clone(),
+            wrap: config.transport.wrap(),
             upto: after,
             walk: None,
             rows: VecDeque::new(),
+            held: Vec::new(),
+            held_since: None,
             shared: BTreeSet::new(),
             seen: VecDeque::new(),
         }
@@ -90,6 +96,8 @@ impl Reading {
     /// Goes on after this place, whatever was read.
     pub(crate) fn seek(&mut self, after: Issued) {
         self.let_go();
+        self.held.clear();
+        self.held_since = None;
         self.upto = after;
     }
 
@@ -104,11 +112,25 @@ impl Reading {
         &self.trail
     }
 
-    /// Reads at most so many events of so many bytes; one that is larger comes alone.
-    pub(crate) fn next(&mut self, events: usize, bytes: usize) -> Result<Read, QueryError> {
-        let (mut items, mut total) = (Vec::new(), 0);
+    /// Tells whether events were read that wait for more.
+    pub(crate) fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Reads at most so many events of so many bytes; one that is larger comes alone. Fewer are held back until the first of
+    /// them has waited for so long; after an error [`Reading::seek`] has to begin anew.
+    pub(crate) fn next(
+        &mut self,
+        events: usize,
+        bytes: usize,
+        wait: Duration,
+    ) -> Result<Read, QueryError> {
+        let mut items = std::mem::take(&mut self.held);
+        let mut total: usize = items.iter().map(|item| item.bytes.len()).sum();
+        let mut is_full = false;
         let ended = loop {
             if items.len() >= events {
+                is_full = true;
                 break Ended::More;
             }
             let Some(row) = self.rows.pop_front() else {
@@ -130,6 +152,7 @@ impl Reading {
                     let item = self.item(&view, &sent, row.issued)?;
                     if !items.is_empty() && total + item.bytes.len() > bytes {
                         self.rows.push_front(row);
+                        is_full = true;
                         break Ended::More;
                     }
                     total += item.bytes.len();
@@ -138,6 +161,15 @@ impl Reading {
                 }
             }
         };
+        if !is_full && !items.is_empty() && !wait.is_zero() {
+            let since = *self.held_since.get_or_insert_with(Instant::now);
+            if since.elapsed() < wait {
+                self.held = std::mem::take(&mut items);
+            }
+        }
+        if self.held.is_empty() {
+            self.held_since = None;
+        }
         Ok(Read { items, upto: self.upto, ended })
     }
 
@@ -242,16 +274,17 @@ impl Reading {
         let (mut event, request, response) = read_back(&self.trail, view, row)?;
         event.uid = uid_of(row);
         let outgoing = Outgoing { event, request, response };
-        let bytes = match self.is_syslog {
-            true => syslog::wrap(self.format, &outgoing, &self.options),
-            false => encode(self.format, &outgoing, &self.options),
-        };
+        let (bytes, mut beside) = encode::wrap(self.wrap, self.format, &outgoing, &self.options);
+        if self.wrap == Wrap::Row {
+            beside = Beside::Row(Arc::from(cells(row)));
+        }
         let event = outgoing.event;
         Ok(Item {
             uid: event.uid,
             issued: place,
             time_unix_ns: event.time.map(|time| time.unix_ns),
             bytes: Arc::from(bytes),
+            beside,
         })
     }
 }

@@ -43,6 +43,8 @@ pub struct SinkConfig {
     pub batch_events: usize,
     /// Bytes of a batch's events, at most; a larger event goes alone.
     pub batch_bytes: usize,
+    /// How long a batch waits to fill, from its first event on.
+    pub batch_wait: Duration,
     /// The longest wait between two tries, unless the receiver asks for a longer one.
     pub retry_max: Duration,
     /// Where to.

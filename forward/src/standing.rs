@@ -25,6 +25,8 @@ pub struct Standing {
     pub failed: u64,
     /// Refused events that are kept.
     pub dead: u64,
+    /// Events that it refused without saying which.
+    pub unnamed: u64,
     /// What is wrong, and since when.
     pub problem: Option<(Timestamp, String)>,
     /// It does not go on without somebody's help.

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use crate::batch::Batch;
+use crate::encode::Wrap;
 use crate::folder::DeliveryState;
 use crate::http::SetUpError;
 
 pub mod file;
 pub mod kafka;
+pub mod object_store;
 pub mod opensearch;
+pub mod otlp;
 mod post;
 mod reach;
 mod relp;
@@ -19,7 +22,9 @@ pub mod webhook;
 
 use self::file::{File, FileConfig};
 use self::kafka::{Kafka, KafkaConfig};
+use self::object_store::{Form, ObjectStore, ObjectStoreConfig};
 use self::opensearch::{OpenSearch, OpenSearchConfig};
+use self::otlp::{Otlp, OtlpConfig};
 use self::relp::Relp;
 use self::splunk_hec::{SplunkHec, SplunkHecConfig};
 use self::stream::StreamConfig;
@@ -46,6 +51,15 @@ pub enum Answer {
         why: String,
         /// When it wants to be asked again.
         after: Option<Duration>,
+    },
+    /// It has refused so many of them and taken the others, as far as this state says, and does not say which.
+    Partial {
+        /// What is known of those that were taken.
+        state: DeliveryState,
+        /// How many it refused: at least one.
+        refused: u64,
+        /// Why.
+        why: String,
     },
     /// Nothing was taken for the sake of some of its events, and it does not say of which.
     Rejected(String),
@@ -77,6 +91,7 @@ impl Answer {
             Answer::Rejected(why)
             | Answer::TooLarge(why)
             | Answer::Each { why, .. }
+            | Answer::Partial { why, .. }
             | Answer::Later { why, .. }
             | Answer::Stop(why) => why,
         }
@@ -100,6 +115,10 @@ pub enum TransportConfig {
     Relp(StreamConfig),
     /// A topic of Kafka.
     Kafka(KafkaConfig),
+    /// An OpenTelemetry collector, or what speaks OTLP as one does, over HTTP.
+    Otlp(OtlpConfig),
+    /// Objects of a bucket, or files of a folder.
+    ObjectStore(ObjectStoreConfig),
 }
 
 impl TransportConfig {
@@ -113,12 +132,24 @@ impl TransportConfig {
             TransportConfig::Syslog(_) => "syslog",
             TransportConfig::Relp(_) => "relp",
             TransportConfig::Kafka(_) => "kafka",
+            TransportConfig::Otlp(_) => "otlp",
+            TransportConfig::ObjectStore(_) => "object_store",
         }
     }
 
-    /// Tells whether it carries messages by RFC 5424, whatever the format: then each event is the text of one.
-    pub fn carries_syslog(&self) -> bool {
-        matches!(self, TransportConfig::Syslog(_) | TransportConfig::Relp(_))
+    /// Returns what it carries each event in, whatever the format.
+    pub fn wrap(&self) -> Wrap {
+        match self {
+            TransportConfig::Syslog(_) | TransportConfig::Relp(_) => Wrap::Syslog,
+            TransportConfig::Otlp(_) => Wrap::LogRecord,
+            TransportConfig::ObjectStore(config) if config.form == Form::Parquet => Wrap::Row,
+            TransportConfig::File(_)
+            | TransportConfig::Webhook(_)
+            | TransportConfig::OpenSearch(_)
+            | TransportConfig::SplunkHec(_)
+            | TransportConfig::Kafka(_)
+            | TransportConfig::ObjectStore(_) => Wrap::Nothing,
+        }
     }
 }
 
@@ -138,6 +169,10 @@ pub enum Transport {
     Relp(Box<Relp>),
     /// See [`TransportConfig::Kafka`].
     Kafka(Box<Kafka>),
+    /// See [`TransportConfig::Otlp`].
+    Otlp(Box<Otlp>),
+    /// See [`TransportConfig::ObjectStore`].
+    ObjectStore(Box<ObjectStore>),
 }
 
 impl Transport {
@@ -160,6 +195,10 @@ impl Transport {
             TransportConfig::Syslog(config) => Transport::Syslog(Box::new(Syslog::new(config)?)),
             TransportConfig::Relp(config) => Transport::Relp(Box::new(Relp::new(config)?)),
             TransportConfig::Kafka(config) => Transport::Kafka(Box::new(Kafka::new(sink, config)?)),
+            TransportConfig::Otlp(config) => Transport::Otlp(Box::new(Otlp::new(config)?)),
+            TransportConfig::ObjectStore(config) => {
+                Transport::ObjectStore(Box::new(ObjectStore::new(sink, config)?))
+            }
         })
     }
 
@@ -173,6 +212,8 @@ impl Transport {
             Transport::Syslog(server) => server.send(batch).await,
             Transport::Relp(server) => server.send(batch).await,
             Transport::Kafka(cluster) => cluster.send(batch).await,
+            Transport::Otlp(receiver) => receiver.send(batch).await,
+            Transport::ObjectStore(store) => store.send(batch).await,
         }
     }
 
@@ -189,6 +230,8 @@ impl Transport {
             Transport::Syslog(server) => server.try_out().await,
             Transport::Relp(server) => server.try_out().await,
             Transport::Kafka(cluster) => cluster.try_out().await,
+            Transport::Otlp(receiver) => receiver.try_out().await,
+            Transport::ObjectStore(store) => store.try_out().await,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use forward::asked::Asked;
 use forward::assets::Siem;
-use forward::folder::{DeadLetter, Delivery, Folder, SinkState};
+use forward::folder::{DeadLetter, Delivery, Folder, SinkState, Unnamed};
 use forward::sink::SinkConfig;
 use forward::transport::Transport;
 use ingest::event::Issued;
@@ -113,6 +113,13 @@ fn write_text(shown: &Shown, out: &mut dyn Write) -> std::io::Result<()> {
     }
     if let Some((since, why)) = &state.problem {
         writeln!(out, "             since {since}: {why}")?;
+    }
+    if let Some(Unnamed { events, batches, first, last, why }) = &state.unnamed {
+        let (first, last) = (first.0, last.0);
+        writeln!(
+            out,
+            "             {events} events of {batches} batches (leaves {first} to {last}) were refused without saying which, reconcile tells: {why}"
+        )?;
     }
     if let Some(batch) = &state.in_flight {
         let (id, said) = (&batch.id, &batch.said);

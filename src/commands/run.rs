@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use forward::sink::{SinkConfig, Sinks};
+use forward::store::StoreConfig;
 use forward::transport::TransportConfig;
 use ingest::pipeline::{self, FollowSettings, Following};
 use ingest::room::{Reserve, Room};
@@ -256,9 +257,17 @@ fn forwarding(
 ) -> Result<Sinks, Failure> {
     let mut sinks = sinks.to_vec();
     for sink in &mut sinks {
-        if let TransportConfig::File(file) = &mut sink.transport {
-            let folder = file.path.parent().unwrap_or(Path::new("/"));
-            file.room = Some(following.room().elsewhere(folder));
+        match &mut sink.transport {
+            TransportConfig::File(file) => {
+                let folder = file.path.parent().unwrap_or(Path::new("/"));
+                file.room = Some(following.room().elsewhere(folder));
+            }
+            TransportConfig::ObjectStore(store) => {
+                if let StoreConfig::Folder(folder) = &store.store {
+                    store.room = Some(following.room().elsewhere(folder));
+                }
+            }
+            _ => {}
         }
     }
     Ok(Sinks::start(data, trail, sinks, &tokio::runtime::Handle::current())?)

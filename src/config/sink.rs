@@ -1,6 +1,8 @@
 //! `[[sink]]`: where events go.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use forward::encode::Options;
@@ -19,6 +21,9 @@ use serde::Deserialize;
 
 use super::duration::TypedDuration;
 
+mod object_store;
+mod otlp;
+
 /// The wait between two tries grows up to this.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 /// Events and bytes of a batch, and what they may be set to: a batch is held in memory.
@@ -26,6 +31,11 @@ const BATCH_EVENTS: usize = 1_000;
 const BATCH_EVENTS_MAX: usize = 20_000;
 const BATCH_BYTES: usize = 4 << 20;
 const BATCH_BYTES_MAX: usize = 64 << 20;
+/// An object for each handful of events would be many.
+const STORE_EVENTS: usize = 20_000;
+const STORE_BYTES: usize = 32 << 20;
+const STORE_WAIT: Duration = Duration::from_secs(300);
+const BATCH_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// A webhook's receiver has to answer while we wait.
 const WEBHOOK_EVENTS: usize = 100;
 /// An indexer that is busy acknowledges late, and a batch that is sent again is there twice.
@@ -46,6 +56,7 @@ pub(super) struct FileSink {
     include_clear_values: Option<bool>,
     batch_events: Option<usize>,
     batch_bytes: Option<usize>,
+    batch_wait: Option<TypedDuration>,
     retry_max: Option<TypedDuration>,
     path: Option<PathBuf>,
     rotate_bytes: Option<u64>,
@@ -68,6 +79,15 @@ pub(super) struct FileSink {
     brokers: Option<Vec<String>>,
     topic: Option<String>,
     mechanism: Option<String>,
+    headers: Option<BTreeMap<String, String>>,
+    header_files: Option<BTreeMap<String, PathBuf>>,
+    service_name: Option<String>,
+    object_format: Option<String>,
+    compression: Option<String>,
+    endpoint: Option<String>,
+    region: Option<String>,
+    access_key_id: Option<String>,
+    secret_key_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
     allow_private: Option<bool>,
 }
@@ -96,7 +116,12 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
     let options = Options {
         include_clear_values: typed.include_clear_values.take().unwrap_or(false),
         enterprise_number: typed.enterprise_number.take().unwrap_or(usual.enterprise_number),
-        ..usual
+        service_name: match typed.service_name.take_if(|_| typed.kind == "otlp") {
+            Some(name) if name.is_empty() => return Err("service_name is empty".to_owned()),
+            Some(name) => Arc::from(name),
+            None => usual.service_name,
+        },
+        rules: usual.rules,
     };
     let format = match typed.format.take() {
         Some(word) => word.parse().map_err(|error| format!("format: {error}"))?,
@@ -120,6 +145,7 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
         return Err("retry_max must be from 100ms to 1h; 1m is usual".to_owned());
     }
     let (batch_events, batch_bytes) = (typed.batch_events.take(), typed.batch_bytes.take());
+    let batch_wait = typed.batch_wait.take().map(|TypedDuration(wait)| wait);
     let transport = match typed.kind.as_str() {
         "file" => file(&mut typed)?,
         "webhook" => webhook(&mut typed, format)?,
@@ -128,16 +154,24 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
         "syslog" => TransportConfig::Syslog(stream(&mut typed)?),
         "relp" => TransportConfig::Relp(stream(&mut typed)?),
         "kafka" => kafka(&mut typed, format)?,
+        "otlp" => otlp::otlp(&mut typed)?,
+        "object_store" => object_store::object_store(&mut typed, format)?,
         other => {
-            let all = "file, webhook, opensearch, splunk_hec, syslog, relp, kafka";
+            let all =
+                "file, webhook, opensearch, splunk_hec, syslog, relp, kafka, otlp, object_store";
             return Err(format!("type = {other:?}: there are {all}"));
         }
     };
     typed.nothing_left()?;
-    let usual = match &transport {
-        TransportConfig::Webhook(_) => WEBHOOK_EVENTS,
-        _ => BATCH_EVENTS,
+    let (usual_events, usual_bytes, usual_wait) = match &transport {
+        TransportConfig::Webhook(_) => (WEBHOOK_EVENTS, BATCH_BYTES, Duration::ZERO),
+        TransportConfig::ObjectStore(_) => (STORE_EVENTS, STORE_BYTES, STORE_WAIT),
+        _ => (BATCH_EVENTS, BATCH_BYTES, Duration::ZERO),
     };
+    let batch_wait = batch_wait.unwrap_or(usual_wait);
+    if batch_wait > BATCH_WAIT_MAX {
+        return Err("batch_wait must be at most 1h".to_owned());
+    }
     let within = |key, value: Option<usize>, usual, most| match value.unwrap_or(usual) {
         value if (1..=most).contains(&value) => Ok(value),
         value => Err(format!("{key} = {value}: from 1 to {most}; {usual} is usual")),
@@ -149,8 +183,9 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
         format,
         options,
         begin,
-        batch_events: within("batch_events", batch_events, usual, BATCH_EVENTS_MAX)?,
-        batch_bytes: within("batch_bytes", batch_bytes, BATCH_BYTES, BATCH_BYTES_MAX)?,
+        batch_events: within("batch_events", batch_events, usual_events, BATCH_EVENTS_MAX)?,
+        batch_bytes: within("batch_bytes", batch_bytes, usual_bytes, BATCH_BYTES_MAX)?,
+        batch_wait,
         retry_max,
         transport,
     })
@@ -357,6 +392,15 @@ impl FileSink {
             ("brokers", self.brokers.is_some()),
             ("topic", self.topic.is_some()),
             ("mechanism", self.mechanism.is_some()),
+            ("headers", self.headers.is_some()),
+            ("header_files", self.header_files.is_some()),
+            ("service_name", self.service_name.is_some()),
+            ("object_format", self.object_format.is_some()),
+            ("compression", self.compression.is_some()),
+            ("endpoint", self.endpoint.is_some()),
+            ("region", self.region.is_some()),
+            ("access_key_id", self.access_key_id.is_some()),
+            ("secret_key_file", self.secret_key_file.is_some()),
         ];
         match left.into_iter().find(|(_, is_left)| *is_left) {
             Some((key, _)) => Err(format!("{key} is no key of a sink of type {:?}", self.kind)),

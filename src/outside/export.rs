@@ -2,28 +2,27 @@
 //!
 //! Nothing is ever overwritten: a checkpoint's name is its size and the beginning of its root.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use forward::http::client;
+use forward::store::{Patience, Store, StoreConfig};
 use ingest::ledger::Checkpoint;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, RetryConfig};
 use reqwest::{Client, StatusCode, Url};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::store_transport::Connector;
+use super::aws_environment;
 
 /// Checkpoints' files end in this.
 pub(crate) const EXTENSION: &str = "checkpoint";
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// How long an object store may keep us with its retries.
-const STORE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How folders and object stores are dealt with: a checkpoint is small, a page of names a thousand of them.
+const PATIENCE: Patience = Patience {
+    timeout: TIMEOUT,
+    retries: 3,
+    retry_timeout: Duration::from_secs(60),
+    answer_bytes_max: 16 << 20,
+};
 
 /// A place outside.
 #[derive(Debug)]
@@ -35,8 +34,7 @@ pub(crate) struct Destination {
 
 #[derive(Debug)]
 enum Kind {
-    Folder(PathBuf),
-    Store(Box<AmazonS3>, object_store::path::Path),
+    Store(Store),
     Web(Client, Url),
 }
 
@@ -47,8 +45,7 @@ impl Destination {
     /// It is none of these, or its object store's settings in the environment are no good.
     pub(crate) fn new(typed: &str) -> Result<Destination> {
         if typed.starts_with('/') {
-            let kind = Kind::Folder(PathBuf::from(typed));
-            return Ok(Destination { name: typed.to_owned(), kind });
+            return Ok(Destination { name: typed.to_owned(), kind: store(typed)? });
         }
         let url = Url::parse(typed).with_context(|| {
             format!("{typed:?} is no absolute path, no s3://bucket/prefix and no https:// address")
@@ -58,7 +55,7 @@ impl Destination {
         }
         let local = url.host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost"));
         let kind = match url.scheme() {
-            "s3" => store(&url)?,
+            "s3" => store(typed)?,
             "https" => Kind::Web(client(TIMEOUT, None)?.build().context("no TLS")?, url),
             "http" if local => Kind::Web(client(TIMEOUT, None)?.build().context("no TLS")?, url),
             "http" => bail!("{typed}: only https:// leaves this machine"),
@@ -81,16 +78,10 @@ impl Destination {
     pub(crate) async fn put(&self, checkpoint: &Checkpoint) -> Result<()> {
         let name = file_name(checkpoint);
         let existing = match &self.kind {
-            Kind::Folder(folder) => put_file(folder, &name, checkpoint.note.as_bytes())?,
-            Kind::Store(store, prefix) => {
-                let payload = checkpoint.note.clone().into();
-                match store
-                    .put_opts(&prefix.clone().join(name.as_str()), payload, PutMode::Create.into())
-                    .await
-                {
-                    Ok(_) => None,
-                    Err(object_store::Error::AlreadyExists { .. }) => Some(self.read(&name).await?),
-                    Err(error) => return Err(error.into()),
+            Kind::Store(store) => {
+                match store.create(&name, checkpoint.note.clone().into()).await? {
+                    true => None,
+                    false => Some(self.read(&name).await?),
                 }
             }
             Kind::Web(client, url) => {
@@ -126,17 +117,7 @@ impl Destination {
     pub(crate) async fn later_than(&self, own: &Checkpoint) -> Result<Option<Checkpoint>> {
         let names: Vec<String> = match &self.kind {
             Kind::Web(..) => return Ok(None),
-            Kind::Folder(folder) => {
-                let entries = fs::read_dir(folder).with_context(|| missing(folder))?;
-                let names =
-                    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-                names.collect::<io::Result<_>>()?
-            }
-            Kind::Store(store, prefix) => {
-                let listed = store.list_with_delimiter(Some(prefix)).await?;
-                let names = listed.objects.iter().filter_map(|object| object.location.filename());
-                names.map(str::to_owned).collect()
-            }
+            Kind::Store(store) => store.list("").await?.objects,
         };
         let mut later: Vec<String> = names
             .into_iter()
@@ -160,10 +141,7 @@ impl Destination {
 
     async fn read(&self, name: &str) -> Result<String> {
         let bytes = match &self.kind {
-            Kind::Folder(folder) => fs::read(folder.join(name))?,
-            Kind::Store(store, prefix) => {
-                store.get(&prefix.clone().join(name)).await?.bytes().await?.to_vec()
-            }
+            Kind::Store(store) => store.read(name).await?,
             Kind::Web(..) => bail!("it cannot be read from here"),
         };
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -185,17 +163,9 @@ fn size_of(name: &str) -> Option<u64> {
     (size.len() == 20 && root.len() == 8).then(|| size.parse().ok()).flatten()
 }
 
-fn store(url: &Url) -> Result<Kind> {
-    let bucket = url.host_str().context("s3:// names no bucket")?;
-    let retry =
-        RetryConfig { max_retries: 3, retry_timeout: STORE_TIMEOUT, ..RetryConfig::default() };
-    let store = AmazonS3Builder::from_env()
-        .with_bucket_name(bucket)
-        .with_retry(retry)
-        .with_http_connector(Connector(client(TIMEOUT, None)?.build().context("no TLS")?))
-        .build()
-        .with_context(|| format!("the object store {bucket}"))?;
-    Ok(Kind::Store(Box::new(store), object_store::path::Path::parse(url.path())?))
+fn store(typed: &str) -> Result<Kind> {
+    let config = StoreConfig::parse(typed, aws_environment()).map_err(|why| anyhow!(why))?;
+    Ok(Kind::Store(Store::new(&config, &PATIENCE)?))
 }
 
 fn below(url: &Url, name: &str) -> Result<Url> {
@@ -205,39 +175,6 @@ fn below(url: &Url, name: &str) -> Result<Url> {
         .pop_if_empty()
         .push(name);
     Ok(url)
-}
-
-fn missing(folder: &Path) -> String {
-    // Making it would put checkpoints onto this machine's own disk when a mount is missing.
-    format!("{} cannot be read: make the folder, or mount what belongs there", folder.display())
-}
-
-/// Writes a file whole or not at all, unless one of this name is there: then returns what that one holds.
-fn put_file(folder: &Path, name: &str, content: &[u8]) -> Result<Option<String>> {
-    let (path, unfinished) =
-        (folder.join(name), folder.join(format!(".{name}.{}", std::process::id())));
-    fs::metadata(folder).with_context(|| missing(folder))?;
-    if path.exists() {
-        return Ok(Some(fs::read_to_string(&path)?));
-    }
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    let renamed = match renameat_with(CWD, &unfinished, CWD, &path, RenameFlags::NOREPLACE) {
-        // Some network file systems know no such flag. Only we write this name.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => fs::rename(&unfinished, &path),
-        renamed => renamed.map_err(io::Error::from),
-    };
-    if let Err(error) = renamed {
-        let _ = fs::remove_file(&unfinished);
-        if error.kind() != io::ErrorKind::AlreadyExists {
-            return Err(error.into());
-        }
-        return Ok(Some(fs::read_to_string(&path)?));
-    }
-    fs::File::open(folder)?.sync_all()?;
-    Ok(None)
 }
 
 #[cfg(test)]

@@ -48,6 +48,13 @@ pub(super) fn conditions(
             format!("its receiver refused {dead} events, which are kept: `keytrail forward status`")
         });
         push(On::Sink, name, "refused", refused.map(|text| (None, text)));
+        let unnamed = (sink.unnamed > 0).then(|| {
+            let unnamed = sink.unnamed;
+            format!(
+                "its receiver refused {unnamed} events without saying which: `keytrail forward reconcile {name}` tells"
+            )
+        });
+        push(On::Sink, name, "unnamed", unnamed.map(|text| (None, text)));
     }
     if let Some(tight) = &seen.tight {
         push(On::Disk, "data", "", Some((None, tight.clone())));

@@ -137,9 +137,13 @@ impl Siem {
             self.posts.lock().unwrap().push((post, taken));
             let Reply::Say(status, header, body) = reply else { return Ok(()) };
             let header = if header.is_empty() { header } else { format!("{header}\r\n") };
+            let kind = match header.starts_with("Content-Type") {
+                true => "",
+                false => "Content-Type: application/json\r\n",
+            };
             let length = body.len();
             let answer = format!(
-                "HTTP/1.1 {status} So\r\n{header}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+                "HTTP/1.1 {status} So\r\n{header}{kind}Content-Length: {length}\r\n\r\n{body}"
             );
             (&mut &*stream).write_all(answer.as_bytes())?;
         }

@@ -172,6 +172,11 @@ pub(crate) fn python(full: bool) -> Result<Python> {
             python.has("pycef, syslog_rfc5424_parser"),
         ),
         (
+            &["opentelemetry-proto==1.45.2", "opentelemetry-semantic-conventions==0.66b2"],
+            python.has("opentelemetry.proto, opentelemetry.semconv"),
+        ),
+        (&["moto[server]==5.2.5"], python.has("moto.server, flask")),
+        (
             &[
                 "pysigma-backend-splunk==2.1.0",
                 "pysigma-backend-elasticsearch==2.1.1",

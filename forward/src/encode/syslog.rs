@@ -26,7 +26,7 @@ pub(super) fn encode(item: &Outgoing, options: &Options) -> Vec<u8> {
 
 /// Returns an event in another format as the text of a message by RFC 5424, with its uid and place in structured data. What
 /// is such a message already stays as it is.
-pub fn wrap(format: Format, item: &Outgoing, options: &Options) -> Vec<u8> {
+pub(super) fn wrap(format: Format, item: &Outgoing, options: &Options) -> Vec<u8> {
     let body = super::encode(format, item, options);
     if format == Format::Syslog {
         return body;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::work::{Halt, Work};
 use crate::backoff::Backoff;
 use crate::batch::{Batch, Item};
-use crate::folder::{DEAD_MAX, DeadLetter, Delivery, DeliveryState, InFlight};
+use crate::folder::{DEAD_MAX, DeadLetter, Delivery, DeliveryState, InFlight, Unnamed};
 use crate::transport::{Answer, Transport};
 
 /// How long a try may go on when keytrail ends.
@@ -26,7 +26,8 @@ impl Work {
         let mut parts = vec![(items, 0)];
         let mut backoff = Backoff::new(self.config.retry_max);
         while let Some((items, tried)) = parts.pop() {
-            let batch = Batch::new(&self.config.name, items);
+            let mut batch = Batch::new(&self.config.name, items);
+            batch.previous.clone_from(&self.state.last_batch);
             let attempts = tried + 1;
             self.in_flight(&batch, attempts, DeliveryState::Sent)?;
             let answer = self.send(transport, &batch)?;
@@ -35,6 +36,12 @@ impl Work {
                     self.has_no_problem();
                     backoff = Backoff::new(self.config.retry_max);
                     self.taken(&batch, attempts, state)?;
+                }
+                // Which they are is not known, so they cannot be kept; to send all again would double the others.
+                Answer::Partial { refused, why, .. } => {
+                    self.has_no_problem();
+                    backoff = Backoff::new(self.config.retry_max);
+                    self.partly_taken(&batch, attempts, refused, &why)?;
                 }
                 Answer::Each { state, refused, later, why, after } => {
                     let is_later = !later.is_empty();
@@ -127,18 +134,53 @@ impl Work {
 
     fn taken(&mut self, batch: &Batch, attempts: u64, state: DeliveryState) -> Result<(), Halt> {
         self.state.delivered += batch.said.events;
+        self.state.last_batch = Some(batch.id.clone());
         if self.dead > 0 {
             let is_here =
                 |dead: &DeadLetter| batch.items.iter().any(|item| item.uid.to_string() == dead.uid);
             self.folder.forget_dead(&is_here)?;
             self.dead = self.folder.dead()?.len() as u64;
         }
-        self.say(batch, attempts, state)
+        self.say(batch, attempts, state, None)
     }
 
-    fn say(&self, batch: &Batch, attempts: u64, state: DeliveryState) -> Result<(), Halt> {
+    /// Notes that so many events were refused without a name.
+    fn partly_taken(
+        &mut self,
+        batch: &Batch,
+        attempts: u64,
+        refused: u64,
+        why: &str,
+    ) -> Result<(), Halt> {
+        let (name, said) = (&self.config.name, &batch.said);
+        let ((first, _), (last, _)) = (said.first, said.last);
+        tracing::warn!(
+            sink = name,
+            "the receiver refused {refused} of {} events, issued by leaves {first} to {last}, without saying which:              `keytrail forward reconcile {name} --uids FILE` tells, by its own list; it says {why}",
+            said.events
+        );
+        self.state.delivered += said.events - refused;
+        self.state.rejected += refused;
+        let earlier = self.state.unnamed.take();
+        self.state.unnamed = Some(Unnamed {
+            events: earlier.as_ref().map_or(0, |earlier| earlier.events) + refused,
+            batches: earlier.as_ref().map_or(0, |earlier| earlier.batches) + 1,
+            first: earlier.as_ref().map_or(said.first, |earlier| earlier.first.min(said.first)),
+            last: earlier.as_ref().map_or(said.last, |earlier| earlier.last.max(said.last)),
+            why: why.to_owned(),
+        });
+        self.say(batch, attempts, DeliveryState::Partial, Some(refused))
+    }
+
+    fn say(
+        &self,
+        batch: &Batch,
+        attempts: u64,
+        state: DeliveryState,
+        refused: Option<u64>,
+    ) -> Result<(), Halt> {
         let (id, said) = (batch.id.clone(), batch.said.clone());
-        let delivery = Delivery { at: Timestamp::now(), id, said, attempts, state };
+        let delivery = Delivery { at: Timestamp::now(), id, said, attempts, state, refused };
         Ok(self.folder.add_delivery(&delivery)?)
     }
 
@@ -161,7 +203,7 @@ impl Work {
         self.dead = self.folder.dead()?.len() as u64;
         self.state.rejected += 1;
         let batch = Batch::new(&self.config.name, vec![item.clone()]);
-        self.say(&batch, 1, DeliveryState::Rejected)
+        self.say(&batch, 1, DeliveryState::Rejected, None)
     }
 
     /// Takes in an answer that tells of each event; what is to be sent once more is returned.

@@ -139,20 +139,27 @@ impl Work {
         if asked.replay_after.is_some() {
             self.replay(&asked)?;
         }
+        if asked.complete_upto.is_some() {
+            self.has_all(&asked)?;
+        }
         if !asked.again.is_empty() {
             self.send_again(transport, &asked)?;
             return Ok(Duration::ZERO);
         }
-        let (most, bytes) = match &self.state.in_flight {
+        let SinkConfig { batch_events, batch_bytes, batch_wait, .. } = self.config;
+        let read = match &self.state.in_flight {
             // A batch that was cut off goes out as it was, under the same name.
-            Some(batch) => (batch.said.events as usize, usize::MAX),
-            None => (self.config.batch_events, self.config.batch_bytes),
+            Some(batch) => {
+                self.reading.next(batch.said.events as usize, usize::MAX, Duration::ZERO)?
+            }
+            None => self.reading.next(batch_events, batch_bytes, batch_wait)?,
         };
-        let read = self.reading.next(most, bytes)?;
         if read.ended == Ended::More && self.state.behind_since.is_none() && read.items.len() > 1 {
             self.state.behind_since = Some(Timestamp::now());
         }
         match read.items.is_empty() {
+            // What lies up to there is not all done with.
+            true if self.reading.holds() => {}
             true => self.moves_to(read.upto),
             false => self.deliver(transport, read.items, Some(read.upto))?,
         }
@@ -180,6 +187,16 @@ impl Work {
             self.folder.done(&Asked { replay_after: Some(after), ..Asked::default() })?;
         }
         Ok(())
+    }
+
+    /// Forgets that some events were refused without a name, if all that are meant were found at the receiver.
+    fn has_all(&mut self, asked: &Asked) -> Result<(), Halt> {
+        if self.state.unnamed.as_ref().map(|unnamed| unnamed.last) <= asked.complete_upto {
+            self.state.unnamed = None;
+            self.save()?;
+        }
+        let complete_upto = asked.complete_upto;
+        Ok(self.folder.done(&Asked { complete_upto, ..Asked::default() })?)
     }
 
     /// Sends events once more, and leaves the cursor where it is.
@@ -311,6 +328,7 @@ impl Work {
             rejected: self.state.rejected,
             failed: self.failed,
             dead: self.dead,
+            unnamed: self.state.unnamed.as_ref().map_or(0, |unnamed| unnamed.events),
             problem: self.state.problem.clone(),
             stopped: self.state.stopped.is_some(),
         };

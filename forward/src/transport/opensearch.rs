@@ -243,7 +243,12 @@ mod tests {
     use crate::batch::testing::item;
 
     fn answer(body: &str, events: usize) -> Answer {
-        let reply = Reply { status: StatusCode::OK, body: body.into(), retry_after: None };
+        let reply = Reply {
+            status: StatusCode::OK,
+            body: body.into(),
+            content_type: String::new(),
+            retry_after: None,
+        };
         of_each(&reply, events)
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
 use super::Answer;
@@ -18,6 +18,8 @@ const SHOWN_MAX: usize = 500;
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) body: Vec<u8>,
+    /// Of the body; empty if it is not said.
+    pub(crate) content_type: String,
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -27,6 +29,9 @@ impl Reply {
         let mut response = response.map_err(|error| failed(&error))?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type = content_type.to_ascii_lowercase();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
             if body.len() + chunk.len() > BODY_MAX {
@@ -34,7 +39,7 @@ impl Reply {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body, retry_after })
+        Ok(Reply { status, body, content_type, retry_after })
     }
 
     /// Returns the status and the beginning of what it said, on one line.
@@ -97,7 +102,7 @@ mod tests {
     fn answer(status: u16, body: &str) -> Answer {
         let status = StatusCode::from_u16(status).unwrap();
         let retry_after = Some(Duration::from_secs(3));
-        Reply { status, body: body.into(), retry_after }.answer()
+        Reply { status, body: body.into(), content_type: String::new(), retry_after }.answer()
     }
 
     #[test]

@@ -260,7 +260,12 @@ mod tests {
     fn codes_tell_whether_to_go_on() {
         let of = |status: u16, body: &str| {
             let status = StatusCode::from_u16(status).unwrap();
-            meaning(&Reply { status, body: body.into(), retry_after: None })
+            meaning(&Reply {
+                status,
+                body: body.into(),
+                content_type: String::new(),
+                retry_after: None,
+            })
         };
         let code = |status, code: u16| of(status, &format!("{{\"text\":\"t\",\"code\":{code}}}"));
         assert!(matches!(code(200, 0), Answer::Taken(_)));

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use forward::asked::Asked;
-use forward::folder::SinkState;
+use forward::folder::{SinkState, Unnamed};
 use forward::reconcile::{Difference, Has, Range};
 use forward::transport::Transport;
+use forward::transport::object_store::{Held, Problem};
 use ingest::event::Issued;
 use ingest::source::LeafIndex;
 use jiff::Timestamp;
@@ -28,21 +29,34 @@ pub(super) fn run(args: &ReconcileArgs) -> Result<(), Failure> {
     let data = args.data.existing()?;
     let (folder, state) = begun(&data, &args.sink)?;
     // Before the receiver is asked: what is sent meanwhile is not missing there.
-    let has = match &args.uids {
-        Some(path) => read(path)?,
+    let (has, held) = match &args.uids {
+        Some(path) => (read(path)?, Held::default()),
         None => ask(args)?,
     };
     let trail = Trail::open(&data)?;
     let found = compare(args, &trail, &state, has)?;
     let refused: BTreeSet<String> = folder.dead()?.into_iter().map(|dead| dead.uid).collect();
     tell(args, &state, &found, &refused)?;
+    tell_held(args, &held)?;
     let missing: Vec<_> = found
         .missing
         .iter()
         .filter(|missing| !refused.contains(&missing.uid.to_string()))
         .collect();
     if missing.is_empty() {
-        return Ok(());
+        let is_compared = |unnamed: &Unnamed| {
+            args.from.is_none() && args.to.is_none() && unnamed.first > state.began
+        };
+        if state.unnamed.as_ref().is_some_and(is_compared) {
+            let complete_upto = Some(state.cursor);
+            folder.ask(Asked { complete_upto, ..Asked::default() })?;
+        }
+        return match held.problems_count {
+            0 => Ok(()),
+            count => Err(Failure::CheckFailed(format!(
+                "nothing is missing there, and {count} objects are not as they were stored"
+            ))),
+        };
     }
     if args.resend {
         let places = missing.iter().map(|missing| (missing.issued.0.0, missing.issued.1));
@@ -63,15 +77,20 @@ fn read(path: &Path) -> Result<Has, Failure> {
     Ok(has)
 }
 
-/// Asks the receiver itself.
-fn ask(args: &ReconcileArgs) -> Result<Has, Failure> {
+/// Asks the receiver itself. Of a store of objects it returns how these are too.
+fn ask(args: &ReconcileArgs) -> Result<(Has, Held), Failure> {
     let sink = configured(&args.config, &args.sink)?;
-    let transport = Transport::new(&sink.name, &sink.transport).map_err(anyhow::Error::from)?;
     let mut has = Has::default();
     let mut take = |uid| has.take(uid);
-    let asked = match transport {
-        Transport::OpenSearch(cluster) => runtime()?.block_on(cluster.uids(&mut take)),
-        Transport::Kafka(cluster) => runtime()?.block_on(cluster.uids(&mut take)),
+    let runtime = runtime()?;
+    let held = match Transport::new(&sink.name, &sink.transport).map_err(anyhow::Error::from)? {
+        Transport::OpenSearch(cluster) => {
+            runtime.block_on(cluster.uids(&mut take)).map(|()| Held::default())
+        }
+        Transport::Kafka(cluster) => {
+            runtime.block_on(cluster.uids(&mut take)).map(|()| Held::default())
+        }
+        Transport::ObjectStore(store) => runtime.block_on(store.uids(&mut take)),
         _ => {
             return Err(Failure::Usage(format!(
                 "a receiver of type {} cannot be asked: export the uids that it has, one a line, and give them by --uids",
@@ -79,8 +98,8 @@ fn ask(args: &ReconcileArgs) -> Result<Has, Failure> {
             )));
         }
     };
-    asked.map_err(|why| anyhow::anyhow!("sink {}: {why}", sink.name))?;
-    Ok(has)
+    let held = held.map_err(|why| anyhow::anyhow!("sink {}: {why}", sink.name))?;
+    Ok((has, held))
 }
 
 fn compare(
@@ -100,6 +119,26 @@ fn compare(
         to: args.to.map(ns),
     };
     Ok(has.compare(trail, &filter, &range)?)
+}
+
+/// Tells which objects are not as they were stored.
+fn tell_held(args: &ReconcileArgs, held: &Held) -> Result<(), Failure> {
+    let mut out = stdout();
+    for Problem { name, what } in &held.problems {
+        match args.format {
+            StatusFormat::Json => {
+                writeln!(out, "{}", json!({"is": "object", "name": name, "what": what}))?;
+            }
+            StatusFormat::Table => writeln!(out, "object   {name}: {what}")?,
+        }
+    }
+    if held.objects > 0 {
+        let Held { manifests, objects, problems_count, .. } = held;
+        eprintln!(
+            "{objects} objects were read, of {manifests} batches; {problems_count} of them are not as they were stored"
+        );
+    }
+    Ok(out.flush()?)
 }
 
 fn tell(

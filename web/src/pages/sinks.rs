@@ -151,6 +151,7 @@ fn standing(state: &SinkState, waiting: Option<u64>) -> (&'static str, &'static 
     let tries = state.in_flight.as_ref().map_or(0, |batch| batch.attempts);
     match () {
         () if state.stopped.is_some() => ("denied", "stopped until somebody helps"),
+        () if state.unnamed.is_some() => ("denied", "events are missing there"),
         () if tries > 1 => ("unknown", "trying again"),
         () if state.behind_since.is_some() => ("unknown", "catching up"),
         () if waiting.is_none_or(|waiting| waiting > 0) => ("unknown", "events wait"),
@@ -186,6 +187,18 @@ fn facts(
     }
     if again > 0 {
         facts.push(("Asked for once more", plain(counted(again as u64, "event", "events"))));
+    }
+    if let Some(unnamed) = &state.unnamed {
+        facts.push((
+            "Refused, not said which",
+            plain(format!(
+                "{}, issued by leaves {} to {}: {}",
+                counted(unnamed.events, "event", "events"),
+                grouped(unnamed.first.0),
+                grouped(unnamed.last.0),
+                unnamed.why
+            )),
+        ));
     }
     if let Some(batch) = &state.in_flight {
         facts.push((
@@ -288,10 +301,14 @@ fn trouble(error: std::io::Error) -> PageError {
 }
 
 /// What the states of a delivery mean, in the order in which more is known.
-const STATES: [(DeliveryState, &str); 5] = [
+const STATES: [(DeliveryState, &str); 6] = [
     (DeliveryState::Sent, "it left; this way to the receiver has no answer"),
     (DeliveryState::Accepted, "the receiver says that it has it, not that it is stored"),
     (DeliveryState::Confirmed, "the receiver says that it is stored"),
+    (
+        DeliveryState::Partial,
+        "the receiver refused some of it and took the rest, and does not say which: a comparison with its own list does",
+    ),
     (DeliveryState::Rejected, "the receiver refuses it"),
     (DeliveryState::Unknown, "the end of a try was not seen; it is sent again under the same name"),
 ];

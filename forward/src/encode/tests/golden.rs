@@ -1,6 +1,12 @@
 //! What each format makes of telling events.
 
 use ingest::event::{Decision, IdentityKind, Reason};
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
+use serde_json::json;
 
 use super::super::recorded::{events, outgoing};
 use super::*;
@@ -48,6 +54,50 @@ fn check(format: Format) {
         text.push_str(&format!("== {what}\n{shown}\n"));
     }
     insta::assert_snapshot!(format.as_str(), text);
+}
+
+/// A record as its data model has it: what stands in it by names of ours, then its attributes.
+fn shown(record: &[u8], beside: &Beside) -> String {
+    let record = LogRecord::decode(record).unwrap();
+    let Beside::Resource(resource) = beside else { panic!("a resource") };
+    let resource = Resource::decode(&resource[..]).unwrap();
+    let any = |value: &Option<AnyValue>| plain(value.as_ref().unwrap().value.as_ref().unwrap());
+    let mut text = format!(
+        "time {} observed {}\nseverity {} {}\nevent {}\nbody {}\n",
+        record.time_unix_nano,
+        record.observed_time_unix_nano,
+        record.severity_number,
+        record.severity_text,
+        record.event_name,
+        any(&record.body)
+    );
+    for (of, attributes) in [("resource ", &resource.attributes), ("", &record.attributes)] {
+        for KeyValue { key, value, .. } in attributes {
+            text.push_str(&format!("{of}{key} = {}\n", any(value)));
+        }
+    }
+    text
+}
+
+fn plain(value: &Any) -> Value {
+    match value {
+        Any::StringValue(text) => json!(text),
+        Any::IntValue(number) => json!(number),
+        Any::ArrayValue(list) => {
+            list.values.iter().map(|value| plain(value.value.as_ref().unwrap())).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn otlp() {
+    let mut text = String::new();
+    for (what, item) in telling() {
+        let (record, beside) = wrap(Wrap::LogRecord, Format::Syslog, &item, &Options::default());
+        text.push_str(&format!("== {what}\n{}\n", shown(&record, &beside)));
+    }
+    insta::assert_snapshot!("otlp", text);
 }
 
 #[test]

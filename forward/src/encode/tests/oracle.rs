@@ -5,20 +5,22 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::Command;
 
+use query::evidence::hex;
+
 use super::super::recorded::{events, recordings};
 use super::withheld::hostile;
 use super::*;
 
-/// Writes every recorded event in this format, a line each, and has it read by a script of `tests/encoders`, which
+/// Writes every recorded event as it is encoded, a line each, and has it read by a script of `tests/encoders`, which
 /// tells what it found; `None` without the libraries it needs, where they are not required.
-fn read_by(script: &str, format: Format) -> Option<Value> {
+fn read_by(script: &str, name: &str, encoded: &dyn Fn(&Outgoing) -> Vec<u8>) -> Option<Value> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(format.as_str());
+    let path = folder.path().join(name);
     let mut file = BufWriter::new(File::create(&path).unwrap());
     let mut count = 0;
     let recorded = recordings().into_iter().flat_map(|recording| events(&recording));
     for item in recorded.chain(hostile()) {
-        let bytes = encode(format, &item, &Options::default());
+        let bytes = encoded(&item);
         assert!(!bytes.contains(&b'\n'), "{:?}", item.event);
         let event = serde_json::to_vec(&item.event).unwrap();
         file.write_all(&[&bytes[..], b"\n", &event, b"\n"].concat()).unwrap();
@@ -41,9 +43,13 @@ fn read_by(script: &str, format: Format) -> Option<Value> {
     Some(found)
 }
 
+fn read_format(script: &str, format: Format) -> Option<Value> {
+    read_by(script, format.as_str(), &|item| encode(format, item, &Options::default()))
+}
+
 #[test]
 fn every_recorded_event_is_valid_ocsf() {
-    let Some(found) = read_by("ocsf.py", Format::Ocsf) else { return };
+    let Some(found) = read_format("ocsf.py", Format::Ocsf) else { return };
     for class in ["api_activity", "authentication", "entity_management"] {
         assert!(found["classes"][class].as_u64() > Some(50), "{found}");
     }
@@ -51,10 +57,24 @@ fn every_recorded_event_is_valid_ocsf() {
 
 #[test]
 fn cef_is_read_back_by_pycef() {
-    read_by("lines.py", Format::Cef);
+    read_format("lines.py", Format::Cef);
 }
 
 #[test]
 fn syslog_is_read_back_by_syslog_rfc5424_parser() {
-    read_by("lines.py", Format::Syslog);
+    read_format("lines.py", Format::Syslog);
+}
+
+#[test]
+fn log_records_are_read_back_by_opentelemetry_and_take_their_names_from_its_conventions() {
+    let hexadecimal = |item: &Outgoing| {
+        let (record, beside) = wrap(Wrap::LogRecord, Format::Event, item, &Options::default());
+        let Beside::Resource(resource) = beside else { panic!("a resource") };
+        [hex(&record), hex(&resource)].join(" ").into_bytes()
+    };
+    let Some(found) = read_by("otlp.py", "otlp", &hexadecimal) else { return };
+    let attributes = found["attributes"].as_array().unwrap();
+    for name in ["log.record.uid", "user.name", "client.address", "k8s.namespace.name"] {
+        assert!(attributes.contains(&name.into()), "{found}");
+    }
 }

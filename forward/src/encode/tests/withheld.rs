@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::recorded::of_lines;
-use super::super::syslog::wrap;
 use super::*;
 
 const HASH: &str = "hmac-sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -83,8 +82,8 @@ fn all(item: &Outgoing) -> Vec<(String, Vec<u8>)> {
     let options = Options::default();
     let formats = || Format::ALL.iter().filter(|format| format.check(&options).is_ok());
     let plain = formats().map(|&format| (format.to_string(), encode(format, item, &options)));
-    let wrapped =
-        formats().map(|&format| (format!("{format} wrapped"), wrap(format, item, &options)));
+    let wrapped = formats()
+        .map(|&format| (format!("{format} wrapped"), wrap(Wrap::Syslog, format, item, &options).0));
     plain.chain(wrapped).collect()
 }
 
@@ -99,6 +98,13 @@ proptest! {
         let chosen_lines = match which { 0 => &lines[..1], 1 => &lines[1..], _ => &lines[..] };
         let items = of_lines(chosen_lines.iter().map(|line| line.as_bytes()));
         prop_assert_eq!(items.len(), 1);
+        for &format in Format::ALL {
+            // Protobuf holds texts as they are.
+            let record = wrap(Wrap::LogRecord, format, &items[0], &Options::default()).0;
+            let text = String::from_utf8_lossy(&record).into_owned();
+            prop_assert!(!text.contains(&secret), "{}: {}", format, text);
+            prop_assert!(!text.contains(&number.to_string()), "{}: {}", format, text);
+        }
         for (format, bytes) in all(&items[0]) {
             let text = String::from_utf8(bytes).unwrap();
             prop_assert!(!text.contains(&secret), "{}: {}", format, text);

@@ -10,21 +10,26 @@ use object_store::client::{
 };
 use reqwest::{Body, Client, Request, Url};
 
-/// No answer that we ask a store for is longer: a page of a thousand names.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
-
 /// Gives an object store our client.
 #[derive(Debug)]
-pub(super) struct Connector(pub(super) Client);
+pub(super) struct Connector {
+    pub(super) client: Client,
+    /// No answer may be longer.
+    pub(super) answer_bytes_max: usize,
+}
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(Service(self.0.clone())))
+        let Connector { client, answer_bytes_max } = self;
+        Ok(HttpClient::new(Service { client: client.clone(), answer_bytes_max: *answer_bytes_max }))
     }
 }
 
 #[derive(Debug)]
-struct Service(Client);
+struct Service {
+    client: Client,
+    answer_bytes_max: usize,
+}
 
 impl HttpService for Service {
     fn call<'s, 'f>(
@@ -35,11 +40,15 @@ impl HttpService for Service {
         's: 'f,
         Self: 'f,
     {
-        Box::pin(exchange(&self.0, request))
+        Box::pin(exchange(&self.client, request, self.answer_bytes_max))
     }
 }
 
-async fn exchange(client: &Client, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+async fn exchange(
+    client: &Client,
+    request: HttpRequest,
+    answer_bytes_max: usize,
+) -> Result<HttpResponse, HttpError> {
     let (parts, body) = request.into_parts();
     let url: Url = parts
         .uri
@@ -53,9 +62,9 @@ async fn exchange(client: &Client, request: HttpRequest) -> Result<HttpResponse,
     let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
     let mut content = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-        if content.len() + chunk.len() > ANSWER_BYTES_MAX {
-            let problem = "an answer of more than 16 MiB".into();
-            return Err(HttpError::new_boxed(HttpErrorKind::Decode, problem));
+        if content.len() + chunk.len() > answer_bytes_max {
+            let problem = format!("an answer of more than {answer_bytes_max} bytes");
+            return Err(HttpError::new_boxed(HttpErrorKind::Decode, problem.into()));
         }
         content.extend_from_slice(&chunk);
     }
