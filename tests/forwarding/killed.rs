@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::hec::{self, Collector};
-use super::{Cluster, Setup, events, pairs, set, sink, uids, uids_of, webhook};
-use crate::util::{DEADLINE, Kafka, Rsyslog, Siem, SiemReply, real_servers_are_wanted, until};
+use super::{Cluster, Setup, events, object_store, otlp, pairs, set, sink, uids, uids_of, webhook};
+use crate::util::{
+    DEADLINE, Kafka, Moto, Relay, Rsyslog, Siem, SiemReply, real_servers_are_wanted, until,
+};
 
 /// How hard it is tried.
 struct Measure {
@@ -194,4 +196,31 @@ fn a_collector() {
     let status = measure.kill(&setup, &sinks, "hec", &mut || mortal.kill_and_start());
     are(&status, "confirmed");
     measure.check(&collector.lock().unwrap().uids(), &all_uids(&setup));
+}
+
+#[test]
+fn a_receiver_of_otlp() {
+    let measure = Measure::of_this_run();
+    let setup = Setup::new(&measure.log());
+    let mortal = Mortal::start(|_| otlp::took());
+    let sinks = otlp::otlp(&mortal.siem, &format!("batch_events = {}", measure.batch));
+    let status = measure.kill(&setup, &sinks, "otel", &mut || mortal.kill_and_start());
+    are(&status, "accepted");
+    measure.check(&uids(&otlp::all_events(&mortal.siem.taken())), &all_uids(&setup));
+}
+
+#[test]
+fn a_bucket_of_s3() {
+    let Some(moto) = Moto::start(object_store::BUCKET) else { return };
+    let measure = Measure::of_this_run();
+    let setup = Setup::new(&measure.log());
+    let relay = Relay::to(&moto.address);
+    let more = format!("batch_events = {}", measure.batch);
+    let sinks = object_store::bucket(&setup, &relay.address, &more);
+    let status = measure.kill(&setup, &sinks, "lake", &mut || relay.kill_and_start());
+    are(&status, "confirmed");
+    // Never one twice: every object is read, and its events are counted.
+    let (lines, words) = setup.reconciled(&[], 0);
+    assert!(lines.is_empty(), "{words}");
+    assert!(words.contains(&format!("of {} events", measure.events)), "{words}");
 }

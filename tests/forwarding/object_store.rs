@@ -3,7 +3,7 @@
 use super::*;
 use crate::util::{Moto, Relay, json_lines, python, tools_required};
 
-const BUCKET: &str = "lake";
+pub(super) const BUCKET: &str = "lake";
 
 fn store(url: &str, more: &str) -> String {
     format!(
@@ -12,7 +12,7 @@ fn store(url: &str, more: &str) -> String {
 }
 
 /// A bucket of moto at this address.
-fn bucket(setup: &Setup, address: &str, more: &str) -> String {
+pub(super) fn bucket(setup: &Setup, address: &str, more: &str) -> String {
     let secret = setup.path("s3-secret");
     fs::write(&secret, "s3cret\n").unwrap();
     let more = format!(
@@ -24,7 +24,7 @@ fn bucket(setup: &Setup, address: &str, more: &str) -> String {
 
 impl Setup {
     /// Holds what the store has against what was sent; returns the lines.
-    fn reconciled(&self, more: &[&str], code: i32) -> (Vec<Value>, String) {
+    pub(super) fn reconciled(&self, more: &[&str], code: i32) -> (Vec<Value>, String) {
         let config = self.path("keytrail.toml");
         let arguments = ["reconcile", "lake", "-c", config.to_str().unwrap(), "--format", "json"];
         let run = self.data.forward(&[&arguments[..], more].concat()).expect(code);

@@ -43,7 +43,7 @@ fn events_of(post: &Post) -> Vec<Value> {
     records(post).into_iter().map(event).collect()
 }
 
-fn all_events(posts: &[Post]) -> Vec<Value> {
+pub(super) fn all_events(posts: &[Post]) -> Vec<Value> {
     posts.iter().flat_map(events_of).collect()
 }
 
@@ -52,7 +52,7 @@ fn answer(response: &impl Message) -> SiemReply {
     SiemReply::Say(200, "Content-Type: application/x-protobuf".to_owned(), body)
 }
 
-fn took() -> SiemReply {
+pub(super) fn took() -> SiemReply {
     answer(&ExportLogsServiceResponse::default())
 }
 
@@ -62,7 +62,7 @@ fn took_all_but(rejected_log_records: i64, words: &str) -> SiemReply {
     answer(&ExportLogsServiceResponse { partial_success: Some(partial) })
 }
 
-fn otlp(siem: &Siem, more: &str) -> String {
+pub(super) fn otlp(siem: &Siem, more: &str) -> String {
     sink("otel", "otlp", siem, more)
 }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use crate::util::{DEADLINE, until};
+
 /// A running one; it serves until the tests end.
 #[derive(Clone)]
 pub(crate) struct Relay {
@@ -14,6 +16,8 @@ pub(crate) struct Relay {
     pub(crate) address: String,
     keeps: Arc<AtomicBool>,
     kept: Arc<AtomicUsize>,
+    is_dead: Arc<AtomicBool>,
+    broken: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -23,6 +27,8 @@ impl Relay {
             address: listener.local_addr().unwrap().to_string(),
             keeps: Arc::default(),
             kept: Arc::default(),
+            is_dead: Arc::default(),
+            broken: Arc::default(),
         };
         let (serving, server) = (relay.clone(), server.to_owned());
         thread::spawn(move || {
@@ -45,7 +51,25 @@ impl Relay {
         self.kept.load(Ordering::SeqCst)
     }
 
+    /// Breaks off every connection until one was, as a server that is killed does.
+    pub(crate) fn kill_and_start(&self) {
+        self.is_dead.store(true, Ordering::SeqCst);
+        let broken = || self.broken.load(Ordering::SeqCst);
+        let before = broken();
+        until("it is missed", DEADLINE, || (broken() > before).then_some(()));
+        self.is_dead.store(false, Ordering::SeqCst);
+    }
+
+    fn breaks_off(&self) -> bool {
+        let is_dead = self.is_dead.load(Ordering::SeqCst);
+        self.broken.fetch_add(is_dead.into(), Ordering::SeqCst);
+        is_dead
+    }
+
     fn serve(&self, client: TcpStream, server: &str) -> std::io::Result<()> {
+        if self.breaks_off() {
+            return Ok(());
+        }
         let server = TcpStream::connect(server)?;
         let (mut asking, mut asked) = (client.try_clone()?, server.try_clone()?);
         thread::spawn(move || {
@@ -58,6 +82,9 @@ impl Relay {
             let read = from.read(&mut block)?;
             if read == 0 {
                 return to.shutdown(Shutdown::Write);
+            }
+            if self.breaks_off() {
+                return to.shutdown(Shutdown::Both);
             }
             if self.keeps.load(Ordering::SeqCst) {
                 self.kept.fetch_add(1, Ordering::SeqCst);
