@@ -4,7 +4,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::util::{Run, fixture, json_lines, keytrail, python, tools_required};
+use crate::util::{
+    Run, fixture, fixture_text, json_lines, keytrail, missing_tool, python, tools_required,
+};
 
 fn printed(arguments: &[&str]) -> String {
     String::from_utf8(Run::of(keytrail().args(arguments)).expect(0).stdout).unwrap()
@@ -73,4 +75,18 @@ fn every_rule_becomes_a_query_of_each_siem() {
     }
     assert_eq!(queries("lucene"), queries("opensearch"), "{made}");
     assert!(queries("lucene") >= 25, "{made}");
+}
+
+/// The list that `forward` holds against what the rules find: `tests/detections/by_hand.py` knows neither their conditions
+/// nor keytrail's code.
+#[test]
+fn the_list_of_detections_is_counted_by_hand() {
+    if missing_tool(&python(), "install Python 3") {
+        return;
+    }
+    let run = Run::of(python().arg(fixture("../tests/detections/by_hand.py"))).expect(0);
+    let counted = String::from_utf8(run.stdout).unwrap();
+    let listed = fixture_text("expected/detections.tsv");
+    assert!(listed.lines().count() > 80, "{listed}");
+    assert_eq!(counted.lines().collect::<Vec<_>>(), listed.lines().collect::<Vec<_>>());
 }
