@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::util::{Data, fixture, fixture_text, generated, main_recording};
+use crate::util::{Data, fixture, fixture_text, generated, main_recording, pair, request};
 
 /// A request as the index has it.
 struct Request {
@@ -519,4 +519,21 @@ fn registers_change_what_the_main_recording_raises() {
             .collect();
         assert_eq!(found, wanted, "{control}");
     }
+}
+
+/// A device that is taken away holds the request and no answer: it was gone when that was written.
+#[test]
+fn a_device_that_was_followed_alone_is_told_when_it_is_disabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    let disable = request("gone", "sys/audit/file", 90)
+        .replace("\"operation\":\"read\"", "\"operation\":\"delete\"")
+        .replace("\"secret/\",\"mount_type\":\"kv\"", "\"sys/\",\"mount_type\":\"system\"");
+    let lines: String = (0..5).map(|n| pair(&format!("r{n}"), "secret/data/x", n * 10)).collect();
+    fs::write(&log, lines + &disable).unwrap();
+    let data = Data::new();
+    data.import([log]);
+    let found = told(&evaluated(&data, &["--control", "KT-LOG-01"])).0;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("KT-LOG-01 disabled 1 "), "{found:?}");
 }
