@@ -18,6 +18,8 @@ use crate::util::{
     request, response, until,
 };
 
+mod plan;
+
 const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "AAAAr8GKYqrTwjUPD8ILPZIo2LaLaSwA"];
 
 /// A log that is followed, and where its events go.

@@ -175,7 +175,7 @@ impl Has {
 }
 
 /// Gives the events of a filter between two places.
-fn walk(
+pub(crate) fn walk(
     view: &View,
     filter: &Filter,
     after: Issued,
