@@ -18,9 +18,16 @@ use crate::util::{
     request, response, until,
 };
 
+mod altered;
 mod plan;
+mod totals;
 
 const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "AAAAr8GKYqrTwjUPD8ILPZIo2LaLaSwA"];
+
+/// Of an event that says what a sink has delivered.
+const CONTROL_TOTAL: &str = "keytrail.control_total";
+/// How the uids of those begin.
+const CONTROL_UID: &str = "636f6e74726f6c00";
 
 /// A log that is followed, and where its events go.
 struct Setup {
@@ -106,6 +113,11 @@ fn pairs(numbers: std::ops::Range<i64>) -> String {
 
 /// The events that a receiver has, in the order in which they came.
 fn events(posts: &[Post]) -> Vec<Value> {
+    sent(posts).into_iter().filter(|event| event["type"] != CONTROL_TOTAL).collect()
+}
+
+/// The same with what the sink says of its own deliveries.
+fn sent(posts: &[Post]) -> Vec<Value> {
     let of = |post: &Post| post.json()["data"]["events"].as_array().cloned().unwrap_or_default();
     posts.iter().flat_map(of).collect()
 }
@@ -297,7 +309,8 @@ fn every_event_is_there_however_often_keytrail_is_killed() {
     assert_eq!(set(&sent), expected);
     assert!(sent.len() - 2_000 <= kills * BATCH, "{} doubles", sent.len() - 2_000);
     let lines = fs::read_to_string(&file).unwrap();
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines: Vec<Value> = lines.filter(|line| line["type"] != CONTROL_TOTAL).collect();
     assert_eq!(set(&uids(&lines)), expected);
     assert!(lines.len() - 2_000 <= kills * BATCH, "{} doubles", lines.len() - 2_000);
 }
@@ -488,8 +501,9 @@ impl Cluster {
         let (mut items, mut errors) = (Vec::new(), false);
         for pair in lines.chunks(2) {
             let id = pair[0]["create"]["_id"].as_str().unwrap().to_owned();
-            store.1 += 1;
-            let status = match odd(&pair[1]) {
+            let is_total = id.starts_with(CONTROL_UID);
+            store.1 += usize::from(!is_total);
+            let status = match if is_total { None } else { odd(&pair[1]) } {
                 Some(status) => status,
                 None if store.0.contains_key(&id) => 409,
                 None => {
@@ -507,8 +521,11 @@ impl Cluster {
         SiemReply::Say(200, String::new(), answer.to_string())
     }
 
+    /// The events that it has.
     fn stored(&self) -> BTreeMap<String, Value> {
-        self.0.lock().unwrap().0.clone()
+        let store = self.0.lock().unwrap();
+        let events = store.0.iter().filter(|(id, _)| !id.starts_with(CONTROL_UID));
+        events.map(|(id, document)| (id.clone(), document.clone())).collect()
     }
 }
 
@@ -645,6 +662,7 @@ fn a_batch_is_done_with_when_the_indexer_has_it_and_sent_again_when_it_does_not_
     let sent: Vec<String> = {
         let collector = collector.lock().unwrap();
         let all = collector.taken.iter().flatten();
+        let all = all.filter(|event| event["event"]["type"] != CONTROL_TOTAL);
         all.map(|event| {
             assert_eq!(event["fields"]["event_uid"], event["event"]["uid"]);
             assert_eq!(event["index"], "audit");
@@ -663,6 +681,12 @@ fn a_batch_is_done_with_when_the_indexer_has_it_and_sent_again_when_it_does_not_
     fs::write(&token, "wrong\n").unwrap();
     let run = check().expect(1);
     assert!(run.stderr.contains("Invalid token"), "{}", run.stderr);
+}
+
+/// The events that a syslog server has.
+fn events_of(rsyslog: &Rsyslog) -> Vec<String> {
+    let messages = rsyslog.messages().into_iter();
+    messages.filter(|message| !message.contains(CONTROL_TOTAL)).collect()
 }
 
 /// The uids of syslog messages.
@@ -686,7 +710,7 @@ fn what_a_real_syslog_server_answered_is_there_however_often_it_is_killed() {
     let mut kills = 0;
     let mut server = setup.run(&sinks);
     for part in 1..=4 {
-        let has = || rsyslog.messages().len() >= part * 400;
+        let has = || events_of(&rsyslog).len() >= part * 400;
         until("some more are stored", DEADLINE, || has().then_some(()));
         // Each in turn.
         if part % 2 == 0 {
@@ -700,9 +724,9 @@ fn what_a_real_syslog_server_answered_is_there_however_often_it_is_killed() {
     let status = setup.done("relp", 3_000);
     let expected = set(&uids(&setup.data.search("")));
     // An answer says that it is queued, and a queue is written soon.
-    let all = || set(&uids_of(&rsyslog.messages())).len() == 3_000;
+    let all = || set(&uids_of(&events_of(&rsyslog))).len() == 3_000;
     until("all are stored", DEADLINE, || all().then_some(()));
-    let stored = uids_of(&rsyslog.messages());
+    let stored = uids_of(&events_of(&rsyslog));
     assert_eq!(set(&stored), expected);
     assert!(stored.len() - 3_000 <= kills * 200, "{} doubles", stored.len() - 3_000);
     let deliveries = status["deliveries"].as_array().unwrap();
@@ -730,8 +754,8 @@ fn a_real_syslog_server_takes_messages_over_tls_from_whom_its_authority_vouches_
     let server = setup.run(&sink("known", &known));
     let status = setup.done("known", 500);
     assert_eq!(status["deliveries"][0]["state"], "sent");
-    until("all are stored", DEADLINE, || (rsyslog.messages().len() == 500).then_some(()));
-    let messages = rsyslog.messages();
+    until("all are stored", DEADLINE, || (events_of(&rsyslog).len() == 500).then_some(()));
+    let messages = events_of(&rsyslog);
     assert_eq!(set(&uids_of(&messages)), set(&uids(&setup.data.search(""))));
     assert!(messages.iter().all(|message| message.starts_with("<109>1 ")), "{}", messages[0]);
     server.terminate();
@@ -765,8 +789,10 @@ fn a_cluster_is_asked_itself_what_it_has() {
         }
         let from = 7 * page.fetch_add(1, Ordering::SeqCst);
         let stored = told.stored();
-        let ids = stored.keys().skip(from).take(7);
-        let hits: Vec<Value> = ids.map(|id| serde_json::json!({"_id": id})).collect();
+        let page = stored.iter().skip(from).take(7);
+        let hits: Vec<Value> = page
+            .map(|(id, document)| serde_json::json!({"_id": id, "_source": document}))
+            .collect();
         let answer = serde_json::json!({
             "_scroll_id": "s",
             "timed_out": false,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ingest::event::Issued;
+use ingest::event::{Flag, Issued};
 use query::error::QueryError;
 use query::full::read_back;
 use query::history::View;
@@ -11,7 +11,7 @@ use query::trail::Trail;
 
 use crate::batch::Item;
 use crate::choice::uid_of;
-use crate::encode::{Options, encode, syslog};
+use crate::encode::{Options, encode, facts, syslog};
 use crate::format::Format;
 use crate::outgoing::Outgoing;
 use crate::sink::SinkConfig;
@@ -51,9 +51,41 @@ impl Encoding {
         Ok(Item {
             uid: outgoing.event.uid,
             issued: place,
-            time_unix_ns: outgoing.event.time.as_ref().map(|time| time.unix_ns),
+            time_unix_ns: Some(facts::time_unix_ns(&outgoing)),
             bytes: Arc::from(self.bytes(&outgoing)),
         })
+    }
+
+    /// Tells whether an event may have been sent so: what is learned of it later (salt, former name of a token, which device's
+    /// line counts) is in what is sent later, and was not in what was sent before.
+    pub(crate) fn may_have_sent(
+        &self,
+        trail: &Trail,
+        view: &View,
+        row: &EventRow,
+        is: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<bool, QueryError> {
+        for only_on in [false, true] {
+            let mut row = row.clone();
+            row.flags.retain(|flag| flag != Flag::OnlyOn.as_str() && flag != Flag::Copy.as_str());
+            if only_on {
+                row.flags.push(Flag::OnlyOn.as_str().to_owned());
+            }
+            let (mut event, request, response) = read_back(trail, view, &row)?;
+            event.uid = uid_of(&row);
+            let mut outgoing = Outgoing { event, request, response };
+            let learned = (outgoing.event.salt.take(), outgoing.event.identity.former_name.take());
+            for (salt, former_name) in
+                [learned.clone(), (learned.0, None), (None, learned.1), (None, None)]
+            {
+                outgoing.event.salt = salt;
+                outgoing.event.identity.former_name = former_name;
+                if is(&self.bytes(&outgoing)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     fn bytes(&self, outgoing: &Outgoing) -> Vec<u8> {

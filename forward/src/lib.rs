@@ -30,4 +30,5 @@ pub mod rules;
 pub mod signing;
 pub mod sink;
 pub mod standing;
+pub mod totals;
 pub mod transport;

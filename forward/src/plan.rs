@@ -147,7 +147,8 @@ fn is_drawn(uid: Uid, one_of: u64) -> bool {
 /// Returns the filter for those of its events that are of a stretch of time.
 fn within(filter: &Filter, stretch: Stretch) -> Filter {
     let times = format!("after:{} before:{}", rfc3339(stretch.from), rfc3339(stretch.to));
-    let times = Filter::parse(&times, Timestamp::now()).expect("times are written as they are read");
+    let times =
+        Filter::parse(&times, Timestamp::now()).expect("times are written as they are read");
     Filter::all_of([filter.clone(), times])
 }
 

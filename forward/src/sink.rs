@@ -20,6 +20,7 @@ use crate::standing::Standings;
 use crate::transport::TransportConfig;
 
 mod deliver;
+mod totals;
 mod work;
 
 use self::work::Work;
@@ -43,6 +44,8 @@ pub struct SinkConfig {
     pub batch_events: usize,
     /// Bytes of a batch's events, at most; a larger event goes alone.
     pub batch_bytes: usize,
+    /// It says each hour what it has delivered.
+    pub control_totals: bool,
     /// The longest wait between two tries, unless the receiver asks for a longer one.
     pub retry_max: Duration,
     /// Where to.
@@ -125,6 +128,10 @@ fn begun(folder: &Folder, trail: &Trail, config: &SinkConfig) -> io::Result<Sink
         state.filter.clone_from(&config.filter_text);
     }
     state.stopped = None;
+    state.furthest.get_or_insert(state.cursor);
+    if state.run.is_empty() {
+        state.run = totals::run()?;
+    }
     folder.save(&state)?;
     Ok(state)
 }

@@ -40,7 +40,7 @@ pub(crate) enum ForwardCommand {
     Plan(PlanArgs),
     /// Send events once more, under the same uids; a running keytrail takes it up within seconds
     Replay(ReplayArgs),
-    /// Compare what a receiver has with what was sent to it: what is missing, there twice, or not of this trail
+    /// Compare what a receiver has with what was sent to it: what is missing, altered, there twice, or not of this trail
     Reconcile(ReconcileArgs),
     /// Write what a receiver should know before events come: index templates with bounded mappings, life cycles, event types
     Assets {
@@ -93,7 +93,11 @@ pub(crate) struct ReconcileArgs {
     /// The receiver's own list of uids, one a line; `-` is standard input. Without it an OpenSearch or Elasticsearch is asked
     #[arg(long, value_name = "FILE")]
     pub(crate) uids: Option<PathBuf>,
-    /// Configuration file, where the receiver is to be asked
+    /// The receiver's own documents, one a line, as they were sent or as OpenSearch or Splunk exports them; `-` is standard input. They
+    /// are compared with what was sent
+    #[arg(long, value_name = "FILE", conflicts_with = "uids")]
+    pub(crate) documents: Option<PathBuf>,
+    /// Configuration file, where the receiver is to be asked or documents are given
     #[arg(short, long, default_value = "keytrail.toml", conflicts_with = "uids")]
     pub(crate) config: PathBuf,
     /// Events from this time on, as 2026-11-24T08:00:00Z: where the list begins
@@ -102,9 +106,12 @@ pub(crate) struct ReconcileArgs {
     /// Events before this time
     #[arg(long)]
     pub(crate) to: Option<Timestamp>,
-    /// Send what is missing once more
+    /// Send what is missing once more; what was altered stays as it is
     #[arg(long)]
     pub(crate) resend: bool,
+    /// Write the result to this file too, whose SHA-256 the ledger then holds
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: StatusFormat,

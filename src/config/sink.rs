@@ -46,6 +46,7 @@ pub(super) struct FileSink {
     batch_events: Option<usize>,
     batch_bytes: Option<usize>,
     retry_max: Option<TypedDuration>,
+    control_totals: Option<bool>,
     path: Option<PathBuf>,
     rotate_bytes: Option<u64>,
     rotate_keep: Option<u32>,
@@ -128,6 +129,7 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
             return Err(format!("type = {other:?}: there are {all}"));
         }
     };
+    let typed_totals = typed.control_totals.take().unwrap_or(true);
     typed.nothing_left()?;
     let usual = match &transport {
         TransportConfig::Webhook(_) => WEBHOOK_EVENTS,
@@ -147,6 +149,7 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
         batch_events: within("batch_events", batch_events, usual, BATCH_EVENTS_MAX)?,
         batch_bytes: within("batch_bytes", batch_bytes, BATCH_BYTES, BATCH_BYTES_MAX)?,
         retry_max,
+        control_totals: typed_totals,
         transport,
     })
 }

@@ -64,7 +64,9 @@ fn stretch(args: &PlanArgs) -> Result<Stretch, Failure> {
     let from = SignedDuration::try_from(args.last).ok().and_then(|last| to.checked_sub(last).ok());
     match (from.and_then(ns), ns(to)) {
         (Some(from), Some(to)) if from < to => Ok(Stretch { from, to }),
-        _ => Err(Failure::Usage("--last and --to name no stretch of time between 1678 and 2261".to_owned())),
+        _ => Err(Failure::Usage(
+            "--last and --to name no stretch of time between 1678 and 2261".to_owned(),
+        )),
     }
 }
 
