@@ -9,6 +9,7 @@ use query::error::QueryError;
 use query::filter::Filter;
 use query::issued::newest;
 use query::period::rfc3339;
+use query::row::EventRow;
 use query::trail::Trail;
 use query::walk::shared_nodes;
 
@@ -26,6 +27,16 @@ pub struct Stretch {
     pub from: i64,
     /// Before this.
     pub to: i64,
+}
+
+impl Stretch {
+    /// Tells whether an event is of it, by the time of its request, else of its answer.
+    fn has(&self, row: &EventRow) -> bool {
+        let completed = || row.completed.as_ref()?.parse::<Timestamp>().ok();
+        let answered = || i64::try_from(completed()?.as_nanosecond()).ok();
+        let time = row.time_unix_ns.or_else(answered);
+        time.is_some_and(|time| (self.from..self.to).contains(&time))
+    }
 }
 
 /// What a sink would have sent of a stretch of time.
@@ -78,15 +89,14 @@ impl Plan {
         stretch: Stretch,
         most: u64,
     ) -> Result<Plan, QueryError> {
-        let mut stretch = stretch;
-        if let Some(first) = first_time(trail)? {
-            stretch.from = stretch.from.max(first.min(stretch.to));
-        }
         let mut plan = Plan { stretch, actions: BTreeMap::new(), one_of: 1 };
         let events = plan.count(trail, filter, None)?;
         plan.one_of = events.div_ceil(most.max(1)).max(1);
-        plan.actions.clear();
         plan.count(trail, filter, Some(encoding))?;
+        // Days before the trail began would make a day's share too small.
+        if let Some(first) = first_time(trail)? {
+            plan.stretch.from = plan.stretch.from.max(first.min(stretch.to - 1));
+        }
         Ok(plan)
     }
 
@@ -102,6 +112,9 @@ impl Plan {
         let mut events = 0;
         let within = within(filter, self.stretch);
         walk(&view, &within, Issued(LeafIndex(0), 0), newest(&view), &mut |row| {
+            if !self.stretch.has(row) {
+                return Ok(());
+            }
             let row = match choose(&view, filter, &shared, row)? {
                 Choice::Skip => return Ok(()),
                 Choice::Forwarded(row) if !view.without_twin()?.contains(&row.uid) => return Ok(()),
@@ -144,20 +157,21 @@ fn is_drawn(uid: Uid, one_of: u64) -> bool {
     uid.halves().1.is_multiple_of(one_of)
 }
 
-/// Returns the filter for those of its events that are of a stretch of time.
+/// Returns the filter for those of its events that may be of a stretch of time: those too whose request has no time.
 fn within(filter: &Filter, stretch: Stretch) -> Filter {
-    let times = format!("after:{} before:{}", rfc3339(stretch.from), rfc3339(stretch.to));
+    let (from, to) = (rfc3339(stretch.from), rfc3339(stretch.to));
+    let times = format!("(after:{from} before:{to}) OR -after:1700");
     let times =
         Filter::parse(&times, Timestamp::now()).expect("times are written as they are read");
     Filter::all_of([filter.clone(), times])
 }
 
-/// Returns the time of the first event that was issued and has one.
+/// Returns the earliest time of the events that were issued first.
 fn first_time(trail: &Trail) -> Result<Option<i64>, QueryError> {
     let view = trail.view();
     let mut walk = query::walk::Walk::after(&view, &Filter::everything(), Issued(LeafIndex(0), 0))?;
     let rows = walk.next(1_024)?;
-    Ok(rows.iter().find_map(|row| row.time_unix_ns))
+    Ok(rows.iter().filter_map(|row| row.time_unix_ns).min())
 }
 
 #[cfg(test)]
@@ -187,6 +201,6 @@ mod tests {
         let filter = Filter::parse("decision:denied", Timestamp::UNIX_EPOCH).expect("a filter");
         let within = within(&filter, Stretch { from: 0, to: 1_500_000_000 });
         assert!(within.to_string().contains("1970-01-01T00:00:01.5Z"), "{within}");
-        assert_eq!(within.parts().len(), 3);
+        assert_eq!(within.parts().len(), 2);
     }
 }

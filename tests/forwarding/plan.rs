@@ -18,11 +18,11 @@ fn what_is_planned_is_what_a_file_then_receives() {
         let run = setup.data.forward(&[&["plan"][..], more, &ever].concat()).expect(0);
         run.json().remove(0)
     };
-    let planned = plan(&["out", "-c", config.to_str().unwrap()]);
     let server = setup.run(&sink);
     let events_in = setup.data.status_of("events");
     setup.done("out", events_in);
     server.terminate();
+    let planned = plan(&["out", "-c", config.to_str().unwrap()]);
     let (mut events, mut bytes) = (BTreeMap::<String, u64>::new(), BTreeMap::<String, u64>::new());
     for line in fs::read_to_string(&out).unwrap().lines() {
         let event: Value = serde_json::from_str(line).unwrap();

@@ -34,6 +34,8 @@ pub(crate) fn run(full: bool) -> Result<()> {
         tests.env("KEYTRAIL_FULL", "1").env("PATH", python.path());
         tests.env("KEYTRAIL_KEYCLOAK", tools::keycloak()?);
         tests.env("KEYTRAIL_VERAPDF", tools::verapdf()?);
+        let (java, jars) = tools::opensearch()?;
+        tests.env("KEYTRAIL_OPENSEARCH_JAVA", java).env("KEYTRAIL_OPENSEARCH_JARS", jars);
     }
     step("tests", &mut tests)?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);

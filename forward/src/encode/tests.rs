@@ -8,6 +8,7 @@ use super::recorded::{events, outgoing};
 use super::*;
 use ingest::pairing::State;
 
+mod control;
 mod elastic;
 mod golden;
 mod oracle;

@@ -8,6 +8,8 @@ use std::process::Command;
 use super::super::recorded::{events, recordings};
 use super::withheld::hostile;
 use super::*;
+use crate::encoding::Encoding;
+use crate::totals::testing::total;
 
 /// Writes every recorded event in this format, a line each, and has it read by a script of `tests/encoders`, which
 /// tells what it found; `None` without the libraries it needs, where they are not required.
@@ -22,6 +24,12 @@ fn read_by(script: &str, format: Format) -> Option<Value> {
         assert!(!bytes.contains(&b'\n'), "{:?}", item.event);
         let event = serde_json::to_vec(&item.event).unwrap();
         file.write_all(&[&bytes[..], b"\n", &event, b"\n"].concat()).unwrap();
+        count += 1;
+    }
+    if format == Format::Ocsf {
+        let encoding = Encoding { format, options: Options::default(), is_syslog: false };
+        let total = super::super::control::encode(&total(), &encoding);
+        file.write_all(&[&total[..], b"\n{}\n"].concat()).unwrap();
         count += 1;
     }
     file.into_inner().unwrap().sync_all().unwrap();
@@ -44,6 +52,7 @@ fn read_by(script: &str, format: Format) -> Option<Value> {
 #[test]
 fn every_recorded_event_is_valid_ocsf() {
     let Some(found) = read_by("ocsf.py", Format::Ocsf) else { return };
+    assert_eq!(found["classes"]["event_log_actvity"], 1);
     for class in ["api_activity", "authentication", "entity_management"] {
         assert!(found["classes"][class].as_u64() > Some(50), "{found}");
     }
