@@ -19,6 +19,7 @@ use crate::util::{
 };
 
 mod altered;
+mod opensearch;
 mod plan;
 mod totals;
 

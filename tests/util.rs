@@ -8,6 +8,7 @@ mod fake_server;
 mod fixture;
 mod http;
 mod keycloak;
+mod opensearch;
 mod person;
 mod postgres;
 mod receiver;
@@ -30,6 +31,7 @@ pub(crate) use http::{
     Reply, get, get_with_header, get_with_host, post, post_with_header, visible_text,
 };
 pub(crate) use keycloak::{Keycloak, free_address};
+pub(crate) use opensearch::OpenSearch;
 pub(crate) use person::{Person, hidden};
 pub(crate) use postgres::Postgres;
 pub(crate) use receiver::Receiver;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What was listed, by what it is.
-fn listed(rows: &[Value]) -> BTreeMap<String, BTreeSet<String>> {
+pub(super) fn listed(rows: &[Value]) -> BTreeMap<String, BTreeSet<String>> {
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in rows {
         let word = |key: &str| row[key].as_str().unwrap().to_owned();

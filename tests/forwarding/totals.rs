@@ -37,7 +37,7 @@ fn events_said(sent: &[Value]) -> u64 {
 }
 
 /// Pairs over several hours: two minutes apart.
-fn over_hours(numbers: std::ops::Range<i64>) -> String {
+pub(super) fn over_hours(numbers: std::ops::Range<i64>) -> String {
     numbers.map(|n| pair(&format!("r{n}"), "secret/data/x", n * 120_000)).collect()
 }
 
