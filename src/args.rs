@@ -9,7 +9,7 @@ mod account;
 mod forward;
 
 pub(crate) use self::account::{StandingArgs, TokenArgs, TokenCommand, UserArgs, UserCommand};
-pub(crate) use self::forward::{ForwardArgs, ForwardCommand, ReconcileArgs, ReplayArgs};
+pub(crate) use self::forward::{ForwardArgs, ForwardCommand, PlanArgs, ReconcileArgs, ReplayArgs};
 
 /// Turns the audit log of OpenBao and HashiCorp Vault into evidence.
 #[derive(Debug, Parser)]

@@ -306,6 +306,7 @@ const KEYS: &[&str] = &[
     "token_file",
     "ca_file",
     "heartbeat",
+    "control_totals",
     "counters",
     "retention",
     "keep",

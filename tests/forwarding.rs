@@ -18,15 +18,24 @@ use crate::util::{
     request, response, until,
 };
 
+mod altered;
 mod hec;
 mod kafka;
 mod killed;
 mod object_store;
 mod once;
+mod opensearch;
 mod otlp;
+mod plan;
 mod slow;
+mod totals;
 
 const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "AAAAr8GKYqrTwjUPD8ILPZIo2LaLaSwA"];
+
+/// Of an event that says what a sink has delivered.
+const CONTROL_TOTAL: &str = "keytrail.control_total";
+/// How the uids of those begin.
+const CONTROL_UID: &str = "636f6e74726f6c00";
 
 /// A log that is followed, and where its events go.
 struct Setup {
@@ -112,6 +121,11 @@ fn pairs(numbers: std::ops::Range<i64>) -> String {
 
 /// The events that a receiver has, in the order in which they came.
 fn events(posts: &[Post]) -> Vec<Value> {
+    sent(posts).into_iter().filter(|event| event["type"] != CONTROL_TOTAL).collect()
+}
+
+/// The same with what the sink says of its own deliveries.
+fn sent(posts: &[Post]) -> Vec<Value> {
     let of = |post: &Post| post.json()["data"]["events"].as_array().cloned().unwrap_or_default();
     posts.iter().flat_map(of).collect()
 }
@@ -303,7 +317,8 @@ fn every_event_is_there_however_often_keytrail_is_killed() {
     assert_eq!(set(&sent), expected);
     assert!(sent.len() - 2_000 <= kills * BATCH, "{} doubles", sent.len() - 2_000);
     let lines = fs::read_to_string(&file).unwrap();
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines: Vec<Value> = lines.filter(|line| line["type"] != CONTROL_TOTAL).collect();
     assert_eq!(set(&uids(&lines)), expected);
     assert!(lines.len() - 2_000 <= kills * BATCH, "{} doubles", lines.len() - 2_000);
 }
@@ -494,8 +509,9 @@ impl Cluster {
         let (mut items, mut errors) = (Vec::new(), false);
         for pair in lines.chunks(2) {
             let id = pair[0]["create"]["_id"].as_str().unwrap().to_owned();
-            store.1 += 1;
-            let status = match odd(&pair[1]) {
+            let is_total = id.starts_with(CONTROL_UID);
+            store.1 += usize::from(!is_total);
+            let status = match if is_total { None } else { odd(&pair[1]) } {
                 Some(status) => status,
                 None if store.0.contains_key(&id) => 409,
                 None => {
@@ -513,8 +529,11 @@ impl Cluster {
         SiemReply::Say(200, String::new(), answer.to_string())
     }
 
+    /// The events that it has.
     fn stored(&self) -> BTreeMap<String, Value> {
-        self.0.lock().unwrap().0.clone()
+        let store = self.0.lock().unwrap();
+        let events = store.0.iter().filter(|(id, _)| !id.starts_with(CONTROL_UID));
+        events.map(|(id, document)| (id.clone(), document.clone())).collect()
     }
 }
 
@@ -572,11 +591,18 @@ fn a_cluster_stores_each_event_once_whatever_is_killed_and_tells_of_each() {
     assert_eq!(cluster.stored().len(), 999, "and are there once");
 }
 
-/// The uids of syslog messages; a kill may leave the beginning of one in the line of the next.
+/// The events that a syslog server has.
+fn events_of(rsyslog: &Rsyslog) -> Vec<String> {
+    let messages = rsyslog.messages().into_iter();
+    messages.filter(|message| !message.contains(CONTROL_TOTAL)).collect()
+}
+
+/// The uids of syslog messages, those of control totals left out; a kill may leave the beginning of one in the line of the next.
 fn uids_of(messages: &[String]) -> Vec<String> {
     let of = |message: &String| {
         let words = message.split("uid=\"").skip(1);
-        words.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect::<Vec<_>>()
+        let uids = words.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()));
+        uids.filter(|uid| !uid.starts_with(CONTROL_UID)).collect::<Vec<_>>()
     };
     messages.iter().flat_map(of).collect()
 }
@@ -601,8 +627,8 @@ fn a_real_syslog_server_takes_messages_over_tls_from_whom_its_authority_vouches_
     let server = setup.run(&sink("known", &known));
     let status = setup.done("known", 500);
     assert_eq!(status["deliveries"][0]["state"], "sent");
-    until("all are stored", DEADLINE, || (rsyslog.messages().len() == 500).then_some(()));
-    let messages = rsyslog.messages();
+    until("all are stored", DEADLINE, || (events_of(&rsyslog).len() == 500).then_some(()));
+    let messages = events_of(&rsyslog);
     assert_eq!(set(&uids_of(&messages)), set(&uids(&setup.data.search(""))));
     assert!(messages.iter().all(|message| message.starts_with("<109>1 ")), "{}", messages[0]);
     server.terminate();
@@ -636,8 +662,10 @@ fn a_cluster_is_asked_itself_what_it_has() {
         }
         let from = 7 * page.fetch_add(1, Ordering::SeqCst);
         let stored = told.stored();
-        let ids = stored.keys().skip(from).take(7);
-        let hits: Vec<Value> = ids.map(|id| serde_json::json!({"_id": id})).collect();
+        let page = stored.iter().skip(from).take(7);
+        let hits: Vec<Value> = page
+            .map(|(id, document)| serde_json::json!({"_id": id, "_source": document}))
+            .collect();
         let answer = serde_json::json!({
             "_scroll_id": "s",
             "timed_out": false,

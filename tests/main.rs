@@ -4,7 +4,7 @@
 //! What they need beside cargo: `zstd`, `python3` with `zstandard`, `aics-tlog`, `schemathesis`, `cryptography`, `duckdb` and `pandas`, `chromium`, `faketime`, `pdftotext`, `rsyslogd` with its modules for RELP and TLS, and the
 //! program of `tests/peers/go`. `cargo xtask test` sees to those and sets `KEYTRAIL_TOOLS=required`; without that, a test whose tool is missing says so
 //! and passes. `KEYTRAIL_FULL=1` (`cargo xtask test --full`) adds what starts a real OpenBao, and a Keycloak,
-//! which `KEYTRAIL_KEYCLOAK` names, a Kafka, which `KEYTRAIL_KAFKA` names, and veraPDF, which `KEYTRAIL_VERAPDF` names.
+//! which `KEYTRAIL_KEYCLOAK` names, a Kafka, which `KEYTRAIL_KAFKA` names, veraPDF, which `KEYTRAIL_VERAPDF` names, and an OpenSearch, whose Java and jars `KEYTRAIL_OPENSEARCH_JAVA` and `KEYTRAIL_OPENSEARCH_JARS` name.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

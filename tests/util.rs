@@ -11,6 +11,7 @@ mod http;
 mod kafka;
 mod keycloak;
 mod moto;
+mod opensearch;
 mod person;
 mod postgres;
 mod receiver;
@@ -37,6 +38,7 @@ pub(crate) use http::{
 pub(crate) use kafka::Kafka;
 pub(crate) use keycloak::{Keycloak, free_address};
 pub(crate) use moto::Moto;
+pub(crate) use opensearch::OpenSearch;
 pub(crate) use person::{Person, hidden};
 pub(crate) use postgres::Postgres;
 pub(crate) use receiver::Receiver;

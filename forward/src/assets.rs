@@ -16,7 +16,7 @@ pub enum Siem {
 pub struct Asset {
     /// Its name.
     pub name: &'static str,
-    /// JSON, or Splunk's configuration.
+    /// JSON, Splunk's configuration, or a query in ES|QL.
     pub text: &'static str,
     /// How it is handed over: method and path of the receiver's API, or a folder of the app.
     pub goes_to: &'static str,
@@ -52,16 +52,19 @@ impl Siem {
                 "lifecycle-policy.json" => "PUT /_ilm/policy/keytrail",
                 "component-template.json" => "PUT /_component_template/keytrail",
                 "index-template.json" => "PUT /_index_template/keytrail",
+                "control-totals.esql" => "POST /_query",
             ],
             Siem::Opensearch => assets!["opensearch":
                 "component-template.json" => "PUT /_component_template/keytrail",
                 "index-template.json" => "PUT /_index_template/keytrail",
                 "ism-policy.json" => "PUT /_plugins/_ism/policies/keytrail",
+                "control-totals.json" => "POST /logs-keytrail-default/_search",
             ],
             Siem::Splunk => assets!["splunk":
                 "props.conf" => "keytrail/local/props.conf",
                 "eventtypes.conf" => "keytrail/local/eventtypes.conf",
                 "tags.conf" => "keytrail/local/tags.conf",
+                "savedsearches.conf" => "keytrail/local/savedsearches.conf",
             ],
         }
     }

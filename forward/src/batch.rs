@@ -15,7 +15,7 @@ pub struct Item {
     pub uid: Uid,
     /// Its place in the order of events.
     pub issued: Issued,
-    /// Its time, in nanoseconds since 1970; absent if its lines have none.
+    /// Its time as formats give it, in nanoseconds since 1970: the request's, else its answer's, else when its line arrived.
     pub time_unix_ns: Option<i64>,
     /// What is sent, without a newline at the end.
     pub bytes: Arc<[u8]>,

@@ -4,9 +4,10 @@
 //! is asked what it has. No time of sending is in it.
 
 mod cef;
+pub(crate) mod control;
 mod ecs;
 mod event;
-mod facts;
+pub(crate) mod facts;
 mod json;
 mod lines;
 mod ocsf;
@@ -34,6 +35,9 @@ pub struct Options {
     /// What an OTLP receiver knows the secrets server as: `service.name`.
     pub service_name: Arc<str>,
 }
+
+/// The version of keytrail, which each format but `raw` carries: what another one wrote may differ and be unaltered.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The enterprise number that is kept for documentation: who has one of his own, sets it.
 pub const DOCUMENTATION_NUMBER: u32 = 32473;

@@ -5,6 +5,7 @@
 //! | `state.json` | [`SinkState`], replaced whole before and after each batch |
 //! | `deliveries.jsonl` | a [`Delivery`] a line, `deliveries.1.jsonl` the ones before |
 //! | `dead.jsonl` | a [`DeadLetter`] a line |
+//! | `control.jsonl`, `control.sending.jsonl` | what was delivered since the last control events, and what they are made of: see [`crate::totals`] |
 //! | `asked.json` | what commands ask of it, see [`crate::asked`] |
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -43,6 +44,12 @@ pub struct SinkState {
     pub origin: String,
     /// Everything up to this place is with the receiver, refused by it, or not meant for it: leaf, ordinal.
     pub cursor: (u64, u32),
+    /// Up to there everything was counted in control totals, however far back the cursor was set since.
+    #[serde(default)]
+    pub furthest: Option<(u64, u32)>,
+    /// Which run of the sink this is: see [`crate::totals::ControlTotal::run`].
+    #[serde(default)]
+    pub run: String,
     /// The hash of the cursor's leaf: another ledger in this one's place is known by it.
     pub cursor_hash: Option<String>,
     /// What is being tried.
@@ -157,6 +164,9 @@ pub struct DeadLetter {
     pub issued: (u64, u32),
     /// The receiver's words.
     pub why: String,
+    /// It had taken it before, and refuses it now.
+    #[serde(default)]
+    pub taken_before: bool,
 }
 
 /// A sink's folder.
@@ -305,6 +315,8 @@ impl SinkState {
             began: cursor,
             origin: String::new(),
             cursor,
+            furthest: Some(cursor),
+            run: String::new(),
             cursor_hash: None,
             in_flight: None,
             last_batch: None,
@@ -383,6 +395,7 @@ mod tests {
             uid: uid.to_owned(),
             issued: (1, 0),
             why: why.to_owned(),
+            taken_before: false,
         };
         for (uid, why) in [("a", "one"), ("b", "two"), ("a", "three")] {
             folder.add_dead(&letter(uid, why)).unwrap();

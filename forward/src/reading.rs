@@ -1,25 +1,20 @@
 //! Which events a sink is to send next, encoded.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ingest::event::Issued;
 use query::error::QueryError;
 use query::filter::Filter;
-use query::full::read_back;
 use query::history::View;
 use query::issued::newest;
-use query::listing::cells;
 use query::row::EventRow;
 use query::trail::Trail;
 use query::walk::{Walk, first_of_request, shared_nodes};
 
-use crate::batch::{Beside, Item};
-use crate::choice::{Choice, choose, uid_of};
-use crate::encode::{self, Options, Wrap};
-use crate::format::Format;
-use crate::outgoing::Outgoing;
+use crate::batch::Item;
+use crate::choice::{Choice, choose};
+use crate::encoding::Encoding;
 use crate::sink::SinkConfig;
 
 /// Rows that are read together.
@@ -31,9 +26,7 @@ const SETTLE: Duration = Duration::from_secs(10);
 pub(crate) struct Reading {
     trail: Trail,
     filter: Filter,
-    format: Format,
-    options: Options,
-    wrap: Wrap,
+    encoding: Encoding,
     /// Everything up to there was considered.
     upto: Issued,
     walk: Option<Walk>,
@@ -80,9 +73,7 @@ impl Reading {
         Reading {
             trail,
             filter: config.filter.clone(),
-            format: config.format,
-            options: config.options.clone(),
-            wrap: config.transport.wrap(),
+            encoding: Encoding::of(config),
             upto: after,
             walk: None,
             rows: VecDeque::new(),
@@ -149,7 +140,7 @@ impl Reading {
                     break Ended::Waits;
                 }
                 Decision::Send(sent) => {
-                    let item = self.item(&view, &sent, row.issued)?;
+                    let item = self.encoding.item(&self.trail, &view, &sent, row.issued)?;
                     if !items.is_empty() && total + item.bytes.len() > bytes {
                         self.rows.push_front(row);
                         is_full = true;
@@ -200,7 +191,8 @@ impl Reading {
                 for row in rows {
                     let place = row.issued;
                     let counting = first_of_request(&view, &Filter::everything(), &row)?;
-                    items.push(self.item(&view, &counting.unwrap_or(row), place)?);
+                    let row = counting.unwrap_or(row);
+                    items.push(self.encoding.item(&self.trail, &view, &row, place)?);
                 }
             }
             // What is not there any more is done with too.
@@ -267,24 +259,6 @@ impl Reading {
                     true => Decision::Skip,
                 }
             }
-        })
-    }
-
-    fn item(&self, view: &View, row: &EventRow, place: Issued) -> Result<Item, QueryError> {
-        let (mut event, request, response) = read_back(&self.trail, view, row)?;
-        event.uid = uid_of(row);
-        let outgoing = Outgoing { event, request, response };
-        let (bytes, mut beside) = encode::wrap(self.wrap, self.format, &outgoing, &self.options);
-        if self.wrap == Wrap::Row {
-            beside = Beside::Row(Arc::from(cells(row)));
-        }
-        let event = outgoing.event;
-        Ok(Item {
-            uid: event.uid,
-            issued: place,
-            time_unix_ns: event.time.map(|time| time.unix_ns),
-            bytes: Arc::from(bytes),
-            beside,
         })
     }
 }

@@ -1,7 +1,8 @@
 //! What a receiver has, held against what was sent to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufRead};
+use std::sync::Arc;
 
 use ingest::event::{Issued, Uid};
 use query::error::QueryError;
@@ -12,21 +13,45 @@ use query::trail::Trail;
 use query::walk::{Walk, shared_nodes};
 use serde::Serialize;
 
+use crate::batch::Item;
 use crate::choice::{Choice, choose, uid_of};
+use crate::encode::VERSION;
+use crate::encoding::Encoding;
+use crate::totals::is_control;
+
+mod document;
+
+use self::document::Hash;
+pub use self::document::{Document, FIELDS_MAX};
 
 /// Rows that are read together.
 const ROWS: usize = 1_024;
-/// Uids that are held against the trail at once, about 40 bytes each.
+/// Uids that are held against the trail at once, about 60 bytes each.
 pub const UIDS_MAX: usize = 50_000_000;
+/// Of so many documents that are not what was sent it is told in which fields, and of so many bytes.
+pub const DETAILS_MAX: usize = 1_000;
+const DETAILS_BYTES_MAX: usize = 16 << 20;
+/// Versions of keytrail that are told apart.
+const VERSIONS_MAX: usize = 200;
 
-/// The uids that a receiver has, and how often.
+/// The uids that a receiver has, and how often; of documents a hash too.
 #[derive(Debug, Default)]
-pub struct Has(HashMap<Uid, Times>);
+pub struct Has {
+    uids: HashMap<Uid, Times>,
+    /// How documents are written; none: they are not looked at.
+    encoding: Option<Encoding>,
+    /// Versions of keytrail that documents name; the first stands for none, and for any beyond [`VERSIONS_MAX`].
+    versions: Vec<String>,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
     times: u32,
     is_ours: bool,
+    /// Not all of them say the same.
+    is_mixed: bool,
+    version: u8,
+    hash: Hash,
 }
 
 /// Which events are meant.
@@ -43,7 +68,7 @@ pub struct Range {
 }
 
 /// How the two differ.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Difference {
     /// Events that were to be there.
     pub expected: u64,
@@ -51,6 +76,10 @@ pub struct Difference {
     pub missing: Vec<Missing>,
     /// Those that are there several times, and how often.
     pub doubled: Vec<(Uid, u32)>,
+    /// Those whose document is not what was sent.
+    pub altered: Vec<Altered>,
+    /// Those whose document is not what this version of keytrail sends, and names another one that ran here: not compared.
+    pub other_version: Vec<Altered>,
     /// Uids that are no event of this trail.
     pub unknown: Vec<Uid>,
     /// Uids of events that were not to be there: of another stretch, or which the filter does not keep.
@@ -68,18 +97,89 @@ pub struct Missing {
     pub time: Option<String>,
 }
 
+/// An event of which a receiver has something else than what was sent.
+#[derive(Clone, Debug)]
+pub struct Altered {
+    /// Under which uid it was sent.
+    pub uid: Uid,
+    /// Its place.
+    pub issued: Issued,
+    /// Its time.
+    pub time: Option<String>,
+    /// The version of keytrail that the document names.
+    pub version: Option<String>,
+    /// Which fields differ: see [`Altered::look_at`]. Empty beyond the first [`DETAILS_MAX`].
+    pub fields: Vec<String>,
+    /// What was sent.
+    sent: Option<(Arc<[u8]>, Option<i64>)>,
+}
+
+impl Altered {
+    /// Tells whether it is known what was sent, so that [`Altered::look_at`] can compare.
+    pub fn is_kept(&self) -> bool {
+        self.sent.is_some()
+    }
+
+    /// Takes in which fields of a document are not what was sent.
+    pub fn look_at(&mut self, document: &Document, encoding: &Encoding) {
+        let Some((bytes, time)) = &self.sent else { return };
+        let sent = Document::sent(self.uid, bytes, encoding);
+        for field in document.differs(&sent, *time) {
+            if self.fields.len() < FIELDS_MAX && !self.fields.contains(&field) {
+                self.fields.push(field);
+            }
+        }
+    }
+}
+
 impl Has {
-    /// Takes a uid that the receiver has.
+    /// Returns nothing yet of a receiver whose documents are looked at.
+    pub fn of_documents(encoding: Encoding) -> Has {
+        Has { encoding: Some(encoding), versions: vec![String::new()], ..Has::default() }
+    }
+
+    /// Takes a uid that the receiver has; that of a control total is passed over.
     ///
     /// # Errors
     /// There are more than can be held.
     pub fn take(&mut self, uid: Uid) -> io::Result<()> {
-        self.0.entry(uid).or_default().times += 1;
-        if self.0.len() > UIDS_MAX {
+        if is_control(uid) {
+            return Ok(());
+        }
+        self.uids.entry(uid).or_default().times += 1;
+        if self.uids.len() > UIDS_MAX {
             let why = format!("more than {UIDS_MAX} uids: compare a shorter stretch of time");
             return Err(io::Error::other(why));
         }
         Ok(())
+    }
+
+    /// Takes a document that the receiver has.
+    ///
+    /// # Errors
+    /// There are more than can be held.
+    pub fn take_document(&mut self, document: &Document) -> io::Result<()> {
+        self.take(document.uid)?;
+        let Some(encoding) = &self.encoding else { return Ok(()) };
+        let named = document.version(encoding).unwrap_or_default();
+        let version = self.version(named);
+        let hash = document.hash();
+        if let Some(times) = self.uids.get_mut(&document.uid) {
+            times.is_mixed |= times.times > 1 && times.hash != hash;
+            (times.hash, times.version) = (hash, version);
+        }
+        Ok(())
+    }
+
+    fn version(&mut self, named: &str) -> u8 {
+        if let Some(at) = self.versions.iter().position(|known| known == named) {
+            return u8::try_from(at).unwrap_or(0);
+        }
+        if self.versions.len() >= VERSIONS_MAX {
+            return 0;
+        }
+        self.versions.push(named.to_owned());
+        u8::try_from(self.versions.len() - 1).unwrap_or(0)
     }
 
     /// Reads an export of uids, one a line, in quotes or not; a heading is passed over.
@@ -116,8 +216,9 @@ impl Has {
         let view = trail.view();
         let shared = shared_nodes(trail)?;
         let mut found = Difference::default();
-        walk(&view, filter, range.after, range.upto, &mut |row| {
-            let (row, must_be) = match choose(&view, filter, &shared, row)? {
+        let mut looked = Looked::new(trail, self.encoding)?;
+        walk(&view, filter, range.after, range.upto, &mut |walked| {
+            let (row, must_be) = match choose(&view, filter, &shared, walked)? {
                 Choice::Skip => return Ok(()),
                 Choice::Send(row) => (row, true),
                 // With a twin it may have been sent before that was there.
@@ -134,7 +235,7 @@ impl Has {
                 }
                 None => range.from.is_none() && range.to.is_none(),
             };
-            let has = self.0.get_mut(&uid);
+            let has = self.uids.get_mut(&uid);
             if within && (must_be || has.is_some()) {
                 found.expected += 1;
             }
@@ -145,6 +246,11 @@ impl Has {
                         found.doubled.push((uid, times.times));
                     }
                     found.beyond += u64::from(!within);
+                    if within {
+                        let version = &self.versions.get(usize::from(times.version));
+                        let version = version.map_or("", String::as_str);
+                        looked.look_at(&view, &row, walked, times, version, &mut found)?;
+                    }
                 }
                 None if within && must_be => {
                     found.missing.push(Missing { uid, issued: row.issued, time: row.time.clone() })
@@ -153,13 +259,13 @@ impl Has {
             }
             Ok(())
         })?;
-        if self.0.values().any(|times| !times.is_ours) {
+        if self.uids.values().any(|times| !times.is_ours) {
             let everything = Filter::everything();
             let (first, last) =
                 (Issued(ingest::source::LeafIndex(0), 0), query::issued::newest(&view));
             walk(&view, &everything, first, last, &mut |row| {
                 for uid in [row.uid, row.uid.of_whole()] {
-                    if let Some(times) = self.0.get_mut(&uid).filter(|times| !times.is_ours) {
+                    if let Some(times) = self.uids.get_mut(&uid).filter(|times| !times.is_ours) {
                         times.is_ours = true;
                         found.beyond += 1;
                     }
@@ -167,15 +273,101 @@ impl Has {
                 Ok(())
             })?;
         }
-        let unknown = self.0.into_iter().filter(|(_, times)| !times.is_ours);
+        let unknown = self.uids.into_iter().filter(|(_, times)| !times.is_ours);
         found.unknown = unknown.map(|(uid, _)| uid).collect();
         found.unknown.sort_unstable();
         Ok(found)
     }
 }
 
+/// Documents held against events that are encoded anew.
+struct Looked<'a> {
+    trail: &'a Trail,
+    encoding: Option<Encoding>,
+    /// Versions of keytrail that have run here, but for this one.
+    others: BTreeSet<String>,
+    details: usize,
+    details_bytes: usize,
+}
+
+impl Looked<'_> {
+    fn new(trail: &Trail, encoding: Option<Encoding>) -> Result<Looked<'_>, QueryError> {
+        let mut others = BTreeSet::new();
+        if encoding.is_some() {
+            others = query::own_trail::versions(trail)?;
+            others.remove(VERSION);
+        }
+        Ok(Looked { trail, encoding, others, details: 0, details_bytes: 0 })
+    }
+
+    /// Compares the document that a receiver has of an event. `walked` is the row of the device that told of it first.
+    fn look_at(
+        &mut self,
+        view: &View,
+        row: &EventRow,
+        walked: &EventRow,
+        has: &Times,
+        version: &str,
+        found: &mut Difference,
+    ) -> Result<(), QueryError> {
+        let Some(encoding) = &self.encoding else { return Ok(()) };
+        let item = encoding.item(self.trail, view, row, row.issued)?;
+        let uid = item.uid;
+        let is = |bytes: &[u8]| {
+            let mut sent = Document::sent(uid, bytes, encoding);
+            sent.hash() == has.hash || {
+                sent.stamp(item.time_unix_ns);
+                sent.hash() == has.hash
+            }
+        };
+        let is_sent = !has.is_mixed && is(&item.bytes);
+        if is_sent || !has.is_mixed && self.may_have_sent(view, row, walked, &is)? {
+            return Ok(());
+        }
+        let Item { bytes, time_unix_ns, .. } = item;
+        let has_room =
+            self.details < DETAILS_MAX && self.details_bytes + bytes.len() <= DETAILS_BYTES_MAX;
+        if has_room {
+            self.details += 1;
+            self.details_bytes += bytes.len();
+        }
+        let altered = Altered {
+            uid,
+            issued: row.issued,
+            time: row.time.clone(),
+            version: Some(version.to_owned()).filter(|version| !version.is_empty()),
+            fields: Vec::new(),
+            sent: has_room.then_some((bytes, time_unix_ns)),
+        };
+        match self.others.contains(version) {
+            true => found.other_version.push(altered),
+            false => found.altered.push(altered),
+        }
+        Ok(())
+    }
+
+    fn may_have_sent(
+        &self,
+        view: &View,
+        row: &EventRow,
+        walked: &EventRow,
+        is: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<bool, QueryError> {
+        let Some(encoding) = &self.encoding else { return Ok(true) };
+        if encoding.may_have_sent(self.trail, view, row, is)? {
+            return Ok(true);
+        }
+        // It counted when it was sent, and another device's does by now.
+        Ok(walked.uid != row.uid && {
+            let mut walked = walked.clone();
+            walked.uid = row.uid;
+            encoding.may_have_sent(self.trail, view, &walked, is)?
+        })
+    }
+}
+
 /// Gives the events of a filter between two places.
-fn walk(
+pub(crate) fn walk(
     view: &View,
     filter: &Filter,
     after: Issued,
@@ -216,7 +408,7 @@ mod tests {
         let mut has = Has::default();
         let text = format!("\u{feff}\"uid\"\r\n\"{uid}\"\r\n{uid}\n\n");
         has.read(&mut text.as_bytes()).unwrap();
-        assert_eq!(has.0[&uid].times, 2);
+        assert_eq!(has.uids[&uid].times, 2);
         let odd = Has::default().read(&mut format!("{uid}\nr-77\n").as_bytes()).unwrap_err();
         assert!(odd.to_string().starts_with("line 2 is no uid"), "{odd}");
     }

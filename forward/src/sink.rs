@@ -20,6 +20,7 @@ use crate::standing::Standings;
 use crate::transport::TransportConfig;
 
 mod deliver;
+mod totals;
 mod work;
 
 use self::work::Work;
@@ -45,6 +46,8 @@ pub struct SinkConfig {
     pub batch_bytes: usize,
     /// How long a batch waits to fill, from its first event on.
     pub batch_wait: Duration,
+    /// It says each hour what it has delivered.
+    pub control_totals: bool,
     /// The longest wait between two tries, unless the receiver asks for a longer one.
     pub retry_max: Duration,
     /// Where to.
@@ -127,6 +130,10 @@ fn begun(folder: &Folder, trail: &Trail, config: &SinkConfig) -> io::Result<Sink
         state.filter.clone_from(&config.filter_text);
     }
     state.stopped = None;
+    state.furthest.get_or_insert(state.cursor);
+    if state.run.is_empty() {
+        state.run = totals::run()?;
+    }
     folder.save(&state)?;
     Ok(state)
 }

@@ -337,6 +337,40 @@ pub enum Fact {
         /// How many are named.
         again: u64,
     },
+    /// Somebody compared what a sink's receiver has with what was sent to it.
+    SinkReconciled {
+        /// Who.
+        by: String,
+        /// The sink.
+        sink: String,
+        /// What it was held against: `receiver`, `documents` or `uids`. The last two are lists that somebody brought.
+        against: String,
+        /// Events from this time on; absent: from the first.
+        from: Option<Timestamp>,
+        /// Before this time; absent: to the last.
+        to: Option<Timestamp>,
+        /// Issued after this place, leaf and ordinal.
+        after: (u64, u32),
+        /// And up to this one.
+        upto: (u64, u32),
+        /// Events that were to be there.
+        expected: u64,
+        /// Those that are not, and were not refused.
+        missing: u64,
+        /// Those that are not, since the receiver refused them.
+        refused: u64,
+        /// Those that are there several times.
+        doubled: u64,
+        /// Those whose document is not what was sent; absent: documents were not looked at.
+        altered: Option<u64>,
+        /// Those that another version of keytrail wrote, and which were not compared.
+        other_version: u64,
+        /// Uids there that are no event of the trail.
+        unknown: u64,
+        /// SHA-256 of the file with the result, if one was written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
+    },
     /// A report was made as the configuration asks for.
     ReportMade {
         /// The schedule's name.
@@ -552,6 +586,7 @@ impl Fact {
         "campaign_closed",
         "report_issued",
         "sink_asked",
+        "sink_reconciled",
         "report_made",
         "exported",
         "deeds_left_out",
@@ -583,6 +618,7 @@ impl Fact {
                 | Fact::CampaignClosed { .. }
                 | Fact::ReportIssued { .. }
                 | Fact::SinkAsked { .. }
+                | Fact::SinkReconciled { .. }
                 | Fact::DeedsLeftOut { .. }
                 | Fact::AccountChanged { .. }
                 | Fact::RegistersChanged { .. }

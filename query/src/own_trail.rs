@@ -1,6 +1,8 @@
 //! keytrail's own lines, the newest first: who signed in, asked, exported, changed what; gaps, alarms, checkpoints.
 
-use ingest::own::OwnLine;
+use std::collections::BTreeSet;
+
+use ingest::own::{Fact, OwnLine};
 use ingest::source::LeafIndex;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -112,6 +114,20 @@ pub(crate) fn each_own_line(
         }
     }
     Ok(from.max(size))
+}
+
+/// Returns the versions of keytrail that have followed files here.
+///
+/// # Errors
+/// The ledger cannot be read; the turn is over.
+pub fn versions(trail: &Trail) -> Result<BTreeSet<String>, QueryError> {
+    let mut versions = BTreeSet::new();
+    each_own_line(trail, 0, &mut |_, line| {
+        if let Fact::Started { version, .. } = line.fact {
+            versions.insert(version);
+        }
+    })?;
+    Ok(versions)
 }
 
 /// Gives the lines below a leaf as rows, the oldest first; returns how many there are that have no time and type.

@@ -1,6 +1,7 @@
 //! `forward`, as typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Subcommand;
 use forward::assets::Siem;
@@ -35,9 +36,11 @@ pub(crate) enum ForwardCommand {
         /// The sink's name
         sink: String,
     },
+    /// Tell what a filter would send: events and bytes a day, by action. Nothing is sent
+    Plan(PlanArgs),
     /// Send events once more, under the same uids; a running keytrail takes it up within seconds
     Replay(ReplayArgs),
-    /// Compare what a receiver has with what was sent to it: what is missing, there twice, or not of this trail
+    /// Compare what a receiver has with what was sent to it: what is missing, altered, there twice, or not of this trail
     Reconcile(ReconcileArgs),
     /// Write what a receiver should know before events come: index templates with bounded mappings, life cycles, event types
     Assets {
@@ -50,6 +53,36 @@ pub(crate) enum ForwardCommand {
     },
 }
 
+/// `forward plan`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// A sink of the configuration, running or not; without one, `--filter` and `--as` say what would be sent
+    pub(crate) sink: Option<String>,
+    /// Configuration file, where a sink is named
+    #[arg(short, long, default_value = "keytrail.toml")]
+    pub(crate) config: PathBuf,
+    /// Which events [default: those of the sink, else everything]
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
+    /// How events are written: event, ocsf, ecs, cef, syslog, splunk, raw [default: as the sink writes them]
+    #[arg(long = "as", value_name = "FORMAT", required_unless_present = "sink")]
+    pub(crate) written_as: Option<forward::format::Format>,
+    /// Of how long, by the times of events
+    #[arg(long, default_value = "7d", value_name = "DURATION", value_parser = crate::config::parse_duration)]
+    pub(crate) last: Duration,
+    /// Up to this time, as 2026-11-24T08:00:00Z [default: now]
+    #[arg(long)]
+    pub(crate) to: Option<Timestamp>,
+    /// Events that are encoded, at most about: of more a sample is drawn, and the output says so
+    #[arg(long, default_value_t = forward::plan::ENCODED_MAX, value_name = "EVENTS")]
+    pub(crate) sample: u64,
+    /// Output format
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: StatusFormat,
+}
+
 /// `forward reconcile`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReconcileArgs {
@@ -60,7 +93,11 @@ pub(crate) struct ReconcileArgs {
     /// The receiver's own list of uids, one a line; `-` is standard input. Without it an OpenSearch or Elasticsearch is asked
     #[arg(long, value_name = "FILE")]
     pub(crate) uids: Option<PathBuf>,
-    /// Configuration file, where the receiver is to be asked
+    /// The receiver's own documents, one a line, as they were sent or as OpenSearch or Splunk exports them; `-` is standard input. They
+    /// are compared with what was sent
+    #[arg(long, value_name = "FILE", conflicts_with = "uids")]
+    pub(crate) documents: Option<PathBuf>,
+    /// Configuration file, where the receiver is to be asked or documents are given
     #[arg(short, long, default_value = "keytrail.toml", conflicts_with = "uids")]
     pub(crate) config: PathBuf,
     /// Events from this time on, as 2026-11-24T08:00:00Z: where the list begins
@@ -69,9 +106,12 @@ pub(crate) struct ReconcileArgs {
     /// Events before this time
     #[arg(long)]
     pub(crate) to: Option<Timestamp>,
-    /// Send what is missing once more
+    /// Send what is missing once more; what was altered stays as it is
     #[arg(long)]
     pub(crate) resend: bool,
+    /// Write the result to this file too, whose SHA-256 the ledger then holds
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: StatusFormat,

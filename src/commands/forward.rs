@@ -27,6 +27,7 @@ use crate::deed;
 use crate::failure::Failure;
 use crate::output::stdout;
 
+mod plan;
 mod reconcile;
 
 /// Of deliveries and refused events so many are shown.
@@ -37,6 +38,7 @@ pub(crate) fn run(args: ForwardArgs) -> Result<(), Failure> {
     match args.command {
         ForwardCommand::Status { data, format } => status(&data.existing()?, format),
         ForwardCommand::Test { config, sink } => test(&config, &sink),
+        ForwardCommand::Plan(args) => plan::run(&args),
         ForwardCommand::Replay(args) => replay(args),
         ForwardCommand::Reconcile(args) => reconcile::run(&args),
         ForwardCommand::Assets { receiver, output } => assets(&receiver, &output),

@@ -58,6 +58,7 @@ pub(super) struct FileSink {
     batch_bytes: Option<usize>,
     batch_wait: Option<TypedDuration>,
     retry_max: Option<TypedDuration>,
+    control_totals: Option<bool>,
     path: Option<PathBuf>,
     rotate_bytes: Option<u64>,
     rotate_keep: Option<u32>,
@@ -162,7 +163,16 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
             return Err(format!("type = {other:?}: there are {all}"));
         }
     };
+    let typed_totals = typed.control_totals.take();
     typed.nothing_left()?;
+    // The manifests of an object store say the same.
+    let control_totals = match (&transport, typed_totals) {
+        (TransportConfig::ObjectStore(_), Some(true)) => {
+            return Err("control_totals: manifests are the totals of an object store".to_owned());
+        }
+        (TransportConfig::ObjectStore(_), _) => false,
+        (_, typed) => typed.unwrap_or(true),
+    };
     let (usual_events, usual_bytes, usual_wait) = match &transport {
         TransportConfig::Webhook(_) => (WEBHOOK_EVENTS, BATCH_BYTES, Duration::ZERO),
         TransportConfig::ObjectStore(_) => (STORE_EVENTS, STORE_BYTES, STORE_WAIT),
@@ -187,6 +197,7 @@ fn mean(mut typed: FileSink) -> Result<SinkConfig, String> {
         batch_bytes: within("batch_bytes", batch_bytes, usual_bytes, BATCH_BYTES_MAX)?,
         batch_wait,
         retry_max,
+        control_totals,
         transport,
     })
 }

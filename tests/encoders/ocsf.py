@@ -11,7 +11,7 @@ import sys
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-NAMES = {6003: "api_activity", 3002: "authentication", 3004: "entity_management"}
+NAMES = {6003: "api_activity", 3002: "authentication", 3004: "entity_management", 1008: "event_log_actvity"}
 schemas = OcsfJsonSchemaEmbedded(get_ocsf_schema(version="1.8.0"))
 validators = {}
 for uid, name in NAMES.items():
@@ -34,6 +34,10 @@ for line in lines:
     for wrong in ({"more": 1}, {"time": "now"}, {"severity_id": 77}, {"metadata": {}}):
         assert found or errors_of({**sent, **wrong}), wrong
     assert sent["type_uid"] == uid * 100 + sent["activity_id"]
+    if uid == 1008:
+        assert sent["metadata"]["event_code"] == "keytrail.control_total", line
+        found[NAMES[uid]] += 1
+        continue
     # A refusal is never a success, and what is not known is neither.
     assert (sent["action_id"] == 2) == (event["decision"] == "denied"), line
     assert (sent["status_id"] == 1) == (event["outcome"] == "success"), line

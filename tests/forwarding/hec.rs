@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use super::{Setup, pairs, set, sink, uids};
+use super::{CONTROL_TOTAL, CONTROL_UID, Setup, pairs, set, sink, uids};
 use crate::util::{DEADLINE, Post, Run, Siem, SiemReply, keytrail, until};
 
 /// A collector that acknowledges: what it took, and which acknowledgements were asked for.
@@ -65,10 +65,11 @@ impl Collector {
 }
 
 impl Collector {
-    /// The uids of all that it took, as often as it took them.
+    /// The uids of the events that it took, as often as it took them.
     pub(super) fn uids(&self) -> Vec<String> {
         let uid = |event: &Value| event["event"]["uid"].as_str().unwrap().to_owned();
-        self.taken.iter().flatten().map(uid).collect()
+        let all = self.taken.iter().flatten().map(uid);
+        all.filter(|uid| !uid.starts_with(CONTROL_UID)).collect()
     }
 }
 
@@ -184,6 +185,7 @@ fn a_batch_is_done_with_when_the_indexer_has_it_and_sent_again_when_it_does_not_
     let sent: Vec<String> = {
         let collector = collector.lock().unwrap();
         let all = collector.taken.iter().flatten();
+        let all = all.filter(|event| event["event"]["type"] != CONTROL_TOTAL);
         all.map(|event| {
             assert_eq!(event["fields"]["event_uid"], event["event"]["uid"]);
             assert_eq!(event["index"], "audit");

@@ -40,7 +40,8 @@ fn events_of(post: &Post) -> Vec<Value> {
         assert_eq!(event["node"], *node);
         event
     };
-    records(post).into_iter().map(event).collect()
+    let records = records(post).into_iter();
+    records.filter(|(_, record)| record.event_name != CONTROL_TOTAL).map(event).collect()
 }
 
 pub(super) fn all_events(posts: &[Post]) -> Vec<Value> {

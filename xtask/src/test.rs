@@ -35,6 +35,8 @@ pub(crate) fn run(full: bool) -> Result<()> {
         tests.env("KEYTRAIL_KEYCLOAK", tools::keycloak()?);
         tests.env("KEYTRAIL_VERAPDF", tools::archives("verapdf")?);
         tests.env("KEYTRAIL_KAFKA", tools::archives("kafka")?);
+        let (java, jars) = tools::opensearch()?;
+        tests.env("KEYTRAIL_OPENSEARCH_JAVA", java).env("KEYTRAIL_OPENSEARCH_JARS", jars);
     }
     step("tests", &mut tests)?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);

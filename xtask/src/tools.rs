@@ -9,6 +9,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::step::{cargo, step, target, workspace};
 
+mod opensearch;
+
+pub(crate) use self::opensearch::opensearch;
+
 /// A program that tests start, and the Debian package that has it.
 const PROGRAMS: &[(&str, &str)] = &[
     ("zstd", "zstd"),

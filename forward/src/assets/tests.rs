@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
+use crate::encode::Wrap;
 use crate::encode::recorded::{events, recordings};
-use crate::encode::{Options, encode};
+use crate::encode::{Options, control, encode};
+use crate::encoding::Encoding;
 use crate::format::Format;
+use crate::totals::testing::total;
 
 fn json(siem: Siem, name: &str) -> Value {
     let asset = siem.assets().iter().find(|asset| asset.name == name).unwrap();
@@ -58,6 +61,11 @@ fn mappings_take_every_field_that_is_sent_and_grow_by_none() {
                 check("", &serde_json::from_slice(&bytes).unwrap(), &mapping, &mut seen);
             }
         }
+        let encoding =
+            Encoding { format: Format::Ecs, options: Options::default(), wrap: Wrap::Nothing };
+        let total = control::encode(&total(), &encoding);
+        check("", &serde_json::from_slice(&total.0).unwrap(), &mapping, &mut seen);
+        assert!(seen.contains(".keytrail.control.events"));
         assert!(seen.len() > 130, "{} fields", seen.len());
     }
 }

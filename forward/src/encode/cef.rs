@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::facts::{Facts, Severity, ms};
 use super::lines;
 use crate::outgoing::Outgoing;
+use crate::totals::ControlTotal;
 
 /// The most bytes of one value: receivers cut longer ones in the middle of an escape.
 const VALUE_MAX: usize = 1023;
@@ -35,6 +36,23 @@ pub(super) fn encode(item: &Outgoing) -> Vec<u8> {
     line.push('|');
     let mut extension = Extension { line, is_first: true };
     extend(&facts, &mut extension);
+    extension.line.into_bytes()
+}
+
+/// Returns a control event, which says these things.
+pub(super) fn control(total: &ControlTotal, kind: &str, said: &[(&str, String)]) -> Vec<u8> {
+    let mut line = String::from("CEF:0");
+    for field in ["keytrail", "keytrail", super::VERSION, kind, "control total", "0"] {
+        line.push('|');
+        push_escaped(&mut line, field, '|');
+    }
+    line.push('|');
+    let mut extension = Extension { line, is_first: true };
+    extension.push_number("rt", total.hour_unix_ns.div_euclid(1_000_000));
+    extension.push("externalId", &total.uid().to_string());
+    for (name, value) in said {
+        extension.push(&format!("ad.{name}"), value);
+    }
     extension.line.into_bytes()
 }
 
@@ -124,6 +142,7 @@ fn extend(facts: &Facts<'_>, extension: &mut Extension) {
     if let Some(uid) = lines::supersedes(event) {
         extension.push("ad.supersedes", &uid.to_string());
     }
+    extension.push("ad.keytrail", super::VERSION);
     extension.push("ad.sha256", &lines::sha256_of_all(facts.item));
 }
 

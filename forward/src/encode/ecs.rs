@@ -13,7 +13,7 @@ use super::facts::{Area, Facts, Severity, Verb};
 use super::{Options, json, lines};
 use crate::outgoing::Outgoing;
 
-const VERSION: &str = "8.16.0";
+pub(super) const VERSION: &str = "8.16.0";
 
 pub(super) fn encode(item: &Outgoing, options: &Options) -> Vec<u8> {
     let facts = Facts::of(item);
@@ -41,7 +41,7 @@ pub(super) fn encode(item: &Outgoing, options: &Options) -> Vec<u8> {
             "version": product.version,
             "node": {"name": event.node},
         },
-        "observer": {"product": "keytrail", "type": "audit", "vendor": "keytrail", "version": env!("CARGO_PKG_VERSION")},
+        "observer": {"product": "keytrail", "type": "audit", "vendor": "keytrail", "version": super::VERSION},
         "url": {"path": event.path},
         "http": {"request": {"id": event.request_id}},
         "log": {"level": match facts.severity() {

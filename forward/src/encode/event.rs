@@ -15,6 +15,8 @@ struct Event<'a> {
     line_sha256: Vec<String>,
     /// Of a late response: the event of its request, which was closed as unanswered.
     supersedes: Option<Uid>,
+    /// The version of keytrail that wrote it.
+    keytrail_version: &'static str,
 }
 
 pub(super) fn encode(item: &Outgoing) -> Vec<u8> {
@@ -22,6 +24,7 @@ pub(super) fn encode(item: &Outgoing) -> Vec<u8> {
         event: &item.event,
         line_sha256: lines::of(item).map(lines::sha256).collect(),
         supersedes: lines::supersedes(&item.event),
+        keytrail_version: super::VERSION,
     };
     serde_json::to_vec(&event).expect("texts, numbers and lists of them")
 }

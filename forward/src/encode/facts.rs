@@ -100,14 +100,12 @@ impl<'a> Facts<'a> {
 
     /// When: the event's time, else when its line came to us.
     pub(super) fn time_unix_ns(&self) -> i64 {
-        let known = self.event.time.as_ref().or(self.event.completed.as_ref());
-        known.map_or_else(|| self.arrived_unix_ns(), |time| time.unix_ns)
+        time_unix_ns(self.item)
     }
 
     /// When the line that issued the event came to us, in nanoseconds since 1970.
     pub(super) fn arrived_unix_ns(&self) -> i64 {
-        let lines = self.item.request.iter().chain(&self.item.response);
-        lines.map(|line| line.arrived_unix_ns).max().unwrap_or(0)
+        arrived_unix_ns(self.item)
     }
 
     /// The noun of our word: `secret` of `secret.read`.
@@ -243,6 +241,17 @@ impl<'a> Facts<'a> {
         };
         format!("{} {action}{path}: {why}", self.user())
     }
+}
+
+/// When: the event's time, that of its answer, else when its line came to us; in nanoseconds since 1970.
+pub(crate) fn time_unix_ns(item: &Outgoing) -> i64 {
+    let known = item.event.time.as_ref().or(item.event.completed.as_ref());
+    known.map_or_else(|| arrived_unix_ns(item), |time| time.unix_ns)
+}
+
+fn arrived_unix_ns(item: &Outgoing) -> i64 {
+    let lines = item.request.iter().chain(&item.response);
+    lines.map(|line| line.arrived_unix_ns).max().unwrap_or(0)
 }
 
 /// Milliseconds since 1970 of a time.

@@ -14,7 +14,7 @@ use crate::outgoing::Outgoing;
 use class::{Class, class};
 use objects::{actor, api, destination, service, source, unmapped, user};
 
-const VERSION: &str = "1.8.0";
+pub(super) const VERSION: &str = "1.8.0";
 
 pub(super) fn encode(item: &Outgoing, options: &Options) -> Vec<u8> {
     let facts = Facts::of(item);

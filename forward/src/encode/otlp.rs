@@ -14,6 +14,7 @@ use super::{Options, encode, lines};
 use crate::batch::Beside;
 use crate::format::Format;
 use crate::outgoing::Outgoing;
+use crate::totals::ControlTotal;
 
 /// All records have the same attributes, so they are events of one name.
 const EVENT_NAME: &str = "keytrail.audit_event";
@@ -25,6 +26,34 @@ pub(super) fn wrap(format: Format, item: &Outgoing, options: &Options) -> (Vec<u
     let record = record(&facts, format, body).encode_to_vec();
     let resource = resource(&facts, options).encode_to_vec();
     (record, Beside::Resource(Arc::from(resource)))
+}
+
+/// The record of a control total, and beside it the resource, which is keytrail: it speaks of itself.
+pub(super) fn control(
+    total: &ControlTotal,
+    event_name: &str,
+    parameters: &[(&str, String)],
+    body: String,
+) -> (Vec<u8>, Beside) {
+    let mut all = Attributes::default();
+    all.text("log.record.uid", Some(total.uid()));
+    for (name, value) in parameters {
+        all.text(&format!("keytrail.control.{name}"), Some(value));
+    }
+    let record = LogRecord {
+        time_unix_nano: u64::try_from(total.hour_unix_ns).unwrap_or(0),
+        severity_number: SeverityNumber::Info.into(),
+        severity_text: "informational".to_owned(),
+        event_name: event_name.to_owned(),
+        body: Some(AnyValue { value: Some(Value::StringValue(body)) }),
+        attributes: all.0,
+        ..LogRecord::default()
+    };
+    let mut of_us = Attributes::default();
+    of_us.text("service.name", Some("keytrail"));
+    of_us.text("service.instance.id", Some(&total.sink));
+    let resource = Resource { attributes: of_us.0, ..Resource::default() };
+    (record.encode_to_vec(), Beside::Resource(Arc::from(resource.encode_to_vec())))
 }
 
 fn record(facts: &Facts<'_>, format: Format, body: String) -> LogRecord {

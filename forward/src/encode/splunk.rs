@@ -109,5 +109,6 @@ fn more(facts: &Facts<'_>, model: &str) -> Value {
         "leaves": event.leaves,
         "line_sha256": lines::of(facts.item).map(lines::sha256).collect::<Vec<_>>(),
         "supersedes": lines::supersedes(event),
+        "keytrail_version": super::VERSION,
     })
 }

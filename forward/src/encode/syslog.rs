@@ -4,6 +4,7 @@ use super::facts::{Facts, Severity};
 use super::{Options, lines};
 use crate::format::Format;
 use crate::outgoing::Outgoing;
+use crate::totals::ControlTotal;
 
 /// Facility 13, log audit.
 const FACILITY: u8 = 13;
@@ -38,11 +39,27 @@ pub(super) fn wrap(format: Format, item: &Outgoing, options: &Options) -> Vec<u8
         ("uid", event.uid.to_string()),
         ("seq", event.issued.0.to_string()),
         ("format", format.as_str().to_owned()),
+        ("version", super::VERSION.to_owned()),
     ];
     push_element(&mut message, &format!("event@{}", options.enterprise_number), &parameters);
     message.push(' ');
     let mut message = message.into_bytes();
     message.extend(body);
+    message
+}
+
+/// Returns a control event, which says these things, without a text for people. Informational: nobody has to look.
+pub(super) fn control(
+    total: &ControlTotal,
+    kind: &str,
+    enterprise_number: u32,
+    said: &[(&str, String)],
+) -> String {
+    let (priority, time) = (FACILITY * 8 + 6, timestamp(total.hour_unix_ns));
+    let mut message = format!("<{priority}>1 {time} - keytrail - {} ", name(kind, 32));
+    let mut parameters = vec![("uid", total.uid().to_string())];
+    parameters.extend(said.iter().cloned());
+    push_element(&mut message, &format!("control@{enterprise_number}"), &parameters);
     message
 }
 
@@ -127,6 +144,7 @@ fn proof(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         ("leaves", leaves.join(",")),
         ("sha256", lines::sha256_of_all(facts.item)),
         ("supersedes", lines::supersedes(event).map(|uid| uid.to_string()).unwrap_or_default()),
+        ("version", super::VERSION.to_owned()),
     ]
 }
 

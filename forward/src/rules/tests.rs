@@ -11,10 +11,13 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::encode::Wrap;
 use crate::encode::recorded::{events, of_lines, recordings};
-use crate::encode::{Options, encode};
+use crate::encode::{Options, control, encode};
+use crate::encoding::Encoding;
 use crate::format::Format;
 use crate::outgoing::Outgoing;
+use crate::totals::testing;
 
 /// What is given to the program that evaluates rules: runs of events, each with a name.
 type Runs = Vec<(String, Vec<Outgoing>)>;
@@ -25,14 +28,6 @@ fn folder() -> PathBuf {
 
 /// Evaluates all rules: how many events of a run each of them fired on. `None` without the program.
 fn found(runs: &Runs, format: Format) -> Option<BTreeMap<(String, String), usize>> {
-    let Some(program) = std::env::var_os("KEYTRAIL_SIGMA_PEER") else {
-        let required = std::env::var_os("KEYTRAIL_TOOLS").is_some_and(|value| value == "required");
-        assert!(!required, "KEYTRAIL_SIGMA_PEER names no program: run cargo xtask test");
-        eprintln!(
-            "nothing was checked here, since KEYTRAIL_SIGMA_PEER is not set: see cargo xtask test"
-        );
-        return None;
-    };
     let mut asked = Vec::new();
     for (run, items) in runs {
         for item in items {
@@ -43,6 +38,18 @@ fn found(runs: &Runs, format: Format) -> Option<BTreeMap<(String, String), usize
             writeln!(asked, "{}", json!({"run": run, "at": at, "event": event})).unwrap();
         }
     }
+    evaluated(asked, format)
+}
+
+fn evaluated(asked: Vec<u8>, format: Format) -> Option<BTreeMap<(String, String), usize>> {
+    let Some(program) = std::env::var_os("KEYTRAIL_SIGMA_PEER") else {
+        let required = std::env::var_os("KEYTRAIL_TOOLS").is_some_and(|value| value == "required");
+        assert!(!required, "KEYTRAIL_SIGMA_PEER names no program: run cargo xtask test");
+        eprintln!(
+            "nothing was checked here, since KEYTRAIL_SIGMA_PEER is not set: see cargo xtask test"
+        );
+        return None;
+    };
     let mut command = Command::new(program);
     command.arg(folder()).stdin(Stdio::piped()).stdout(Stdio::piped());
     if format != Format::Event {
@@ -165,6 +172,22 @@ fn each_rule_finds_its_positives_and_not_its_negatives_in_every_format() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_rule_takes_a_control_total_for_an_access() {
+    for format in [Format::Event, Format::Ecs, Format::Ocsf, Format::Splunk] {
+        let encoding = Encoding { format, options: Options::default(), wrap: Wrap::Nothing };
+        let total: Value =
+            serde_json::from_slice(&control::encode(&testing::total(), &encoding).0).unwrap();
+        let mut asked = Vec::new();
+        // As many as rules that count ask for.
+        for at in 0..200 {
+            writeln!(asked, "{}", json!({"run": "totals", "at": at, "event": total})).unwrap();
+        }
+        let Some(found) = evaluated(asked, format) else { return };
+        assert!(found.is_empty(), "{format}: {found:?}");
+    }
 }
 
 /// A recording, a rule, how many events it fires on, parted by tabs; `+` of rules that count.

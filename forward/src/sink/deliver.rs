@@ -9,6 +9,7 @@ use super::work::{Halt, Work};
 use crate::backoff::Backoff;
 use crate::batch::{Batch, Item};
 use crate::folder::{DEAD_MAX, DeadLetter, Delivery, DeliveryState, InFlight, Unnamed};
+use crate::totals;
 use crate::transport::{Answer, Transport};
 
 /// How long a try may go on when keytrail ends.
@@ -82,6 +83,10 @@ impl Work {
         attempts: u64,
         state: DeliveryState,
     ) -> Result<(), Halt> {
+        if totals::is_control(batch.items[0].uid) {
+            // What they are made of is on disk until they are taken.
+            return Ok(());
+        }
         let (id, said) = (batch.id.clone(), batch.said.clone());
         self.state.in_flight = Some(InFlight { id, said, attempts, state });
         self.save()
@@ -133,6 +138,10 @@ impl Work {
     }
 
     fn taken(&mut self, batch: &Batch, attempts: u64, state: DeliveryState) -> Result<(), Halt> {
+        if totals::is_control(batch.items[0].uid) {
+            return Ok(());
+        }
+        self.count_taken(&batch.items)?;
         self.state.delivered += batch.said.events;
         self.state.last_batch = Some(batch.id.clone());
         if self.dead > 0 {
@@ -186,6 +195,14 @@ impl Work {
 
     /// Keeps an event that the receiver does not take.
     fn refused(&mut self, item: &Item, why: &str) -> Result<(), Halt> {
+        if totals::is_control(item.uid) {
+            let name = &self.config.name;
+            tracing::warn!(
+                sink = name,
+                "a control total was refused, and its hour will seem to have more events than were sent: {why}"
+            );
+            return Ok(());
+        }
         if self.dead as usize >= DEAD_MAX {
             return Err(Halt::Stopped(format!(
                 "{DEAD_MAX} events were refused, and no more are kept: look at `keytrail forward status`, mend what the receiver refuses, \
@@ -194,11 +211,13 @@ impl Work {
             )));
         }
         tracing::warn!(sink = self.config.name, uid = %item.uid, "event {} was refused: {why}", item.uid);
+        let taken_before = self.count_refused(item)?;
         self.folder.add_dead(&DeadLetter {
             at: Timestamp::now(),
             uid: item.uid.to_string(),
             issued: (item.issued.0.0, item.issued.1),
             why: why.to_owned(),
+            taken_before,
         })?;
         self.dead = self.folder.dead()?.len() as u64;
         self.state.rejected += 1;

@@ -18,6 +18,7 @@ use crate::asked::Asked;
 use crate::folder::{Folder, SinkState};
 use crate::reading::{Ended, Reading};
 use crate::standing::{Standing, Standings};
+use crate::totals::Journal;
 use crate::transport::Transport;
 
 /// How often to look for new events.
@@ -39,6 +40,10 @@ pub(super) struct Work {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) failed: u64,
     pub(super) dead: u64,
+    /// What control totals are made of; none where there are to be none.
+    pub(super) journal: Option<Journal>,
+    /// Control totals are due though the hour is not over.
+    pub(super) totals_due: bool,
     /// The state on disk is an older one.
     dirty: bool,
     waiting: u64,
@@ -80,6 +85,11 @@ impl Work {
     ) -> io::Result<Work> {
         let reading = Reading::new(trail, &config, place(state.cursor));
         let dead = folder.dead()?.len() as u64;
+        let furthest = state.furthest.unwrap_or(state.cursor);
+        let journal = match config.control_totals {
+            true => Some(Journal::open(&folder, &state.run, furthest)?),
+            false => None,
+        };
         let work = Work {
             config,
             folder,
@@ -89,6 +99,8 @@ impl Work {
             stop,
             failed: 0,
             dead,
+            journal,
+            totals_due: false,
             dirty: false,
             waiting: 0,
             counted: None,
@@ -135,6 +147,7 @@ impl Work {
             // Half of an event would be of other rules.
             return Ok(LOOK_EVERY);
         }
+        self.send_totals(transport)?;
         let asked = self.folder.asked()?;
         if asked.replay_after.is_some() {
             self.replay(&asked)?;
@@ -168,6 +181,7 @@ impl Work {
         }
         if read.ended == Ended::CaughtUp && self.state.behind_since.take().is_some() {
             self.dirty = true;
+            self.totals_due = true;
         }
         self.has_no_problem();
         if self.dirty {
@@ -237,6 +251,7 @@ impl Work {
         self.state.cursor = (0, 0);
         self.state.cursor_hash = None;
         self.state.began = (0, 0);
+        self.totals_begin()?;
         self.reading.seek(place((0, 0)));
         self.save()
     }
@@ -250,6 +265,7 @@ impl Work {
             self.state.cursor_hash = None;
             self.state.in_flight = None;
             self.dirty = true;
+            self.counted_up_to(cursor);
         }
     }
 

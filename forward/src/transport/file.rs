@@ -103,14 +103,14 @@ impl File {
 }
 
 /// Makes a new name as durable as the file.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(named(folder))
 }
 
 /// Returns where the last whole line ends.
-fn whole_lines(file: &mut fs::File, length: u64) -> io::Result<u64> {
+pub(crate) fn whole_lines(file: &mut fs::File, length: u64) -> io::Result<u64> {
     let mut end = length;
     let mut block = vec![0; 64 << 10];
     while end > 0 {

@@ -16,9 +16,12 @@ use super::{Answer, TRY};
 use crate::batch::{Batch, Item};
 use crate::folder::DeliveryState;
 use crate::http::{SetUpError, client, secret};
+use crate::reconcile::Document;
 
 /// Documents that are asked for at once.
-const SCROLL: usize = 10_000;
+const SCROLL: usize = 500;
+/// Of an answer with documents so much is read: 128 KiB each.
+const DOCUMENTS_BYTES: usize = 64 << 20;
 
 /// Where the cluster is, and how it knows us.
 #[derive(Clone, Debug)]
@@ -112,14 +115,25 @@ impl OpenSearch {
         Ok(format!("{name} {number} answers at {}", self.config.url))
     }
 
-    /// Gives the uid of every document that the data stream has, as often as it has it.
+    /// Gives every document that the data stream has, as often as it has it; or those of these uids alone.
     ///
     /// # Errors
     /// The cluster does not answer, or `each` fails; in words.
-    pub async fn uids(&self, each: &mut dyn FnMut(Uid) -> io::Result<()>) -> Result<(), String> {
+    pub async fn documents(
+        &self,
+        only: Option<&[Uid]>,
+        each: &mut dyn FnMut(&Document) -> io::Result<()>,
+    ) -> Result<(), String> {
         let first = format!("{}/{}/_search?scroll=2m", self.config.url, self.config.data_stream);
+        let which = match only {
+            None => json!({"match_all": {}}),
+            Some(uids) => {
+                let ids: Vec<String> = uids.iter().map(Uid::to_string).collect();
+                json!({"ids": {"values": ids}})
+            }
+        };
         let query =
-            json!({"size": SCROLL, "_source": false, "sort": ["_doc"], "track_total_hits": true});
+            json!({"size": SCROLL, "query": which, "sort": ["_doc"], "track_total_hits": true});
         let mut found = self.ask(&first, &query).await?;
         let total = found["hits"]["total"]["value"].as_u64();
         let mut seen = 0;
@@ -127,16 +141,20 @@ impl OpenSearch {
             if found["_shards"]["failed"].as_u64() != Some(0) || found["timed_out"] == true {
                 return Err("some shards do not answer: what they have is not known".to_owned());
             }
-            let hits = found["hits"]["hits"].as_array().cloned().unwrap_or_default();
+            let Value::Array(hits) = found["hits"]["hits"].take() else {
+                return Err("its answer has no hits".to_owned());
+            };
             if hits.is_empty() {
                 break;
             }
-            for hit in &hits {
-                // A document of somebody else's has an id of another form.
-                let uid = hit["_id"].as_str().and_then(|id| id.parse().ok());
-                uid.map_or(Ok(()), &mut *each).map_err(|error| error.to_string())?;
-            }
             seen += hits.len() as u64;
+            for mut hit in hits {
+                // A document of somebody else's has an id of another form.
+                if let Some(uid) = hit["_id"].as_str().and_then(|id| id.parse().ok()) {
+                    let document = Document::of_source(uid, hit["_source"].take());
+                    each(&document).map_err(|error| error.to_string())?;
+                }
+            }
             let next = json!({"scroll": "2m", "scroll_id": found["_scroll_id"]});
             found = self.ask(&format!("{}/_search/scroll", self.config.url), &next).await?;
         }
@@ -149,11 +167,14 @@ impl OpenSearch {
     async fn ask(&self, url: &str, query: &Value) -> Result<Value, String> {
         let request = self.as_who(self.client.post(url)).map_err(|error| error.to_string())?;
         let request = request.header("content-type", "application/json").body(query.to_string());
-        let reply = Reply::read(request.send().await).await.map_err(Answer::why)?;
+        let reply = Reply::read_up_to(DOCUMENTS_BYTES, request.send().await).await;
+        let reply = reply.map_err(Answer::why)?;
         if !reply.status.is_success() {
             return Err(reply.said());
         }
-        serde_json::from_slice(&reply.body).map_err(|error| error.to_string())
+        serde_json::from_slice(&reply.body).map_err(|error| {
+            format!("its answer cannot be read, or has more than {DOCUMENTS_BYTES} bytes: {error}")
+        })
     }
 
     fn as_who(&self, request: RequestBuilder) -> Result<RequestBuilder, SetUpError> {

@@ -26,6 +26,14 @@ pub(crate) struct Reply {
 impl Reply {
     /// Reads an answer, as far as it may be long.
     pub(crate) async fn read(response: Result<Response, reqwest::Error>) -> Result<Reply, Answer> {
+        Reply::read_up_to(BODY_MAX, response).await
+    }
+
+    /// Reads an answer of at most so many bytes.
+    pub(crate) async fn read_up_to(
+        bytes_max: usize,
+        response: Result<Response, reqwest::Error>,
+    ) -> Result<Reply, Answer> {
         let mut response = response.map_err(|error| failed(&error))?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
@@ -34,7 +42,7 @@ impl Reply {
         let content_type = content_type.to_ascii_lowercase();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
-            if body.len() + chunk.len() > BODY_MAX {
+            if body.len() + chunk.len() > bytes_max {
                 break;
             }
             body.extend_from_slice(&chunk);

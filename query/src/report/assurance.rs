@@ -40,7 +40,7 @@ pub(super) fn log_assurance(making: &Making<'_>) -> Result<Document, ReportError
         rows: vec![("events of all sources", counts.rows.iter().map(|row| row.count).sum())],
     };
     let mut sections = vec![sources(making), gaps(making), devices(making), clocks(making)];
-    sections.extend([history(making)?, ledger(making)?]);
+    sections.extend([history(making)?, sinks(making)?, ledger(making)?]);
     sections.extend(Findings::of(making)?.sections());
     let notes = vec![
         "that no recorded line was changed, taken out or put in is shown by `keytrail verify`, with a checkpoint that left this machine; this report does not show it".to_owned(),
@@ -247,6 +247,64 @@ fn history(making: &Making<'_>) -> Result<Section, ReportError> {
         "keytrail's own lines about the log in the period, each a leaf of the ledger. A scheduled verification leaves a line only if it fails (alarm).".to_owned(),
     ];
     Ok(Section::new("history", "What happened to the log", words, Table { columns, rows }))
+}
+
+/// What receivers of events were found to have, each time that somebody compared it.
+fn sinks(making: &Making<'_>) -> Result<Section, ReportError> {
+    const NUMBERS: [&str; 7] =
+        ["expected", "missing", "refused", "doubled", "altered", "other_version", "unknown"];
+    let columns = columns(&[
+        &[
+            ("time", Kind::Time),
+            ("sink", Kind::Text),
+            ("by", Kind::Text),
+            ("against", Kind::Text),
+            ("from", Kind::Text),
+            ("to", Kind::Text),
+            ("up_to_leaf", Kind::Number),
+        ],
+        &NUMBERS.map(|name| (name, Kind::Number)),
+        &[("result_sha256", Kind::Text), ("leaf", Kind::Number)],
+    ]);
+    let (mut rows, mut too_many) = (Vec::new(), false);
+    each_own_row(making.trail, making.leaf(), &mut |row| {
+        if row.kind != "sink_reconciled" || !making.has_time(row.time_unix_ns()) {
+            return;
+        }
+        too_many |= rows.len() >= ROWS_MAX;
+        if too_many {
+            return;
+        }
+        let text = |key: &str| Cell::text(row.rest.get(key).and_then(Value::as_str));
+        let number =
+            |value: Option<&Value>| value.and_then(Value::as_u64).map_or(Cell::Absent, Cell::count);
+        let upto = row.rest.get("upto").and_then(|place| place.get(0));
+        let mut cells = vec![
+            Cell::Time(row.time_unix_ns()),
+            text("sink"),
+            Cell::text(row.who.clone()),
+            text("against"),
+            text("from"),
+            text("to"),
+            number(upto),
+        ];
+        cells.extend(NUMBERS.map(|name| number(row.rest.get(name))));
+        cells.extend([text("sha256"), Cell::count(row.leaf)]);
+        rows.push(cells);
+    })?;
+    if too_many {
+        return Err(making.too_many("comparisons of sinks"));
+    }
+    let words = match rows.is_empty() {
+        true => {
+            "Nobody compared in the period what a receiver of events has with what was sent to it."
+        }
+        false => {
+            "What a receiver of events had of those that were sent to it, as `keytrail forward reconcile` found. Against `receiver`: it was asked itself; `documents` or `uids`: somebody brought its list. Without a number of altered ones, documents were not compared."
+        }
+    };
+    let table = Table { columns, rows };
+    Ok(Section::new("sinks", "Sinks", vec![words.to_owned()], table))
 }
 
 /// The ledger as of the answer: size, root, checkpoint, keys, what was removed and what may not be.

@@ -23,6 +23,7 @@ const DEEDS: &[(&str, &str)] = &[
     ("exported", "took an answer away"),
     ("report_issued", "issued a report"),
     ("sink_asked", "had events sent to a sink again"),
+    ("sink_reconciled", "compared what a sink's receiver has"),
     ("report_made", "had a report made on schedule"),
     ("view_changed", "changed a named question"),
     ("exception_reviewed", "reviewed an exception"),

@@ -2,104 +2,233 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
 use anyhow::Context;
 use forward::asked::Asked;
+use forward::encoding::Encoding;
 use forward::folder::{SinkState, Unnamed};
-use forward::reconcile::{Difference, Has, Range};
+use forward::reconcile::{Altered, Difference, Document, Has, Range};
 use forward::transport::Transport;
-use forward::transport::object_store::{Held, Problem};
-use ingest::event::Issued;
+use forward::transport::object_store::Held;
+use ingest::event::{Issued, Uid};
+use ingest::own::Fact;
 use ingest::source::LeafIndex;
 use jiff::Timestamp;
 use query::filter::Filter;
 use query::trail::Trail;
-use serde_json::json;
 
 use super::{ask_for, begun, configured};
 use crate::args::{ReconcileArgs, StatusFormat};
 use crate::commands::run::runtime;
+use crate::deed;
 use crate::failure::Failure;
 use crate::output::stdout;
+
+mod result;
+
+use self::result::Found;
+
+/// The longest line of an export: twice the longest line of an audit log, and what a format adds.
+const LINE_MAX: u64 = 32 << 20;
+
+/// What the receiver's side is.
+enum Side {
+    /// Its uids alone.
+    Uids,
+    /// Documents in a file; `-` is standard input, which is read once.
+    File(Encoding),
+    /// The receiver itself, and its documents.
+    Receiver(Encoding, Transport),
+    /// The receiver itself, and the uids of what it has.
+    Lister(Transport),
+}
+
+impl Side {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Side::Uids => "uids",
+            Side::File(_) => "documents",
+            Side::Receiver(..) | Side::Lister(_) => "receiver",
+        }
+    }
+}
 
 /// Runs the command.
 pub(super) fn run(args: &ReconcileArgs) -> Result<(), Failure> {
     let data = args.data.existing()?;
     let (folder, state) = begun(&data, &args.sink)?;
+    let side = side(args)?;
     // Before the receiver is asked: what is sent meanwhile is not missing there.
-    let (has, held) = match &args.uids {
-        Some(path) => (read(path)?, Held::default()),
-        None => ask(args)?,
-    };
+    let (has, held) = read(args, &side)?;
     let trail = Trail::open(&data)?;
-    let found = compare(args, &trail, &state, has)?;
+    let mut difference = compare(args, &trail, &state, has)?;
+    look_again(args, &side, &mut difference)?;
     let refused: BTreeSet<String> = folder.dead()?.into_iter().map(|dead| dead.uid).collect();
-    tell(args, &state, &found, &refused)?;
-    tell_held(args, &held)?;
-    let missing: Vec<_> = found
-        .missing
-        .iter()
-        .filter(|missing| !refused.contains(&missing.uid.to_string()))
-        .collect();
-    if missing.is_empty() {
-        let is_compared = |unnamed: &Unnamed| {
-            args.from.is_none() && args.to.is_none() && unnamed.first > state.began
-        };
-        if state.unnamed.as_ref().is_some_and(is_compared) {
-            let complete_upto = Some(state.cursor);
-            folder.ask(Asked { complete_upto, ..Asked::default() })?;
-        }
-        return match held.problems_count {
-            0 => Ok(()),
-            count => Err(Failure::CheckFailed(format!(
-                "nothing is missing there, and {count} objects are not as they were stored"
-            ))),
-        };
+    let looked_at = matches!(side, Side::File(_) | Side::Receiver(..));
+    let found = Found { difference, refused, looked_at, held };
+    let mut out = stdout();
+    match args.format {
+        StatusFormat::Json => found.rows().iter().try_for_each(|row| writeln!(out, "{row}"))?,
+        StatusFormat::Table => found.write_text(&mut out)?,
     }
-    if args.resend {
+    out.flush()?;
+    eprintln!("{}", found.sentence(state.cursor.0));
+    let fact = fact(args, &state, &found, &side);
+    let sha256 = args.output.as_ref().map(|path| found.write_file(path, &fact)).transpose()?;
+    deed::record(&data, with_sha256(fact, sha256))?;
+    let missing: Vec<_> = found.missing().collect();
+    if args.resend && !missing.is_empty() {
         let places = missing.iter().map(|missing| (missing.issued.0.0, missing.issued.1));
         ask_for(&data, &args.sink, Asked { again: places.collect(), ..Asked::default() })?;
         eprintln!("{} events are sent again by `keytrail run`", missing.len());
     }
-    Err(Failure::CheckFailed(format!("{} events are missing there", missing.len())))
-}
-
-fn read(path: &Path) -> Result<Has, Failure> {
-    let mut has = Has::default();
-    if path == Path::new("-") {
-        has.read(&mut io::stdin().lock())?;
-        return Ok(has);
+    let nothing_is_missing = missing.is_empty() && found.held.problems_count == 0;
+    let is_compared = |unnamed: &Unnamed| {
+        nothing_is_missing
+            && args.from.is_none()
+            && args.to.is_none()
+            && unnamed.first > state.began
+    };
+    if state.unnamed.as_ref().is_some_and(is_compared) {
+        let complete_upto = Some(state.cursor);
+        folder.ask(Asked { complete_upto, ..Asked::default() })?;
     }
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    has.read(&mut BufReader::new(file)).with_context(|| path.display().to_string())?;
-    Ok(has)
+    match (missing.len(), found.difference.altered.len()) {
+        (0, 0) if found.held.problems_count > 0 => Err(Failure::CheckFailed(format!(
+            "nothing is missing there, and {} objects are not as they were stored",
+            found.held.problems_count
+        ))),
+        (0, 0) => Ok(()),
+        (missing, 0) => Err(Failure::CheckFailed(format!("{missing} events are missing there"))),
+        (missing, altered) => Err(Failure::CheckFailed(format!(
+            "{missing} events are missing there, and {altered} are not what was sent: those stay as they are, since they are evidence; \
+             once they are deleted there, they are missing, and --resend sends them"
+        ))),
+    }
 }
 
-/// Asks the receiver itself. Of a store of objects it returns how these are too.
-fn ask(args: &ReconcileArgs) -> Result<(Has, Held), Failure> {
+fn side(args: &ReconcileArgs) -> Result<Side, Failure> {
+    if args.uids.is_some() {
+        return Ok(Side::Uids);
+    }
     let sink = configured(&args.config, &args.sink)?;
+    let encoding = Encoding::of_documents(&sink);
+    if args.documents.is_some() {
+        return Ok(Side::File(encoding));
+    }
+    match Transport::new(&sink.name, &sink.transport).map_err(anyhow::Error::from)? {
+        transport @ Transport::OpenSearch(_) => Ok(Side::Receiver(encoding, transport)),
+        transport @ (Transport::Kafka(_) | Transport::ObjectStore(_)) => {
+            Ok(Side::Lister(transport))
+        }
+        _ => Err(Failure::Usage(format!(
+            "a receiver of type {} cannot be asked: export the documents that it has, one a line, and give them by --documents, or their uids by --uids",
+            sink.transport.kind()
+        ))),
+    }
+}
+
+/// Reads what the receiver has; of a store of objects how these are too.
+fn read(args: &ReconcileArgs, side: &Side) -> Result<(Has, Held), Failure> {
+    match (side, &args.uids) {
+        (Side::Lister(transport), _) => list(args, transport),
+        (Side::Uids, path) => {
+            let path = path.as_deref().unwrap_or(Path::new("-"));
+            let mut has = Has::default();
+            has.read(&mut *open(path)?).with_context(|| path.display().to_string())?;
+            Ok((has, Held::default()))
+        }
+        (Side::File(encoding) | Side::Receiver(encoding, _), _) => {
+            let mut has = Has::of_documents(encoding.clone());
+            each_document(args, side, None, &mut |document| has.take_document(document))?;
+            Ok((has, Held::default()))
+        }
+    }
+}
+
+/// Asks the receiver which events it has.
+fn list(args: &ReconcileArgs, transport: &Transport) -> Result<(Has, Held), Failure> {
     let mut has = Has::default();
     let mut take = |uid| has.take(uid);
     let runtime = runtime()?;
-    let held = match Transport::new(&sink.name, &sink.transport).map_err(anyhow::Error::from)? {
-        Transport::OpenSearch(cluster) => {
-            runtime.block_on(cluster.uids(&mut take)).map(|()| Held::default())
-        }
+    let held = match transport {
         Transport::Kafka(cluster) => {
             runtime.block_on(cluster.uids(&mut take)).map(|()| Held::default())
         }
         Transport::ObjectStore(store) => runtime.block_on(store.uids(&mut take)),
-        _ => {
-            return Err(Failure::Usage(format!(
-                "a receiver of type {} cannot be asked: export the uids that it has, one a line, and give them by --uids",
-                sink.transport.kind()
-            )));
-        }
+        _ => Ok(Held::default()),
     };
-    let held = held.map_err(|why| anyhow::anyhow!("sink {}: {why}", sink.name))?;
+    let held = held.map_err(|why| anyhow::anyhow!("sink {}: {why}", args.sink))?;
     Ok((has, held))
+}
+
+/// Looks at altered documents once more: which fields are not what was sent.
+fn look_again(args: &ReconcileArgs, side: &Side, found: &mut Difference) -> Result<(), Failure> {
+    let (Side::File(encoding) | Side::Receiver(encoding, _)) = side else { return Ok(()) };
+    let all = found.altered.iter_mut().chain(&mut found.other_version);
+    let mut wanted: std::collections::BTreeMap<Uid, &mut Altered> =
+        all.filter(|altered| altered.is_kept()).map(|altered| (altered.uid, altered)).collect();
+    if wanted.is_empty() || args.documents.as_deref() == Some(Path::new("-")) {
+        return Ok(());
+    }
+    let uids: Vec<Uid> = wanted.keys().copied().collect();
+    each_document(args, side, Some(&uids), &mut |document| {
+        if let Some(altered) = wanted.get_mut(&document.uid) {
+            altered.look_at(document, encoding);
+        }
+        Ok(())
+    })
+}
+
+/// Gives the documents that a receiver has; of a file all, whichever are wanted.
+fn each_document(
+    args: &ReconcileArgs,
+    side: &Side,
+    only: Option<&[Uid]>,
+    each: &mut dyn FnMut(&Document) -> io::Result<()>,
+) -> Result<(), Failure> {
+    match (side, &args.documents) {
+        (Side::Receiver(_, Transport::OpenSearch(cluster)), _) => Ok(runtime()?
+            .block_on(cluster.documents(only, each))
+            .map_err(|why| anyhow::anyhow!("sink {}: {why}", args.sink))?),
+        (Side::File(encoding), Some(path)) => {
+            let read = read_lines(&mut *open(path)?, encoding, each);
+            Ok(read.with_context(|| path.display().to_string())?)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_lines(
+    export: &mut dyn BufRead,
+    encoding: &Encoding,
+    each: &mut dyn FnMut(&Document) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if io::Read::take(&mut *export, LINE_MAX).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let document = Document::read(&text, encoding)
+            .map_err(|why| io::Error::other(format!("line {number} is no document: {why}")))?;
+        each(&document)?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    Ok(Box::new(BufReader::new(file)))
 }
 
 fn compare(
@@ -121,64 +250,32 @@ fn compare(
     Ok(has.compare(trail, &filter, &range)?)
 }
 
-/// Tells which objects are not as they were stored.
-fn tell_held(args: &ReconcileArgs, held: &Held) -> Result<(), Failure> {
-    let mut out = stdout();
-    for Problem { name, what } in &held.problems {
-        match args.format {
-            StatusFormat::Json => {
-                writeln!(out, "{}", json!({"is": "object", "name": name, "what": what}))?;
-            }
-            StatusFormat::Table => writeln!(out, "object   {name}: {what}")?,
-        }
+/// What the ledger is told of it.
+fn fact(args: &ReconcileArgs, state: &SinkState, found: &Found, side: &Side) -> Fact {
+    let Difference { expected, doubled, altered, other_version, unknown, .. } = &found.difference;
+    let missing = found.missing().count() as u64;
+    Fact::SinkReconciled {
+        by: deed::who(),
+        sink: args.sink.clone(),
+        against: side.as_str().to_owned(),
+        from: args.from,
+        to: args.to,
+        after: state.began,
+        upto: state.cursor,
+        expected: *expected,
+        missing,
+        refused: found.difference.missing.len() as u64 - missing,
+        doubled: doubled.len() as u64,
+        altered: found.looked_at.then_some(altered.len() as u64),
+        other_version: other_version.len() as u64,
+        unknown: unknown.len() as u64,
+        sha256: None,
     }
-    if held.objects > 0 {
-        let Held { manifests, objects, problems_count, .. } = held;
-        eprintln!(
-            "{objects} objects were read, of {manifests} batches; {problems_count} of them are not as they were stored"
-        );
-    }
-    Ok(out.flush()?)
 }
 
-fn tell(
-    args: &ReconcileArgs,
-    state: &SinkState,
-    found: &Difference,
-    refused: &BTreeSet<String>,
-) -> Result<(), Failure> {
-    let mut out = stdout();
-    let is_json = args.format == StatusFormat::Json;
-    let mut say = |what: &str, uid: String, more: serde_json::Value, words: String| match is_json {
-        true => {
-            let mut line = json!({"is": what, "uid": uid});
-            if let (Some(line), Some(more)) = (line.as_object_mut(), more.as_object()) {
-                line.extend(more.clone());
-            }
-            writeln!(out, "{line}")
-        }
-        false => writeln!(out, "{what:<8} {uid} {words}"),
-    };
-    for missing in &found.missing {
-        let uid = missing.uid.to_string();
-        let what = if refused.contains(&uid) { "refused" } else { "missing" };
-        let time = missing.time.clone().unwrap_or_default();
-        let more = json!({"issued": missing.issued, "time": missing.time});
-        say(what, uid, more, format!("leaf {} {time}", missing.issued.0.0))?;
+fn with_sha256(mut fact: Fact, of_file: Option<String>) -> Fact {
+    if let Fact::SinkReconciled { sha256, .. } = &mut fact {
+        *sha256 = of_file;
     }
-    for (uid, times) in &found.doubled {
-        say("doubled", uid.to_string(), json!({"times": times}), format!("{times} times"))?;
-    }
-    for uid in &found.unknown {
-        say("unknown", uid.to_string(), json!({}), "no event of this trail".to_owned())?;
-    }
-    out.flush()?;
-    let Difference { expected, missing, doubled, unknown, beyond } = found;
-    let refused = missing.iter().filter(|one| refused.contains(&one.uid.to_string())).count();
-    let missing = missing.len() - refused;
-    let (doubled, unknown, leaf) = (doubled.len(), unknown.len(), state.cursor.0);
-    eprintln!(
-        "of {expected} events up to leaf {leaf} {missing} are missing, {doubled} are there several times, and it refused {refused}; {unknown} uids there are no event of this trail, {beyond} of events outside of what was compared"
-    );
-    Ok(())
+    fact
 }

@@ -4,7 +4,7 @@ use ingest::event::{AuditEvent, IdentityKind};
 use serde_json::{Value, json};
 
 use super::super::facts::{Facts, ms};
-use super::super::lines;
+use super::super::{VERSION, lines};
 
 pub(super) fn source(facts: &Facts<'_>) -> Value {
     let event = facts.event;
@@ -124,6 +124,7 @@ pub(super) fn unmapped(facts: &Facts<'_>) -> Value {
         "data_keys": event.data_keys,
         "forwarded_from": facts.forwarded_from(),
         "rules": event.rules,
+        "keytrail_version": VERSION,
     })
 }
 

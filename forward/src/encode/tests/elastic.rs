@@ -85,6 +85,19 @@ fn every_field_is_known_and_has_its_type() {
             }
         }
     }
+    let encoding = crate::encoding::Encoding {
+        format: Format::Ecs,
+        options: Options::default(),
+        wrap: Wrap::Nothing,
+    };
+    let total = super::super::control::encode(&crate::totals::testing::total(), &encoding);
+    let document: Value = serde_json::from_slice(&total.0).unwrap();
+    let mut found = Vec::new();
+    leaves(&known, String::new(), &document, &mut found);
+    for (path, value) in found.iter().filter(|(path, _)| !path.starts_with("keytrail.")) {
+        let kind = known.get(&**path).unwrap_or_else(|| panic!("{path} is unknown"));
+        assert!(has_type(value, kind), "{path} is {value}, no {kind}");
+    }
     // The dashboards' fields are there.
     let tree = seen.iter().filter(|path| path.starts_with("hashicorp_vault.audit.")).count();
     assert!(tree >= 50, "{tree} of Elastic's 71 fields: {seen:?}");

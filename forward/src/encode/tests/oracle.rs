@@ -10,6 +10,8 @@ use query::evidence::hex;
 use super::super::recorded::{events, recordings};
 use super::withheld::hostile;
 use super::*;
+use crate::encoding::Encoding;
+use crate::totals::testing::total;
 
 /// Writes every recorded event as it is encoded, a line each, and has it read by a script of `tests/encoders`, which
 /// tells what it found; `None` without the libraries it needs, where they are not required.
@@ -24,6 +26,13 @@ fn read_by(script: &str, name: &str, encoded: &dyn Fn(&Outgoing) -> Vec<u8>) -> 
         assert!(!bytes.contains(&b'\n'), "{:?}", item.event);
         let event = serde_json::to_vec(&item.event).unwrap();
         file.write_all(&[&bytes[..], b"\n", &event, b"\n"].concat()).unwrap();
+        count += 1;
+    }
+    if name == Format::Ocsf.as_str() {
+        let (format, wrap) = (Format::Ocsf, Wrap::Nothing);
+        let encoding = Encoding { format, options: Options::default(), wrap };
+        let (total, _) = super::super::control::encode(&total(), &encoding);
+        file.write_all(&[&total[..], b"\n{}\n"].concat()).unwrap();
         count += 1;
     }
     file.into_inner().unwrap().sync_all().unwrap();
@@ -50,6 +59,7 @@ fn read_format(script: &str, format: Format) -> Option<Value> {
 #[test]
 fn every_recorded_event_is_valid_ocsf() {
     let Some(found) = read_format("ocsf.py", Format::Ocsf) else { return };
+    assert_eq!(found["classes"]["event_log_actvity"], 1);
     for class in ["api_activity", "authentication", "entity_management"] {
         assert!(found["classes"][class].as_u64() > Some(50), "{found}");
     }

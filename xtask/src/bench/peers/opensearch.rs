@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::answer::{NEWEST, Question, each, reached};
 use super::server::{Server, free_port};
-use super::{Bench, Peer, TakeIn, programs};
+use super::{Bench, Peer, TakeIn};
 use crate::bench::folder_bytes;
 use crate::step::workspace;
+use crate::tools;
 
 /// Lines of one request.
 const BULK: usize = 2_000;
@@ -48,12 +49,12 @@ pub(super) fn opensearch(bench: &Bench) -> Result<Peer> {
 /// # Errors
 /// It cannot be had.
 pub(crate) fn server(folder: &Path, port: u16) -> Result<Command> {
-    let (java, jars) = programs::opensearch()?;
+    let (java, jars) = tools::opensearch()?;
     let mut command = Command::new(java);
     command
         .args(["-Xmx1g", "-cp"])
         .arg(jars.join("*"))
-        .arg(workspace().join("xtask/src/bench/peers/opensearch/Node.java"))
+        .arg(workspace().join("tests/peers/opensearch/Node.java"))
         .arg(folder)
         .args([port.to_string(), free_port()?.to_string()]);
     Ok(command)
