@@ -64,7 +64,7 @@ pub(crate) struct PlanArgs {
     #[arg(short, long, default_value = "keytrail.toml")]
     pub(crate) config: PathBuf,
     /// Which events [default: those of the sink, else everything]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub(crate) filter: Option<String>,
     /// How events are written: event, ocsf, ecs, cef, syslog, splunk, raw [default: as the sink writes them]
     #[arg(long = "as", value_name = "FORMAT", required_unless_present = "sink")]
