@@ -181,6 +181,31 @@ fn s3_holds_every_event_once_though_keytrail_is_killed_between_the_object_and_it
 }
 
 #[test]
+fn a_batch_that_was_cut_off_stays_the_same_though_it_has_to_wait_for_a_twin_again() {
+    let handed_on = |n: i64| {
+        let (id, error) = (format!("f{n}"), "cannot write to readonly storage");
+        request(&id, "secret/data/x", n * 10)
+            + &crate::util::with_error(&id, "secret/data/x", n * 10 + 1, error)
+    };
+    let setup = Setup::new(&(handed_on(0) + &pairs(1..10) + &handed_on(10) + &pairs(11..15)));
+    let Some(moto) = Moto::start(BUCKET) else { return };
+    let relay = Relay::to(&moto.address);
+    relay.keep_answers(true);
+    let sinks = bucket(&setup, &relay.address, "");
+    let server = setup.run(&sinks);
+    until("the batch is there, and nobody says so", DEADLINE, || (relay.kept() > 0).then_some(()));
+    server.kill();
+    relay.keep_answers(false);
+    assert_eq!(setup.status("lake")["in_flight"]["events"], 15);
+    setup.append(&pairs(15..20));
+    let server = setup.run(&sinks);
+    setup.done("lake", 20);
+    let (lines, words) = setup.reconciled(&[], 0);
+    assert!(lines.is_empty() && words.contains("of 20 events"), "{words} {lines:?}");
+    drop(server);
+}
+
+#[test]
 fn a_hundred_thousand_events_are_stored_once_over_ten_kills() {
     if std::env::var_os("KEYTRAIL_FULL").is_none() {
         return;
