@@ -21,6 +21,8 @@ use crate::sink::SinkConfig;
 const ROWS: usize = 256;
 /// How long a forwarded event waits for the one that the other node made of it: their lines are read side by side.
 const SETTLE: Duration = Duration::from_secs(10);
+/// How long a batch that was cut off waits for its events: a forwarded one is waited for anew after a start.
+pub(crate) const WHOLE: Duration = Duration::from_secs(30);
 
 /// What a sink sends of the trail.
 pub(crate) struct Reading {

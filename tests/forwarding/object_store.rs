@@ -181,6 +181,87 @@ fn s3_holds_every_event_once_though_keytrail_is_killed_between_the_object_and_it
 }
 
 #[test]
+fn a_batch_that_was_cut_off_stays_the_same_though_it_has_to_wait_for_a_twin_again() {
+    let handed_on = |n: i64| {
+        let (id, error) = (format!("f{n}"), "cannot write to readonly storage");
+        request(&id, "secret/data/x", n * 10)
+            + &crate::util::with_error(&id, "secret/data/x", n * 10 + 1, error)
+    };
+    let setup = Setup::new(&(handed_on(0) + &pairs(1..10) + &handed_on(10) + &pairs(11..15)));
+    let Some(moto) = Moto::start(BUCKET) else { return };
+    let relay = Relay::to(&moto.address);
+    relay.keep_answers(true);
+    let sinks = bucket(&setup, &relay.address, "");
+    let server = setup.run(&sinks);
+    until("the batch is there, and nobody says so", DEADLINE, || (relay.kept() > 0).then_some(()));
+    server.kill();
+    relay.keep_answers(false);
+    assert_eq!(setup.status("lake")["in_flight"]["events"], 15);
+    setup.append(&pairs(15..20));
+    let server = setup.run(&sinks);
+    setup.done("lake", 20);
+    let (lines, words) = setup.reconciled(&[], 0);
+    assert!(lines.is_empty() && words.contains("of 20 events"), "{words} {lines:?}");
+    drop(server);
+}
+
+#[test]
+fn a_hundred_thousand_events_are_stored_once_over_ten_kills() {
+    if std::env::var_os("KEYTRAIL_FULL").is_none() {
+        return;
+    }
+    const RARE: i64 = 50;
+    let path = |n: i64| if n % RARE == 0 { "secret/data/rare" } else { "secret/data/x" };
+    let log: String = (0..100_000).map(|n| pair(&format!("r{n}"), path(n), n)).collect();
+    let setup = Setup::new(&log);
+    let Some(moto) = Moto::start(BUCKET) else { return };
+    let folder = setup.path("folder");
+    fs::create_dir(&folder).unwrap();
+    let url = format!("file://{}", folder.display());
+    let named = |name: &str, sink: String| sink.replace("\"lake\"", &format!("\"{name}\""));
+    // Few of many are kept for a long time: they are one object, though they are read in many steps.
+    let rare = store(&url, "batch_events = 2_000\nfilter = \"path:secret/data/rare\"");
+    let sinks = bucket(&setup, &moto.address, "batch_events = 2_000\nobject_format = \"parquet\"")
+        + &named("folder", store(&url, "batch_events = 2_000"))
+        + &named("rare", rare.replace("\"0s\"", "\"1h\""));
+    let delivered = |name: &str| setup.status(name)["delivered"].as_u64().unwrap_or(0);
+    for _ in 0..10 {
+        let before = ["lake", "folder"].map(delivered);
+        let server = setup.run(&sinks);
+        until("both have some more", 4 * DEADLINE, || {
+            let now = ["lake", "folder"].map(delivered);
+            (now[0] > before[0] && now[1] > before[1]).then_some(())
+        });
+        server.kill();
+    }
+    let server = setup.run(&sinks);
+    for name in ["lake", "folder", "rare"] {
+        let (_, waited) = until("all is sent", 20 * DEADLINE, || {
+            let all = setup.data.run("status", ["--format", "json"]).expect(0).json();
+            let status = setup.status(name);
+            let done = status["waiting"] == 0 && status["in_flight"].is_null();
+            (done && all[0]["events"] == 100_000).then_some(())
+        });
+        eprintln!("{name} was done after {waited:?} more");
+        let config = setup.path("keytrail.toml");
+        let run = setup.data.forward(&["reconcile", name, "-c", config.to_str().unwrap()]);
+        let count = if name == "rare" { 100_000 / RARE } else { 100_000 };
+        let words = format!("of {count} events");
+        let once = "0 are missing, 0 are there several times";
+        assert!(run.stderr.contains(&words) && run.stderr.contains(once), "{}", run.stderr);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    }
+    server.terminate();
+    let objects = files(&folder.join("rare"));
+    let sizes: Vec<usize> = objects
+        .iter()
+        .filter(|(name, _)| name.starts_with("day="))
+        .map(|(_, bytes)| unpacked(bytes).len())
+        .collect();
+    assert_eq!(sizes, [2_000]);
+}
+
+#[test]
 fn a_wrong_bucket_stops_the_sink_and_one_that_is_away_does_not() {
     let setup = Setup::new(&pairs(0..20));
     let Some(moto) = Moto::start(BUCKET) else { return };

@@ -120,6 +120,47 @@ fn a_receiver_that_is_busy_breaks_off_and_refuses_one_event_gets_the_others_once
 }
 
 #[test]
+fn every_event_is_there_however_often_keytrail_and_the_receiver_end_in_the_middle() {
+    const BATCH: usize = 50;
+    let setup = Setup::new(&pairs(0..2_000));
+    let tries = AtomicUsize::new(0);
+    let silent = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = silent.clone();
+    let siem = Siem::start(move |_| match tries.fetch_add(1, Ordering::SeqCst) % 5 {
+        // Taken, and nobody says so.
+        1 => {
+            counted.fetch_add(1, Ordering::SeqCst);
+            SiemReply::Silent
+        }
+        3 => SiemReply::Reset,
+        _ => took(),
+    });
+    let sinks = otlp(&siem, &format!("batch_events = {BATCH}"));
+    const KILLS: usize = 8;
+    for part in 1..=KILLS {
+        let server = setup.run(&sinks);
+        let has = || siem.taken().len() >= part * 4;
+        until("some more were taken", DEADLINE, || has().then_some(()));
+        server.kill();
+    }
+    let server = setup.run(&sinks);
+    setup.done("otel", 2_000);
+    server.terminate();
+    let sent = uids(&all_events(&siem.taken()));
+    assert_eq!(set(&sent), set(&uids(&setup.data.search(""))));
+    let (doubles, most) = (sent.len() - 2_000, (silent.load(Ordering::SeqCst) + KILLS) * BATCH);
+    assert!(doubles > 0 && doubles <= most, "{doubles} doubles, and {most} may be");
+    // Their uids are what the receiver drops them by, and what it is compared by.
+    let list = setup.path("uids");
+    fs::write(&list, sent.join("\n")).unwrap();
+    let run = setup.data.forward(&["reconcile", "otel", "--uids", list.to_str().unwrap()]);
+    let mut times: BTreeMap<&String, usize> = BTreeMap::new();
+    sent.iter().for_each(|uid| *times.entry(uid).or_default() += 1);
+    let doubled = times.values().filter(|times| **times > 1).count();
+    assert_eq!(run.expect(0).text().matches("doubled").count(), doubled);
+}
+
+#[test]
 fn a_partial_success_is_told_as_one_until_a_comparison_finds_nothing_missing() {
     let setup = Setup::new(&pairs(0..30));
     let batches = AtomicUsize::new(0);

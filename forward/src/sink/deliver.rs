@@ -70,8 +70,12 @@ impl Work {
                 Answer::Stop(why) => return Err(Halt::Stopped(why)),
             }
         }
-        if let Some(upto) = moves_to {
-            self.moves_to(upto);
+        match moves_to {
+            Some(upto) => self.moves_to(upto),
+            None => {
+                self.state.in_flight = None;
+                self.dirty = true;
+            }
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::SinkConfig;
 use crate::asked::Asked;
 use crate::folder::{Folder, SinkState};
-use crate::reading::{Ended, Reading};
+use crate::reading::{Ended, Reading, WHOLE};
 use crate::standing::{Standing, Standings};
 use crate::totals::Journal;
 use crate::transport::Transport;
@@ -45,7 +45,7 @@ pub(super) struct Work {
     /// Control totals are due though the hour is not over.
     pub(super) totals_due: bool,
     /// The state on disk is an older one.
-    dirty: bool,
+    pub(super) dirty: bool,
     waiting: u64,
     counted: Option<Instant>,
     standings: Standings,
@@ -162,9 +162,7 @@ impl Work {
         let SinkConfig { batch_events, batch_bytes, batch_wait, .. } = self.config;
         let read = match &self.state.in_flight {
             // A batch that was cut off goes out as it was, under the same name.
-            Some(batch) => {
-                self.reading.next(batch.said.events as usize, usize::MAX, Duration::ZERO)?
-            }
+            Some(batch) => self.reading.next(batch.said.events as usize, usize::MAX, WHOLE)?,
             None => self.reading.next(batch_events, batch_bytes, batch_wait)?,
         };
         if read.ended == Ended::More && self.state.behind_since.is_none() && read.items.len() > 1 {
@@ -173,6 +171,8 @@ impl Work {
         match read.items.is_empty() {
             // What lies up to there is not all done with.
             true if self.reading.holds() => {}
+            // Nor is a batch that was cut off another one for having to wait for its first event.
+            true if self.state.in_flight.is_some() && read.ended == Ended::Waits => {}
             true => self.moves_to(read.upto),
             false => self.deliver(transport, read.items, Some(read.upto))?,
         }

@@ -63,7 +63,7 @@ struct SinkCard {
 struct DeliveryRow {
     at: String,
     events: String,
-    state: &'static str,
+    state: String,
     tries: u64,
     leaves: String,
     id: String,
@@ -219,7 +219,10 @@ fn delivery_row(delivery: &Delivery, zone: &Zone) -> DeliveryRow {
     DeliveryRow {
         at: zone.to_the_second(nanoseconds(delivery.at)),
         events: grouped(delivery.said.events),
-        state: delivery.state.as_str(),
+        state: match delivery.refused {
+            Some(refused) => format!("{}, {} refused", delivery.state.as_str(), grouped(refused)),
+            None => delivery.state.as_str().to_owned(),
+        },
         tries: delivery.attempts,
         leaves: match first == last {
             true => grouped(first),
