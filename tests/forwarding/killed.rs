@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::hec::{self, Collector};
-use super::{Cluster, Setup, events, object_store, otlp, pairs, set, sink, uids, uids_of, webhook};
+use super::{
+    CONTROL_UID, Cluster, Setup, events, object_store, otlp, pairs, set, sink, uids, uids_of,
+    webhook,
+};
 use crate::util::{
     DEADLINE, Kafka, Moto, Relay, Rsyslog, Siem, SiemReply, real_servers_are_wanted, until,
 };
