@@ -165,11 +165,16 @@ impl Work {
         refused: u64,
         why: &str,
     ) -> Result<(), Halt> {
+        if totals::is_control(batch.items[0].uid) {
+            return self.refused(&batch.items[0], why);
+        }
+        // All are counted as delivered: what it lacks is what the control totals of these hours show.
+        self.count_taken(&batch.items)?;
         let (name, said) = (&self.config.name, &batch.said);
         let ((first, _), (last, _)) = (said.first, said.last);
         tracing::warn!(
             sink = name,
-            "the receiver refused {refused} of {} events, issued by leaves {first} to {last}, without saying which:              `keytrail forward reconcile {name} --uids FILE` tells, by its own list; it says {why}",
+            "the receiver refused {refused} of {} events, issued by leaves {first} to {last}, without saying which: `keytrail forward reconcile {name} --uids FILE` tells, by its own list; it says {why}",
             said.events
         );
         self.state.delivered += said.events - refused;
