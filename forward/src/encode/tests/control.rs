@@ -49,3 +49,30 @@ fn it_has_no_field_by_which_an_access_is_known() {
         assert_eq!(splunk[field], Value::Null, "{field}");
     }
 }
+
+#[test]
+fn over_otlp_it_is_a_record_of_keytrails_own() {
+    use opentelemetry_proto::tonic::common::v1::KeyValue;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+    use opentelemetry_proto::tonic::logs::v1::LogRecord;
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+    use prost::Message;
+
+    let (format, wrap) = (Format::Event, Wrap::LogRecord);
+    let encoding = Encoding { format, options: Options::default(), wrap };
+    let (record, beside) = encode(&total(), &encoding);
+    let text = |attributes: &[KeyValue], key: &str| {
+        let found = attributes.iter().find(|attribute| attribute.key == key).unwrap();
+        match found.value.clone().unwrap().value {
+            Some(Any::StringValue(text)) => text,
+            other => panic!("{key}: {other:?}"),
+        }
+    };
+    let record = LogRecord::decode(&*record).unwrap();
+    assert_eq!(record.event_name, "keytrail.control_total");
+    assert_eq!(text(&record.attributes, "log.record.uid"), total().uid().to_string());
+    assert_eq!(text(&record.attributes, "keytrail.control.events"), "2");
+    let Beside::Resource(resource) = beside else { panic!("a resource") };
+    let resource = Resource::decode(&*resource).unwrap();
+    assert_eq!(text(&resource.attributes, "service.name"), "keytrail");
+}
