@@ -13,7 +13,8 @@ use super::{
     webhook,
 };
 use crate::util::{
-    DEADLINE, Kafka, Moto, Relay, Rsyslog, Siem, SiemReply, real_servers_are_wanted, until,
+    DEADLINE, Kafka, Moto, OpenSearch, Relay, Rsyslog, Siem, SiemReply, real_servers_are_wanted,
+    until,
 };
 
 /// How hard it is tried.
@@ -100,6 +101,75 @@ fn rsyslog_by_relp() {
     let all = || set(&uids_of(&rsyslog.messages())).len() == measure.events;
     until("all are stored", DEADLINE, || all().then_some(()));
     measure.check(&uids_of(&rsyslog.messages()), &all_uids(&setup));
+}
+
+/// Nobody answers: what a server that is killed had not read is lost, its own list tells what, and it is sent again.
+#[test]
+fn rsyslog_by_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut rsyslog) = Rsyslog::start(folder.path()) else { return };
+    let measure = Measure::of_this_run();
+    let setup = Setup::new(&measure.log());
+    let place = folder.path().display();
+    let sinks = format!(
+        "[[sink]]\nname = \"tls\"\ntype = \"syslog\"\naddress = \"{}\"\nca_file = \"{place}/ca.pem\"\ncertificate = \"{place}/client.pem\"\n\
+         key = \"{place}/client.key\"\nretry_max = \"200ms\"\nbatch_events = {}\n",
+        rsyslog.tls, measure.batch
+    );
+    let status = measure.kill(&setup, &sinks, "tls", &mut || rsyslog.kill_and_start());
+    are(&status, "sent");
+    let all = setup.data.search("");
+    let last = format!("r{}", measure.events - 1);
+    let last = all.iter().find(|event| event["request_id"] == last).unwrap();
+    let stored = || uids_of(&rsyslog.messages());
+    until("the last one is stored", DEADLINE, || {
+        stored().iter().any(|uid| last["uid"] == **uid).then_some(())
+    });
+    let (all, has) = (set(&uids(&all)), stored());
+    let doubles = has.len() - set(&has).len();
+    assert!(doubles <= 2 * measure.kills * measure.batch, "{doubles} doubles");
+    let lost = &all - &set(&has);
+    eprintln!("{} events, {} are lost, {doubles} doubles", measure.events, lost.len());
+    let list = setup.path("uids");
+    std::fs::write(&list, has.join("\n")).unwrap();
+    let server = setup.run(&sinks);
+    let asked =
+        ["reconcile", "tls", "--uids", list.to_str().unwrap(), "--format", "json", "--resend"];
+    let told = setup.data.forward(&asked).expect(i32::from(!lost.is_empty())).json();
+    let missing = told.iter().filter(|row| row["is"] == "missing");
+    let missing: BTreeSet<String> =
+        missing.map(|row| row["uid"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(missing, lost);
+    until("all are stored", DEADLINE * 4, || (set(&stored()) == all).then_some(()));
+    server.terminate();
+}
+
+#[test]
+fn opensearch() {
+    if !real_servers_are_wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = OpenSearch::start(&folder.path().join("node"));
+    let measure = Measure::of_this_run();
+    let setup = Setup::new(&measure.log());
+    super::opensearch::load_templates(&cluster, &setup.path("assets"));
+    let sinks = format!(
+        "[[sink]]\nname = \"os\"\ntype = \"opensearch\"\nurl = \"http://{}\"\nretry_max = \"200ms\"\nbatch_events = {}\n",
+        cluster.address, measure.batch
+    );
+    let status = measure.kill(&setup, &sinks, "os", &mut || cluster.kill_and_start());
+    are(&status, "confirmed");
+    // Never one twice, by its own count and document by document.
+    let stream = "/logs-keytrail-default";
+    cluster.ask("POST", &format!("{stream}/_refresh"), &Value::Null);
+    let events = serde_json::json!({"query": {"term": {"event.kind": "event"}}});
+    let count = cluster.ask("POST", &format!("{stream}/_count"), &events);
+    assert_eq!(count["count"], measure.events);
+    let config = setup.path("keytrail.toml");
+    let asked = setup.data.forward(&["reconcile", "os", "-c", config.to_str().unwrap()]).expect(0);
+    let words = format!("of {} events", measure.events);
+    assert!(asked.text().is_empty() && asked.stderr.contains(&words), "{}", asked.stderr);
 }
 
 #[test]

@@ -49,6 +49,20 @@ fn totals_say(cluster: &OpenSearch, stream: &str) -> u64 {
     totals.iter().map(events).sum()
 }
 
+/// Writes our templates into a folder, and loads them.
+pub(super) fn load_templates(cluster: &OpenSearch, assets: &Path) {
+    let folder = assets.to_str().unwrap();
+    let run = Run::of(keytrail().args(["forward", "assets", "opensearch", "-o", folder]));
+    for line in run.expect(0).text().lines() {
+        let (file, goes_to) = line.split_once("  ").unwrap();
+        // This distribution comes without the plugin for life cycles.
+        if let Some(target) = goes_to.strip_prefix("PUT ").filter(|to| !to.contains("/_plugins/")) {
+            let body = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+            cluster.ask("PUT", target, &body);
+        }
+    }
+}
+
 #[test]
 fn a_real_cluster_is_found_out_by_reconcile_and_by_its_own_query() {
     if std::env::var_os("KEYTRAIL_FULL").is_none() {
@@ -59,21 +73,7 @@ fn a_real_cluster_is_found_out_by_reconcile_and_by_its_own_query() {
     let cluster = OpenSearch::start(&folder.path().join("node"));
     let setup = Setup::new(&over_hours(0..EVENTS));
     let assets = setup.path("assets");
-    let run = Run::of(keytrail().args([
-        "forward",
-        "assets",
-        "opensearch",
-        "-o",
-        assets.to_str().unwrap(),
-    ]));
-    for line in run.expect(0).text().lines() {
-        let (file, goes_to) = line.split_once("  ").unwrap();
-        // This distribution comes without the plugin for life cycles.
-        if let Some(target) = goes_to.strip_prefix("PUT ").filter(|to| !to.contains("/_plugins/")) {
-            let body = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-            cluster.ask("PUT", target, &body);
-        }
-    }
+    load_templates(&cluster, &assets);
     let sink = |name: &str, stream: &str| {
         format!(
             "[[sink]]\nname = \"{name}\"\ntype = \"opensearch\"\nurl = \"http://{}\"\ndata_stream = \"{}\"\nbatch_events = 20\n",

@@ -16,6 +16,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(300);
 /// A running one.
 pub(crate) struct OpenSearch {
     child: Child,
+    folder: PathBuf,
     /// `127.0.0.1:PORT`.
     pub(crate) address: String,
 }
@@ -23,28 +24,26 @@ pub(crate) struct OpenSearch {
 impl OpenSearch {
     /// Starts one that keeps its files in this folder.
     pub(crate) fn start(folder: &Path) -> OpenSearch {
-        let named = |name: &str| {
-            let path = std::env::var_os(name).map(PathBuf::from);
-            path.unwrap_or_else(|| panic!("{name} is not set: `cargo xtask test --full`"))
-        };
         let address = free_address();
-        let port = |address: &str| address.split_once(':').unwrap().1.to_owned();
-        let child = Command::new(named("KEYTRAIL_OPENSEARCH_JAVA"))
-            .args(["-Xmx1g", "-cp"])
-            .arg(named("KEYTRAIL_OPENSEARCH_JARS").join("*"))
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/opensearch/Node.java"))
-            .arg(folder)
-            .args([port(&address), port(&free_address())])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let cluster = OpenSearch { child, address };
+        let child = run(folder, &address);
+        let cluster = OpenSearch { child, folder: folder.to_owned(), address };
+        cluster.is_up();
+        cluster
+    }
+
+    /// `kill -9`, and another one in its place.
+    pub(crate) fn kill_and_start(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.child = run(&self.folder, &self.address);
+        self.is_up();
+    }
+
+    fn is_up(&self) {
         until("OpenSearch starts", STARTS_WITHIN, || {
-            let answer = cluster.try_ask("GET", "/_cluster/health", "").ok()?;
+            let answer = self.try_ask("GET", "/_cluster/health", "").ok()?;
             (answer.0 == 200).then_some(())
         });
-        cluster
     }
 
     /// Asks it something, and returns its answer.
@@ -77,4 +76,22 @@ impl Drop for OpenSearch {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn run(folder: &Path, address: &str) -> Child {
+    let named = |name: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.unwrap_or_else(|| panic!("{name} is not set: `cargo xtask test --full`"))
+    };
+    let port = |address: &str| address.split_once(':').unwrap().1.to_owned();
+    Command::new(named("KEYTRAIL_OPENSEARCH_JAVA"))
+        .args(["-Xmx1g", "-cp"])
+        .arg(named("KEYTRAIL_OPENSEARCH_JARS").join("*"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/opensearch/Node.java"))
+        .arg(folder)
+        .args([port(address), port(&free_address())])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
