@@ -197,7 +197,10 @@ fn a_real_openbao_is_proven_by_heartbeats_and_by_its_own_counters() {
     let incidents: Vec<&str> =
         source["why"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(
-        incidents.iter().all(|why| why.starts_with("heartbeats or counters cover")),
+        incidents.iter().all(|why| {
+            // A heartbeat may be under way at this moment.
+            why.starts_with("heartbeats or counters cover") || why.contains("had not come")
+        }),
         "{incidents:?}"
     );
     assert!(data.search("is:system path:keytrail-heartbeat/**").len() >= 10);
