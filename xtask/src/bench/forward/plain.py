@@ -91,9 +91,7 @@ def opensearch(address, events):
 
     documents = []
     for line in lines(events):
-        event = json.loads(line)
-        event["@timestamp"] = event["time"]
-        documents.append(json.dumps(event).encode())
+        documents.append(line)
         if len(documents) == BULK:
             send(documents)
             documents = []

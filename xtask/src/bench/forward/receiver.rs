@@ -14,6 +14,8 @@ use crate::bench::peers::{free_port, opensearch_server};
 use crate::step::{step, workspace};
 use crate::tools::{self, bare_python};
 
+/// The events as OpenSearch is to have them.
+const ECS: &str = "ecs.jsonl";
 /// How long a receiver may take until it listens.
 const UP_WITHIN: Duration = Duration::from_secs(60);
 
@@ -42,9 +44,10 @@ impl Drop for Process {
 type Start = fn(&Path) -> Result<Receiver>;
 
 /// Every receiver, the file first: it writes what plain clients send.
-pub(super) fn receivers() -> [(&'static str, Start); 7] {
+pub(super) fn receivers() -> [(&'static str, Start); 8] {
     [
         ("file", file),
+        ("file", file_of_ecs),
         ("webhook, of ours", webhook),
         ("splunk_hec, of ours", splunk_hec),
         ("relp, rsyslog", relp),
@@ -55,13 +58,24 @@ pub(super) fn receivers() -> [(&'static str, Start); 7] {
 }
 
 fn file(place: &Path) -> Result<Receiver> {
-    let (path, copy) = (place.join("events.jsonl"), place.join("copy.jsonl"));
+    file_of(place, "events.jsonl", "event")
+}
+
+fn file_of_ecs(place: &Path) -> Result<Receiver> {
+    file_of(place, ECS, "ecs")
+}
+
+fn file_of(place: &Path, name: &str, format: &'static str) -> Result<Receiver> {
+    let (path, copy) = (place.join(name), place.join("copy.jsonl"));
+    let sink = format!(
+        "type = \"file\"\nformat = \"{format}\"\npath = {path:?}\nrotate_bytes = 100000000000\n"
+    );
     Ok(Receiver {
-        sink: format!("type = \"file\"\npath = {path:?}\nrotate_bytes = 100000000000\n"),
-        format: "event",
-        plain: Some(Box::new(move |events| {
+        sink,
+        format,
+        plain: Some(Box::new(move |_| {
             let mut dd = Command::new("dd");
-            dd.arg(format!("if={}", events.display())).arg(format!("of={}", copy.display()));
+            dd.arg(format!("if={}", path.display())).arg(format!("of={}", copy.display()));
             step("copy the events", dd.args(["bs=1M", "conv=fsync", "status=none"]))
         })),
         _process: None,
@@ -181,6 +195,10 @@ fn plain(kind: &'static str, address: String) -> Result<Plain> {
     }
     Ok(Box::new(move |events| {
         let mut client = python.command();
+        let events = match kind {
+            "opensearch" => events.with_file_name(ECS),
+            _ => events.to_owned(),
+        };
         client.arg(script()).args([kind, &address]).arg(events);
         step("send by a plain client", &mut client)
     }))
