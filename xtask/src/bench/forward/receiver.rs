@@ -16,6 +16,7 @@ use crate::tools::{self, bare_python};
 
 /// The events as OpenSearch is to have them.
 const ECS: &str = "ecs.jsonl";
+const JSON: &str = "application/json";
 /// How long a receiver may take until it listens.
 const UP_WITHIN: Duration = Duration::from_secs(60);
 
@@ -44,12 +45,14 @@ impl Drop for Process {
 type Start = fn(&Path) -> Result<Receiver>;
 
 /// Every receiver, the file first: it writes what plain clients send.
-pub(super) fn receivers() -> [(&'static str, Start); 8] {
+pub(super) fn receivers() -> [(&'static str, Start); 10] {
     [
         ("file", file),
         ("file", file_of_ecs),
         ("webhook, of ours", webhook),
         ("splunk_hec, of ours", splunk_hec),
+        ("otlp, of ours", otlp),
+        ("object_store, a folder", object_store),
         ("relp, rsyslog", relp),
         ("syslog over TCP, rsyslog", syslog),
         ("kafka, one broker", kafka),
@@ -83,7 +86,7 @@ fn file_of(place: &Path, name: &str, format: &'static str) -> Result<Receiver> {
 }
 
 fn webhook(_: &Path) -> Result<Receiver> {
-    let url = taker::start("")?;
+    let url = taker::start(JSON, "")?;
     let sink = format!(
         "type = \"webhook\"\nurl = \"{url}/\"\nallow_private = true\nbatch_events = 1000\n"
     );
@@ -91,12 +94,29 @@ fn webhook(_: &Path) -> Result<Receiver> {
 }
 
 fn splunk_hec(place: &Path) -> Result<Receiver> {
-    let url = taker::start("{\"text\":\"Success\",\"code\":0}")?;
+    let url = taker::start(JSON, "{\"text\":\"Success\",\"code\":0}")?;
     let token = place.join("token");
     fs::write(&token, "of-nobody\n")?;
     let sink =
         format!("type = \"splunk_hec\"\nurl = \"{url}\"\ntoken_file = {token:?}\nack = false\n");
     Ok(Receiver { sink, format: "splunk", plain: None, _process: None })
+}
+
+fn otlp(_: &Path) -> Result<Receiver> {
+    // Nothing at all is what a receiver of OTLP says that took everything.
+    let url = taker::start("application/x-protobuf", "")?;
+    let sink = format!("type = \"otlp\"\nurl = \"{url}\"\n");
+    Ok(Receiver { sink, format: "event", plain: None, _process: None })
+}
+
+fn object_store(place: &Path) -> Result<Receiver> {
+    let folder = place.join("lake");
+    fs::create_dir(&folder)?;
+    let sink = format!(
+        "type = \"object_store\"\nurl = \"file://{}\"\nbatch_wait = \"1s\"\n",
+        folder.display()
+    );
+    Ok(Receiver { sink, format: "event", plain: None, _process: None })
 }
 
 fn relp(place: &Path) -> Result<Receiver> {

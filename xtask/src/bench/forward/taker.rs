@@ -6,20 +6,20 @@ use std::thread;
 
 use anyhow::Result;
 
-/// Serves on loopback until the program ends, and returns where. Each request is answered with this body.
-pub(super) fn start(body: &'static str) -> Result<String> {
+/// Serves on loopback until the program ends, and returns where. Each request is answered with this body, of this type.
+pub(super) fn start(media_type: &'static str, body: &'static str) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // A client that goes in the middle is no concern.
-            thread::spawn(move || serve(&stream, body).unwrap_or(()));
+            thread::spawn(move || serve(&stream, media_type, body).unwrap_or(()));
         }
     });
     Ok(url)
 }
 
-fn serve(stream: &TcpStream, body: &str) -> Result<()> {
+fn serve(stream: &TcpStream, media_type: &str, body: &str) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     let (mut taken, mut line) = (Vec::new(), String::new());
@@ -41,7 +41,7 @@ fn serve(stream: &TcpStream, body: &str) -> Result<()> {
         taken.resize(length, 0);
         reader.read_exact(&mut taken)?;
         let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         (&mut &*stream).write_all(answer.as_bytes())?;
