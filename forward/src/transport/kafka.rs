@@ -162,8 +162,11 @@ impl Kafka {
             consumer.assign(topic, partitions.clone()).await?;
             let mut ends = Vec::new();
             for partition in partitions {
-                let (_, end) = consumer.fetch_watermarks(topic, partition).await?;
-                ends.push((partition, end));
+                let (begin, end) = consumer.fetch_watermarks(topic, partition).await?;
+                // Of one that has forgotten everything nothing comes that would tell where it ends.
+                if begin < end {
+                    ends.push((partition, end));
+                }
             }
             Ok::<_, KrafkaError>((consumer, ends))
         };
@@ -173,7 +176,7 @@ impl Kafka {
             let mut is_there = true;
             for (partition, end) in &ends {
                 let position = consumer.position(topic, *partition).await;
-                is_there &= position.is_some_and(|position| position >= *end) || *end == 0;
+                is_there &= position.is_some_and(|position| position >= *end);
             }
             if is_there {
                 return Ok(());
