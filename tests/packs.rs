@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::util::{Data, Run, fixture, keytrail, python, tools_required};
+use crate::util::{Data, Run, fixture, generated, keytrail, python, tools_required};
 
 const DAY: [&str; 2] = ["--period", "2026-11-24"];
 const SAMPLE: [&str; 4] = ["--sample", "7", "--seed", "2026-Q4"];
@@ -194,6 +194,26 @@ assert found >= 3, found
     assert!(run.stderr.contains(&format!("not in the trail: {unknown}")), "{}", run.stderr);
     for told in verifiers(&evidence, &key) {
         told.expect(0);
+    }
+}
+
+/// Rows get their lines some thousand at a time: this is more than one time.
+#[test]
+fn a_pack_of_more_rows_than_are_read_together_is_whole() {
+    if has_no_cryptography() {
+        return;
+    }
+    let (data, folder) = (Data::new(), tempfile::tempdir().unwrap());
+    for (node, seed) in [("a", 3), ("b", 4)] {
+        let (log, _) = generated(folder.path(), seed, 6_000, &["--days", "2"]);
+        data.import_as("c", node, [log]);
+    }
+    let whole = pack(&data, folder.path(), "pack.zip", &SAMPLE);
+    let rows = json_in(&whole, "payload/scope.json")["population"]["rows"].as_u64().unwrap();
+    assert!(rows > 5_000, "{rows}");
+    for told in verifiers(&whole, &fingerprint(&data)) {
+        let told = told.expect(0);
+        assert!(told.text().contains(&format!("recomputed: {rows} rows")), "{}", told.text());
     }
 }
 

@@ -7,11 +7,13 @@ on tables of the catalogue or on redaction: identity, identity_key, kind, mount,
 """
 
 import collections
+import functools
 import hashlib
 import json
+import marshal
 import re
+import tempfile
 from datetime import datetime, timezone
-from sys import intern
 
 NS = 1_000_000_000
 UNANSWERED_NS = 600 * NS
@@ -29,21 +31,29 @@ TEXTS = [("permission denied", 403), ("not authorized", 403), ("is expired", 403
 STREAMS = ("sys/storage/raft/snapshot", "sys/metrics", "sys/monitor", "sys/pprof")
 
 
+INSTANT = re.compile(r"(\d+-\d+-\d+T\d+:\d+:\d+)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
+GLUED = re.compile(rb'{"time":"')
+
+
 def instant(text):
     """Nanoseconds since 1970 of an RFC 3339 time."""
-    match = re.fullmatch(r"(\d+-\d+-\d+T\d+:\d+:\d+)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", text)
+    match = INSTANT.fullmatch(text)
     if not match:
         raise ValueError(f"no RFC 3339 instant: {text}")
-    whole = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
-    whole -= datetime(1970, 1, 1, tzinfo=timezone.utc)
-    return (whole.days * 86_400 + whole.seconds) * NS + int((match[2] or "").ljust(9, "0")[:9])
+    return seconds(match[1] + match[3].replace("Z", "+00:00")) * NS + int((match[2] or "").ljust(9, "0")[:9])
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def seconds(text):
+    whole = datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return whole.days * 86_400 + whole.seconds
 
 
 def uid(cluster, node, request_id):
     hashed = hashlib.sha256()
-    for part in (cluster, node, "id", request_id, ""):
-        hashed.update(len(part.encode()).to_bytes(8, "big") + part.encode())
-    return hashed.hexdigest()[:32]
+    for part in map(str.encode, (cluster, node, "id", request_id, "")):
+        hashed.update(len(part).to_bytes(8, "big") + part)
+    return hashed.digest()[:16]
 
 
 def status(entry, text):
@@ -113,13 +123,57 @@ class Source:
         self.latest = collections.defaultdict(lambda: collections.deque(maxlen=64))
 
 
+class Events:
+    """What lines make of each request, by its uid. In memory is little more than the uids: the rest is in a temporary file."""
+    OUTSIDE, LEFT_OUT = -1, -2
+
+    def __init__(self, start, end):
+        self.within = lambda time: (start is None or start <= time) and (end is None or time < end)
+        # Of each uid the place in the file of its last row, which names the one before it, or one of the two above.
+        self.places, self.file, self.end = {}, tempfile.TemporaryFile(), 0
+        self.left_out, self.unseen = collections.Counter(), 0
+
+    def leave_out(self, time, word):
+        self.left_out[word] += self.within(time)
+
+    def put(self, uid, row):
+        """Takes what one audit device has of a request. The first says whether it is counted, others are copies."""
+        before = self.places.get(uid)
+        if before is None:
+            place = self.end if self.within(row[0]) else self.OUTSIDE
+            if place == self.end and row[6] in ("system", "forwarded"):
+                self.left_out[row[6]] += 1
+                place = self.LEFT_OUT
+            self.places[uid] = place
+            self.unseen += place >= 0
+        elif before != self.OUTSIDE:
+            self.left_out["copy"] += 1
+            if before >= 0:
+                self.places[uid] = self.end
+        if self.places[uid] == self.end:
+            data = marshal.dumps((before, row))
+            self.file.write(len(data).to_bytes(4, "big") + data)
+            self.end += 4 + len(data)
+
+    def pop(self, uid):
+        """The rows of a request that is counted; none if there is no such, or it was asked for before."""
+        place = self.places.get(uid, self.OUTSIDE)
+        self.places[uid] = self.LEFT_OUT
+        self.unseen -= place >= 0
+        rows = []
+        while place is not None and place >= 0:
+            self.file.seek(place)
+            place, row = marshal.loads(self.file.read(int.from_bytes(self.file.read(4), "big")))
+            rows.append(row)
+        return rows
+
+
 class Population:
     """Takes the lines in the ledger's order."""
 
-    def __init__(self):
-        self.sources = collections.defaultdict(Source)
-        # By uid: what each audit device of the node has of the request.
-        self.events, self.left_out = collections.defaultdict(list), []
+    def __init__(self, scope):
+        self.scope, self.sources = scope, collections.defaultdict(Source)
+        self.events = Events(scope.get("from_unix_ns"), scope.get("to_unix_ns"))
 
     def line(self, source, reader, leaf, data):
         of = self.sources[source]
@@ -127,7 +181,7 @@ class Population:
             id_, time = entry["request"].get("id"), instant(entry["time"])
             of.latest[reader].append(time)
             if id_ is None:
-                self.left_out.append((time, "system"))
+                self.events.leave_out(time, "system")
             elif entry["type"] == "request":
                 answer = of.alone.pop(id_, None)
                 if answer:
@@ -135,7 +189,7 @@ class Population:
                 else:
                     of.waiting[id_] = leaf, entry, reader, time
             elif id_ in of.gone:
-                self.left_out.append((time, "late"))
+                self.events.leave_out(time, "late")
             elif id_ in of.waiting:
                 self.issue(source, of.waiting.pop(id_)[:2], (leaf, entry), None)
             else:
@@ -168,8 +222,7 @@ class Population:
         row = (instant(entry["time"]), response and instant(response[1]["time"]), asked.get("namespace", {}).get("path", ""),
                asked.get("path", ""), asked.get("operation", ""), *words, asked.get("remote_address", ""), "; ".join(policies),
                str(request[0]) if request else "", str(response[0]) if response else "")
-        row = tuple(intern(part) if isinstance(part, str) else part for part in row)
-        self.events[uid(cluster, node, asked["id"])].append(row)
+        self.events.put(uid(cluster, node, asked["id"]), row)
 
     def finish(self):
         # What waits for its response is in no population: it may be answered yet.
@@ -177,30 +230,21 @@ class Population:
             for answer in of.alone.values():
                 self.issue(source, None, answer, None)
 
-    def check(self, scope, rows, need):
+    def check(self, rows, need):
         """Compares the rows told with those made; says in words what was compared."""
-        start, end = scope["from_unix_ns"], scope["to_unix_ns"]
-        within = lambda time: (start is None or start <= time) and (end is None or time < end)
-        unseen, left = {}, collections.Counter(word for time, word in self.left_out if within(time))
-        for id_, variants in self.events.items():
-            first = variants[0]
-            if within(first[0]):
-                left["copy"] += len(variants) - 1
-                if first[6] in ("system", "forwarded"):
-                    left[first[6]] += 1
-                else:
-                    unseen[id_] = variants
-        matched = sum(left.values()) + len(unseen)
+        scope, left = self.scope, self.events.left_out
+        matched = sum(left.values()) + self.events.unseen
         count = 0
         for count, row in enumerate(rows, 1):
             at = f"populations/events.csv, row {count}"
-            variants = unseen.pop(row["uid"], None)
-            need(variants is not None, f"{at}: the raw lines give no such event")
+            id_ = bytes.fromhex(row["uid"])
+            variants = self.events.pop(id_)
+            need(variants, f"{at}: the raw lines give no such event")
             told = [told_as(name, row[name]) for name in RECOMPUTED]
             best = max(variants, key=lambda made: sum(one == other for one, other in zip(told, made)))
             for name, one, other in zip(RECOMPUTED, told, best):
                 need(one == other, f"{at}: the raw lines give {other!r} in {name}, not {row[name]!r}")
-            need(uid(*row["request_source" if row["request_leaf"] else "response_source"].split("/")[:2], row["request_id"]) == row["uid"],
+            need(uid(*row["request_source" if row["request_leaf"] else "response_source"].split("/")[:2], row["request_id"]) == id_,
                  f"{at}: its uid is not that of its request_id")
         need(count == scope["population"]["rows"], f"scope.json: it tells of {scope['population']['rows']} rows, there are {count}")
         told = scope["population"]["left_out"]
@@ -209,7 +253,8 @@ class Population:
             total = scope["tie_out"][0]["left"]
             need(total == matched, f"scope.json: it tells of {total} events in the period, the raw lines give {matched}")
             return f"recomputed: {count} rows are among {matched} events of the period; that the filter keeps just these is asserted"
-        need(not unseen, f"populations/events.csv: the raw lines give {len(unseen)} more rows, as of uid {next(iter(unseen), '')}")
+        more = next((uid.hex() for uid, place in self.events.places.items() if place >= 0), "")
+        need(not self.events.unseen, f"populations/events.csv: the raw lines give {self.events.unseen} more rows, as of uid {more}")
         need(sum(told.values()) == sum(left.values()), f"scope.json: left out are {told}, the raw lines give {dict(left)}")
         return f"recomputed: {count} rows, one for each request that counts, and {sum(left.values())} left out"
 
@@ -223,8 +268,7 @@ def told_as(name, text):
 
 def entries(data):
     """The entries of a line; after a crash a whole one is glued to the torn one before it."""
-    starts = [0, *(match.start() for match in re.finditer(rb'{"time":"', data) if match.start())]
-    for start in starts:
+    for start in [0, *(match.start() for match in GLUED.finditer(data) if match.start())]:
         try:
             entry = json.loads(data[start:])
         except ValueError:

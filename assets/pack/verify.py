@@ -256,9 +256,12 @@ class Pack:
     def rows(self, stem):
         for path in self.parts(stem, "csv"):
             with self.open(path) as file:
-                for row in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
-                    need(stem != "raw/leaves" or "part" in row, f"{path}: other columns than a pack has")
-                    yield row
+                rows = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""))
+                names = next(rows, [])
+                need(stem != "raw/leaves" or "part" in names, f"{path}: other columns than a pack has")
+                for row in rows:
+                    need(len(row) == len(names), f"{path}, line {rows.line_num}: {len(row)} cells, not {len(names)}")
+                    yield dict(zip(names, row))
 
     def check_bytes(self):
         for entry in self.manifest:
@@ -408,7 +411,7 @@ def main():
     pack.check_bytes()
     pack.check_signature(now)
     scope = json.loads(pack.text("payload/scope.json"))
-    population = Population()
+    population = Population(scope)
     size, root, lines = pack.check_raw(scope, population)
     pack.check_consistency(size, root, now, handovers)
     paths = {entry["path"] for entry in pack.manifest}
@@ -419,7 +422,7 @@ def main():
         pack.check_findings(scope)
     if scope["raw"] == "all":
         population.finish()
-        made = population.check(scope, pack.rows("populations/events"), need)
+        made = population.check(pack.rows("populations/events"), need)
     elif scope["population"]:
         made = "asserted, not recomputed: the pack holds the lines of the sample only"
     else:

@@ -1,16 +1,19 @@
 //! What a pack holds, as data: the rows of a population with the lines that each was made of, a seeded sample of them, and
 //! the leaves that are shown so that others make the same rows again.
 
+use std::collections::HashMap;
+
 use ingest::event::Uid;
 use ingest::ledger::{LedgerReader, StoredLine};
+use ingest::source::LeafIndex;
 use sha2::{Digest, Sha256};
 
 use crate::error::QueryError;
-use crate::full::row_in;
+use crate::full::find;
 use crate::history::View;
 use crate::page::Page;
 use crate::question::Question;
-use crate::row::EventRow;
+use crate::row::{EventRow, Rows};
 use crate::search::each_row;
 use crate::table::{Cell, Column, Kind};
 
@@ -21,8 +24,9 @@ mod sample;
 
 pub use self::assessment::{Assessment, ExceptionStanding, RequirementAnswer};
 pub use self::assessment_tables::{
-    EXCEPTION_COLUMNS, dispositions_row, exception_event, exception_event_columns,
+    EXCEPTION_COLUMNS, dispositions_row, exception_event_columns, exception_events,
 };
+use self::leaves::leaves_of;
 pub use self::leaves::{Leaf, each_leaf, of_period, of_rows, own_leaves, together, with_headers};
 pub use self::sample::{ALGORITHM, Sample};
 
@@ -87,28 +91,45 @@ pub fn event_cells(row: &EventRow) -> Vec<Cell> {
     ]
 }
 
-/// Returns a whole row: the event and its lines, read from the ledger.
+/// How many rows get their lines together: some MB of both.
+pub const ROWS: usize = 4_096;
+
+/// Returns whole rows, in their order: the events and their lines, read from the ledger. Lines are read in its order,
+/// not in that of the rows: what follows each other in time may lie far apart in it, and one line of a frame costs
+/// about what all of them do.
 ///
 /// # Errors
 /// A line cannot be read, or retention removed it.
-pub fn cells(row: &EventRow, ledger: &LedgerReader) -> Result<Vec<Cell>, QueryError> {
-    let mut cells = event_cells(row);
-    for leaf in [row.request_leaf, row.response_leaf] {
-        match leaf {
-            Some(leaf) => line_cells(&ledger.line(leaf)?, &mut cells),
-            None => cells.extend([const { Cell::Absent }; 6]),
-        }
+pub fn cells(rows: &[EventRow], ledger: &LedgerReader) -> Result<Vec<Vec<Cell>>, QueryError> {
+    let mut leaves: Vec<LeafIndex> = rows.iter().flat_map(leaves_of).collect();
+    leaves.sort_unstable();
+    leaves.dedup();
+    let mut lines = HashMap::with_capacity(leaves.len());
+    for leaf in leaves {
+        lines.insert(leaf, line_cells(&ledger.line(leaf)?));
     }
-    Ok(cells)
+    let whole = |row: &EventRow| {
+        let of_line = |leaf: Option<LeafIndex>| match leaf {
+            Some(leaf) => lines[&leaf].clone(),
+            None => [const { Cell::Absent }; 6],
+        };
+        let mut cells = event_cells(row);
+        cells.extend(of_line(row.request_leaf));
+        cells.extend(of_line(row.response_leaf));
+        cells
+    };
+    Ok(rows.iter().map(whole).collect())
 }
 
-fn line_cells(line: &StoredLine, cells: &mut Vec<Cell>) {
-    cells.push(Cell::count(line.leaf.0));
-    cells.push(Cell::Text(sha256(&line.bytes)));
-    cells.push(Cell::text(Some(line.source.to_string())));
-    cells.push(Cell::count(line.generation.0));
-    cells.push(Cell::count(line.offset));
-    cells.push(Cell::count(line.bytes.len() as u64));
+fn line_cells(line: &StoredLine) -> [Cell; 6] {
+    [
+        Cell::count(line.leaf.0),
+        Cell::Text(sha256(&line.bytes)),
+        Cell::text(Some(line.source.to_string())),
+        Cell::count(line.generation.0),
+        Cell::count(line.offset),
+        Cell::count(line.bytes.len() as u64),
+    ]
 }
 
 /// Returns the SHA-256 of bytes in hexadecimal digits.
@@ -118,7 +139,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Returns bytes in hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |digit| char::from_digit(u32::from(digit), 16).expect("four bits are one digit");
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Gives the rows of a population in the one order of answers: newest first.
@@ -133,6 +155,29 @@ pub fn rows<E: From<QueryError>>(
     each_row(view, question, 0, None, each)
 }
 
+/// The same with the cells of each whole row: the event and its lines.
+///
+/// # Errors
+/// As [`rows`] and [`cells`].
+pub fn whole_rows<E: From<QueryError>>(
+    view: &View,
+    question: &Question,
+    ledger: &LedgerReader,
+    mut each: impl FnMut(&EventRow, &[Cell]) -> Result<(), E>,
+) -> Result<Page<EventRow>, E> {
+    let mut waiting = Vec::with_capacity(ROWS);
+    let mut give = |waiting: &mut Vec<EventRow>| {
+        let whole = cells(waiting, ledger)?;
+        waiting.drain(..).zip(whole).try_for_each(|(row, cells)| each(&row, &cells))
+    };
+    let page = rows(view, question, &mut |row| {
+        waiting.push(row);
+        if waiting.len() == ROWS { give(&mut waiting) } else { Ok(()) }
+    })?;
+    give(&mut waiting)?;
+    Ok(page)
+}
+
 /// Returns the rows of these uids, as far as there are such events, in the order of answers.
 ///
 /// # Errors
@@ -141,10 +186,14 @@ pub fn rows_of(
     view: &View,
     uids: impl IntoIterator<Item = Uid>,
 ) -> Result<Vec<EventRow>, QueryError> {
-    let mut rows = Vec::new();
+    let mut addresses = Vec::new();
     for uid in uids {
-        rows.extend(row_in(view, uid)?);
+        addresses.extend(find(view, uid)?);
     }
-    rows.sort_by_key(|row| std::cmp::Reverse((row.time_unix_ns, row.issued)));
+    let (mut reader, mut rows) = (Rows::new(view), Vec::with_capacity(addresses.len()));
+    for addresses in addresses.chunks(ROWS) {
+        rows.extend(reader.rows(addresses)?);
+    }
+    rows.sort_by_key(EventRow::newest_first);
     Ok(rows)
 }

@@ -1,5 +1,6 @@
 //! A row of a list of events: read from the index's columns, without touching the ledger.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -191,6 +192,11 @@ impl EventRow {
         let flags = self.flags.iter().map(String::as_str);
         let (request_id, state) = (self.request_id.as_deref(), self.state.as_deref());
         uid_of_request((cluster, node, device), request_id, state, flags)
+    }
+
+    /// Sorts rows in the order of answers.
+    pub(crate) fn newest_first(&self) -> impl Ord + use<> {
+        Reverse((self.time_unix_ns, self.issued))
     }
 
     /// Returns where the event stands in the order of answers.

@@ -25,7 +25,7 @@ mod parquet;
 mod text;
 
 pub use self::arrow::record_batch;
-pub use self::csv::csv_line;
+pub use self::csv::{csv_line, csv_text};
 
 /// Named columns and rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

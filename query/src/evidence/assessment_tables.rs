@@ -1,14 +1,18 @@
 //! An assessment as tables.
 
+use std::collections::BTreeMap;
+
+use ingest::event::Uid;
+use ingest::ledger::LedgerReader;
+
 use super::assessment::Assessment;
-use super::{COLUMNS, cells};
+use super::{COLUMNS, ROWS, cells};
 use crate::controls::Verdict;
 use crate::dispositions::Review;
 use crate::error::QueryError;
 use crate::period::rfc3339;
 use crate::row::EventRow;
 use crate::table::{Cell, Column, Kind, Table};
-use ingest::ledger::LedgerReader;
 
 impl Assessment {
     /// Returns a row for each control, with room for what an auditor concludes.
@@ -192,19 +196,33 @@ pub fn exception_event_columns() -> Vec<Column> {
     whose.into_iter().chain(COLUMNS.iter().copied()).collect()
 }
 
-/// Returns a row of such a table.
+/// Gives the rows of such a table: of each exception its events, newest first. An event without a row is left out.
 ///
 /// # Errors
-/// As [`cells`].
-pub fn exception_event(
-    control: &str,
-    exception: &str,
-    row: &EventRow,
+/// As [`cells`], and what `each` returns.
+pub fn exception_events<E: From<QueryError>>(
+    assessment: &Assessment,
+    events: &BTreeMap<Uid, EventRow>,
     ledger: &LedgerReader,
-) -> Result<Vec<Cell>, QueryError> {
-    let mut all = vec![Cell::Text(control.to_owned()), Cell::Text(exception.to_owned())];
-    all.extend(cells(row, ledger)?);
-    Ok(all)
+    each: &mut dyn FnMut(&[Cell]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut of = Vec::new();
+    let mut rows = Vec::new();
+    for finding in &assessment.evaluation.findings {
+        for exception in &finding.exceptions {
+            let first = rows.len();
+            rows.extend(exception.uids.iter().filter_map(|uid| events.get(uid)).cloned());
+            rows[first..].sort_by_key(EventRow::newest_first);
+            of.resize(rows.len(), (&finding.control, &exception.hash));
+        }
+    }
+    for (of, rows) in of.chunks(ROWS).zip(rows.chunks(ROWS)) {
+        for ((control, exception), cells) in of.iter().zip(cells(rows, ledger)?) {
+            let whose = [control, exception].map(|text| Cell::Text((*text).clone()));
+            each(&[&whose[..], &cells].concat())?;
+        }
+    }
+    Ok(())
 }
 
 fn columns(columns: &[(&'static str, Kind)]) -> Vec<Column> {

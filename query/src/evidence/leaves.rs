@@ -9,6 +9,7 @@ use ingest::source::LeafIndex;
 use tantivy::Term;
 use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery};
 
+use super::ROWS;
 use crate::error::QueryError;
 use crate::filter::request::RequestQuery;
 use crate::history::View;
@@ -16,9 +17,6 @@ use crate::question::{Question, exact, within};
 use crate::row::{EventRow, Rows};
 use crate::scan::{Address, Scan};
 use crate::search::each_row;
-
-/// How many rows are read at a time.
-const ROWS: usize = 4_096;
 
 /// A leaf that was read.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +42,7 @@ pub fn of_period(view: &View, question: &Question) -> Result<Vec<Range<u64>>, Qu
     let (mut first, mut last) = (u64::MAX, 0);
     let mut late = Vec::new();
     let mut widen = |row: &EventRow| {
-        for leaf in of_row(row) {
+        for leaf in leaves_of(row) {
             (first, last) = (first.min(leaf.0), last.max(leaf.0));
         }
         (first, last) = (first.min(row.issued.0.0), last.max(row.issued.0.0));
@@ -72,7 +70,7 @@ pub fn of_period(view: &View, question: &Question) -> Result<Vec<Range<u64>>, Qu
     let stretch = first..last + 1;
     let mut leaves = Vec::new();
     for rows in read_in_turn(view, &crossing(view, question, &stretch)?) {
-        leaves.extend(rows?.iter().flat_map(of_row));
+        leaves.extend(rows?.iter().flat_map(leaves_of));
     }
     let below = everything.at.unwrap_or(u64::MAX);
     leaves.retain(|leaf| !stretch.contains(&leaf.0) && leaf.0 < below);
@@ -81,10 +79,11 @@ pub fn of_period(view: &View, question: &Question) -> Result<Vec<Range<u64>>, Qu
 
 /// Returns the leaves of rows.
 pub fn of_rows<'a>(rows: impl IntoIterator<Item = &'a EventRow>) -> Vec<Range<u64>> {
-    stretches(rows.into_iter().flat_map(of_row))
+    stretches(rows.into_iter().flat_map(leaves_of))
 }
 
-fn of_row(row: &EventRow) -> impl Iterator<Item = LeafIndex> + use<> {
+/// Returns the leaves of a row: one or two.
+pub(super) fn leaves_of(row: &EventRow) -> impl Iterator<Item = LeafIndex> + use<> {
     [row.request_leaf, row.response_leaf].into_iter().flatten()
 }
 

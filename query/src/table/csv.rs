@@ -34,17 +34,21 @@ pub fn csv_line(cells: &[Cell]) -> Vec<u8> {
 
 pub(super) fn row<W: Write>(row: &[Cell], writer: &mut Writer<W>) -> io::Result<()> {
     for cell in row {
-        let field = match cell {
-            Cell::Absent => Cow::Borrowed(""),
-            Cell::Text(text) => defused(Cow::Borrowed(text)),
-            Cell::Number(number) => number.to_string().into(),
-            Cell::Time(time) => rfc3339(*time).into(),
-            Cell::List(texts) => defused(texts.join("; ").into()),
-        };
-        writer.write_field(field.as_bytes())?;
+        writer.write_field(csv_text(cell).as_bytes())?;
     }
     writer.write_record(None::<&[u8]>)?;
     Ok(())
+}
+
+/// Returns what stands in a cell of CSV, as whoever reads the file by program is given it.
+pub fn csv_text(cell: &Cell) -> Cow<'_, str> {
+    match cell {
+        Cell::Absent => Cow::Borrowed(""),
+        Cell::Text(text) => defused(Cow::Borrowed(text)),
+        Cell::Number(number) => number.to_string().into(),
+        Cell::Time(time) => rfc3339(*time).into(),
+        Cell::List(texts) => defused(texts.join("; ").into()),
+    }
 }
 
 fn defused(text: Cow<'_, str>) -> Cow<'_, str> {

@@ -1,10 +1,10 @@
 //! What controls found, and with what they were run: catalogue and registers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ingest::event::Uid;
 use ingest::ledger::LedgerReader;
-use query::evidence::{Assessment, exception_event, exception_event_columns, rows_of};
+use query::evidence::{Assessment, exception_event_columns, exception_events, rows_of};
 use query::history::View;
 use query::registers::{Recorded, Registers};
 use query::report::catalogue::Catalogue;
@@ -43,17 +43,14 @@ pub(super) fn controls(
     let columns = exception_event_columns();
     let mut rows = Rows::begin(pack, "controls/exception-events", &columns)?;
     let mut books = Books::new("Events of exceptions", &columns, of)?;
-    let mut events: BTreeMap<Uid, EventRow> = BTreeMap::new();
-    for finding in &assessment.evaluation.findings {
-        for exception in &finding.exceptions {
-            for row in rows_of(view, exception.uids.iter().copied())? {
-                let cells = exception_event(&finding.control, &exception.hash, &row, ledger)?;
-                rows.row(pack, &cells)?;
-                books.row(&cells)?;
-                events.insert(row.uid, row);
-            }
-        }
-    }
+    let exceptions = assessment.evaluation.findings.iter().flat_map(|of| &of.exceptions);
+    let named: BTreeSet<Uid> = exceptions.flat_map(|of| of.uids.iter().copied()).collect();
+    let events: BTreeMap<Uid, EventRow> =
+        rows_of(view, named)?.into_iter().map(|row| (row.uid, row)).collect();
+    exception_events(assessment, &events, ledger, &mut |cells| {
+        rows.row(pack, cells)?;
+        books.row(cells)
+    })?;
     rows.finish(pack);
     books.into_pack(pack, "controls/exception-events")?;
     Ok(events.into_values().collect())

@@ -1,7 +1,8 @@
 //! The rows of a pack held against those made again of its lines. Both are read side by side: whatever their number, few
 //! are in memory.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use ingest::event::Uid;
 use query::evidence::{COLUMNS, EVENT_COLUMNS, Sample, event_cells, rows as events, rows_of};
@@ -13,7 +14,7 @@ use query::report::Asking;
 use query::report::access::{By, access};
 use query::report::catalogue::Catalogue;
 use query::row::EventRow;
-use query::table::csv_line;
+use query::table::{Cell, csv_text};
 use query::trail::Trail;
 
 use super::opened::Pack;
@@ -49,7 +50,7 @@ pub(super) fn population(
             ));
         };
         shown.check_row(&at, &told, 0, true)?;
-        same(&at, told.iter().take(EVENT_COLUMNS), &as_csv(&row)?)
+        same(&at, told.iter().take(EVENT_COLUMNS), &texts(&event_cells(&row)))
     })?;
     if let Some((at, _)) = told.next(pack)? {
         return wrong(&format!("{at}: the raw lines give {made} rows and not this one"));
@@ -114,7 +115,7 @@ fn reports(trail: &Trail, pack: &mut Pack, scope: &ScopeFile) -> Result<(), Pack
             let Some((at, told)) = told.next(pack)? else {
                 return wrong(&format!("{stem}.csv: the raw lines give more rows"));
             };
-            same(&at, told.iter(), &fields(&csv_line(&made))?)?;
+            same(&at, told.iter(), &texts(&made))?;
         }
         if let Some((at, _)) = told.next(pack)? {
             return wrong(&format!("{at}: the raw lines give other numbers"));
@@ -145,10 +146,10 @@ pub(super) fn sample(
         }
         let uids: HashSet<Uid> =
             told.iter().filter_map(|(_, row)| row.get(before)?.parse().ok()).collect();
-        let made = rows_of(&view, uids)?;
+        let made: HashMap<String, EventRow> =
+            rows_of(&view, uids)?.into_iter().map(|row| (row.uid.to_string(), row)).collect();
         for (at, row) in told {
-            let of_uid = |made: &&EventRow| row.get(before) == Some(&made.uid.to_string());
-            let Some(made) = made.iter().find(of_uid) else {
+            let Some(made) = row.get(before).and_then(|uid| made.get(uid)) else {
                 return wrong(&format!("{at}: the raw lines give another row"));
             };
             // An event from outside of the period has lost what was around it.
@@ -156,10 +157,11 @@ pub(super) fn sample(
                 outside += 1;
                 continue;
             }
-            let mut made = as_csv(made)?;
+            let cells = event_cells(made);
+            let mut made = texts(&cells);
             let reason = row.get(before + REASON);
             if scope.raw == "samples" && reason == Some(UNANSWERED) && made[REASON] == PENDING {
-                UNANSWERED.clone_into(&mut made[REASON]);
+                made[REASON] = UNANSWERED.into();
                 open += 1;
             }
             same(&at, row.iter().skip(before).take(EVENT_COLUMNS), &made)?;
@@ -194,7 +196,7 @@ fn question(trail: &Trail, scope: &ScopeFile) -> Result<Question, PackError> {
 fn same<'a>(
     at: &str,
     told: impl Iterator<Item = &'a str>,
-    made: &[String],
+    made: &[Cow<'_, str>],
 ) -> Result<(), PackError> {
     let told: Vec<&str> = told.collect();
     if told == *made {
@@ -211,16 +213,7 @@ fn same<'a>(
     }
 }
 
-/// A row's cells as they stand in a file.
-fn as_csv(row: &EventRow) -> Result<Vec<String>, PackError> {
-    fields(&csv_line(&event_cells(row)))
-}
-
-/// Reads a line of CSV.
-pub(super) fn fields(line: &[u8]) -> Result<Vec<String>, PackError> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
-    let mut record = csv::StringRecord::new();
-    let read = reader.read_record(&mut record);
-    read.map_err(|error| PackError::Wrong(format!("a row of ours: {error}")))?;
-    Ok(record.iter().map(str::to_owned).collect())
+/// A row's cells as a reader of the file is given them.
+pub(super) fn texts(cells: &[Cell]) -> Vec<Cow<'_, str>> {
+    cells.iter().map(csv_text).collect()
 }

@@ -2,7 +2,6 @@
 //! catalogue. Findings themselves are asserted: a control may look at what was long before the period.
 
 use query::evidence::{EXCEPTION_COLUMNS, dispositions_row};
-use query::table::csv_line;
 use query::trail::Trail;
 
 use super::opened::Pack;
@@ -81,10 +80,10 @@ fn dispositions(pack: &mut Pack, shown: &Shown) -> Result<u64, PackError> {
             return wrong(&format!("{at}: it names no exception"));
         };
         for review in shown.own.dispositions.of(hash) {
-            let line = csv_line(&dispositions_row(control, hash, review));
-            let made = compare::fields(&line)?;
+            let cells = dispositions_row(control, hash, review);
+            let made = compare::texts(&cells);
             match told.next(pack)? {
-                Some((_, told)) if told.iter().eq(made.iter().map(String::as_str)) => count += 1,
+                Some((_, told)) if told.iter().eq(made.iter().map(AsRef::as_ref)) => count += 1,
                 Some((at, _)) => {
                     return wrong(&format!(
                         "{at}: keytrail's own line {} says otherwise",

@@ -46,11 +46,10 @@ pub(super) fn write(
     let mut draw = sample.as_ref().map(|(wanted, seed)| Sample::new(*wanted, seed));
     let mut rows = Table::begin(pack, "populations/events", COLUMNS)?;
     let mut books = Books::new("Events", COLUMNS, &of)?;
-    let page = evidence::rows(&view, &question, &mut |row| {
+    let page = evidence::whole_rows(&view, &question, ledger, |row, cells| {
         draw.iter_mut().for_each(|draw| draw.offer(row.uid));
-        let cells = evidence::cells(&row, ledger)?;
-        rows.row(pack, &cells)?;
-        books.row(&cells)
+        rows.row(pack, cells)?;
+        books.row(cells)
     })?;
     let (rows, left_out) = (rows.finish(pack), page.left_out.0);
     if rows == 0 {

@@ -112,7 +112,8 @@ pub fn write_pack(asked: &Asked<'_>, out: &mut File) -> Result<Made, PackError> 
     };
     if !sampled.is_empty() {
         let mut rows = Table::begin(&mut pack, "samples/sample", COLUMNS)?;
-        sampled.iter().try_for_each(|row| rows.row(&mut pack, &evidence::cells(row, ledger)?))?;
+        let cells = evidence::cells(&sampled, ledger)?;
+        cells.iter().try_for_each(|cells| rows.row(&mut pack, cells))?;
         rows.finish(&mut pack);
     }
     let ranges = with_headers(ledger, &ranges)?;
