@@ -1,5 +1,6 @@
 //! Progress bars: on a terminal only, on standard error.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -74,4 +75,33 @@ pub(crate) fn count_bar(what: &'static str) -> ProgressBar {
         ProgressStyle::with_template("{msg:9} {bar:40} {human_pos}/{human_len} leaves {eta}")
             .expect("a fixed template");
     ProgressBar::new(0).with_style(style).with_message(what)
+}
+
+/// The bar of a job in steps, each of which counts something else.
+pub(crate) struct Steps {
+    bar: ProgressBar,
+    step: Cell<&'static str>,
+}
+
+impl Steps {
+    pub(crate) fn new() -> Steps {
+        let style = ProgressStyle::with_template("{msg:9} {bar:40} {human_pos}/{human_len} {eta}");
+        let bar = ProgressBar::new(0).with_style(style.expect("a fixed template"));
+        Steps { bar, step: Cell::new("") }
+    }
+
+    /// Shows how much of a step is done.
+    pub(crate) fn show(&self, step: &'static str, done: u64, all: u64) {
+        if self.step.replace(step) != step {
+            self.bar.reset();
+            self.bar.set_message(step);
+        }
+        self.bar.set_length(all);
+        self.bar.set_position(done);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
 }

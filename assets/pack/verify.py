@@ -254,6 +254,7 @@ class Pack:
             yield path
 
     def rows(self, stem):
+        done, of = 0, sum(entry.get("rows", 0) for entry in self.manifest if entry["path"].startswith(stem) and entry["path"].endswith(".csv"))
         for path in self.parts(stem, "csv"):
             with self.open(path) as file:
                 rows = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""))
@@ -262,6 +263,9 @@ class Pack:
                 for row in rows:
                     need(len(row) == len(names), f"{path}, line {rows.line_num}: {len(row)} cells, not {len(names)}")
                     yield dict(zip(names, row))
+                    done += 1
+                    if done % 10_000 == 0 and sys.stderr.isatty():
+                        print(f"\r{stem}: {done} of {of} rows ", end="\n" if done + 10_000 > of else "", file=sys.stderr)
 
     def check_bytes(self):
         for entry in self.manifest:

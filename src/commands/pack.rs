@@ -14,15 +14,15 @@ use query::registers::{Recorded, Registers};
 use query::report::catalogue::Catalogue;
 use query::trail::Trail;
 use web::{
-    PackAsked, PackError, PackMade, PackPopulation, PackRows, RawLines, part_of_pack, split_pack,
-    verify_pack, write_pack,
+    PackAsked, PackError, PackMade, PackPopulation, PackRows, PackStep, RawLines, part_of_pack,
+    split_pack, verify_pack, write_pack,
 };
 
 use super::question::{filter, period};
 use crate::args::{FrameworkName, PackArgs, RawArg};
 use crate::deed;
 use crate::failure::Failure;
-use crate::progress::count_bar;
+use crate::progress::{Steps, count_bar};
 
 /// So long is waited for the process that writes the ledger to take up a line.
 const TAKEN_UP: Duration = Duration::from_secs(15);
@@ -196,22 +196,20 @@ pub(super) fn write(
     // Created with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("cannot write into {}", folder.display()))?;
-    let bar = count_bar("packing");
-    let progress = |done, all| {
-        bar.set_length(all);
-        bar.set_position(done);
-    };
+    let bar = Steps::new();
+    let progress = |step: PackStep, done, all| bar.show(step.as_str(), done, all);
     let (by, now) = (deed::who(), jiff::Timestamp::now());
     let asked = PackAsked { data, as_of, rows, by, now, progress: &progress };
     let made = write_pack(&asked, file.as_file_mut()).map_err(|error| match error {
         PackError::Empty(why) => Failure::CheckFailed(why),
         error => Failure::Other(anyhow!(error)),
     });
-    bar.finish_and_clear();
-    let made = made?;
+    let made = made.inspect_err(|_| bar.finish())?;
     // What an auditor could not verify is not handed out.
     let key = KnownKey::Key(KeyChain::of_folder(data)?.current().clone());
-    verify_pack(file.path(), Some(&key)).map_err(|error| match error {
+    let verified = verify_pack(file.path(), Some(&key), &progress);
+    bar.finish();
+    verified.map_err(|error| match error {
         PackError::Wrong(problem) => {
             let why = "the pack was made and does not verify, so it was not written: its rows cannot be made again from the lines of their period alone, as with a scope that looks at what was before it; --raw samples asserts the population in place of that";
             Failure::CheckFailed(format!("{problem}\n{why}"))

@@ -10,11 +10,16 @@ use super::known_key::known_key;
 use crate::args::VerifyArgs;
 use crate::failure::Failure;
 use crate::output::stdout;
+use crate::progress::Steps;
 
 /// Checks the pack in a file.
 pub(super) fn run(path: &Path, args: &VerifyArgs) -> Result<(), Failure> {
     let key = args.key.as_deref().map(known_key).transpose()?;
-    let verdict = match verify_pack(path, key.as_ref()) {
+    let bar = Steps::new();
+    let verified =
+        verify_pack(path, key.as_ref(), &|step, done, all| bar.show(step.as_str(), done, all));
+    bar.finish();
+    let verdict = match verified {
         Ok(verdict) => verdict,
         Err(PackError::Wrong(problem)) => {
             write!(stdout(), "intact       no\nproblem      {problem}\n")?;

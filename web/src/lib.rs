@@ -52,9 +52,9 @@ pub use self::door::{
 pub use self::host::{Host, Verified};
 pub use self::listening::{Listening, TlsFiles};
 pub use self::pack::{
-    Asked as PackAsked, Made as PackMade, PackError, Population as PackPopulation, RawLines,
-    Rows as PackRows, Verdict as PackVerdict, part_of as part_of_pack, split_pack, verify_pack,
-    write_pack,
+    Asked as PackAsked, Made as PackMade, PackError, Population as PackPopulation,
+    Progress as PackProgress, RawLines, Rows as PackRows, Step as PackStep, Verdict as PackVerdict,
+    part_of as part_of_pack, split_pack, verify_pack, write_pack,
 };
 pub use self::pages::reports::others::report_document;
 pub use self::pages::reports::{access_report_document, report_workbook};

@@ -59,6 +59,37 @@ const POPULATION_PY: &str = include_str!("../../assets/pack/population.py");
 /// The first line of the signed text.
 const SIGNED: &str = "keytrail pack";
 
+/// What of a pack is being made or checked, for whoever waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Rows of the population are written, or held against those made again.
+    Rows,
+    /// Leaves are written or proven.
+    Leaves,
+    /// Files are held against the manifest, byte by byte.
+    Bytes,
+    /// Lines are indexed again, by leaves.
+    Indexing,
+}
+
+impl Step {
+    /// Its name for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Step::Rows => "rows",
+            Step::Leaves => "leaves",
+            Step::Bytes => "bytes",
+            Step::Indexing => "indexing",
+        }
+    }
+}
+
+/// Told how much of a step is done, and how much that is in all.
+pub type Progress<'a> = &'a dyn Fn(Step, u64, u64);
+
+/// So many rows or leaves go by between two times that progress is told.
+const TOLD_EACH: u64 = 1_024;
+
 /// Why a pack could not be made or read.
 #[derive(Debug, Error)]
 pub enum PackError {

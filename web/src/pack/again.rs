@@ -10,7 +10,7 @@ use ingest::own::{Fact, OwnLine};
 use ingest::source::{Generation, Lines};
 use query::trail::Trail;
 
-use super::{PackError, ScopeFile};
+use super::{PackError, Progress, ScopeFile, Step};
 
 /// Lines that are appended together.
 const BATCH_BYTES: usize = 1 << 20;
@@ -99,13 +99,16 @@ impl Again {
     }
 
     /// Indexes the lines.
-    pub(super) fn index(mut self) -> Result<Trail, PackError> {
+    pub(super) fn index(mut self, progress: Progress<'_>) -> Result<Trail, PackError> {
         self.append()?;
         self.ledger.checkpoint()?;
-        let folder = self.data.join("index");
-        let mut indexer =
-            Indexer::open(&folder, LedgerReader::open(&self.data)?, Rules::builtin())?.in_bulk()?;
-        indexer.catch_up(&mut |_| true)?;
+        let (folder, ledger) = (self.data.join("index"), LedgerReader::open(&self.data)?);
+        let all = ledger.size();
+        let mut indexer = Indexer::open(&folder, ledger, Rules::builtin())?.in_bulk()?;
+        indexer.catch_up(&mut |done| {
+            progress(Step::Indexing, done, all);
+            true
+        })?;
         indexer.commit()?;
         indexer.publish()?.finish()?;
         Ok(Trail::open(&self.data)?)

@@ -20,7 +20,7 @@ use query::trail::Trail;
 use super::opened::Pack;
 use super::shown::Shown;
 use super::verify::wrong;
-use super::{PackError, ScopeFile};
+use super::{PackError, Progress, ScopeFile, Step, TOLD_EACH};
 
 /// The column that says why an event was decided so, and two of its words.
 const REASON: usize = 13;
@@ -35,13 +35,18 @@ pub(super) fn population(
     pack: &mut Pack,
     scope: &ScopeFile,
     shown: &Shown,
+    progress: Progress<'_>,
 ) -> Result<String, PackError> {
     let question = question(trail, scope)?;
+    let all = scope.population.as_ref().map_or(0, |population| population.rows);
     let mut draw = scope.sample.as_ref().map(|sample| Sample::new(sample.wanted, &sample.seed));
     let mut told = pack.rows("populations/events")?;
     let mut made = 0_u64;
     let page = events(&trail.view(), &question, &mut |row| {
         made += 1;
+        if made.is_multiple_of(TOLD_EACH) {
+            progress(Step::Rows, made, all);
+        }
         draw.iter_mut().for_each(|draw| draw.offer(row.uid));
         let Some((at, told)) = told.next(pack)? else {
             return wrong(&format!(

@@ -13,6 +13,7 @@ use query::report::access::{By, access};
 use query::report::catalogue::Catalogue;
 use query::report::{Asking, NAMES, ReportError, make};
 use query::row::EventRow;
+use query::search::search_in;
 
 use super::books::Books;
 use super::completeness::Completeness;
@@ -21,7 +22,7 @@ use super::printed::{self, printed};
 use super::words::tie_out;
 use super::write::{Asked, Population, RawLines, pretty};
 use super::zipped::{Rows as Table, Writing};
-use super::{PackError, PopulationFile, ScopeFile, assessed, ocsf};
+use super::{PackError, PopulationFile, ScopeFile, Step, TOLD_EACH, assessed, ocsf};
 
 /// Writes what is counted, drawn and found, and returns the leaves to be shown and the sample.
 pub(super) fn write(
@@ -46,7 +47,12 @@ pub(super) fn write(
     let mut draw = sample.as_ref().map(|(wanted, seed)| Sample::new(*wanted, seed));
     let mut rows = Table::begin(pack, "populations/events", COLUMNS)?;
     let mut books = Books::new("Events", COLUMNS, &of)?;
+    let (all, mut done) = (search_in(&view, &question, 1, None)?.matched, 0_u64);
     let page = evidence::whole_rows(&view, &question, ledger, |row, cells| {
+        done += 1;
+        if done.is_multiple_of(TOLD_EACH) {
+            (asked.progress)(Step::Rows, done, all);
+        }
         draw.iter_mut().for_each(|draw| draw.offer(row.uid));
         rows.row(pack, cells)?;
         books.row(cells)

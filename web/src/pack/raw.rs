@@ -11,8 +11,8 @@ use ingest::ledger::{LedgerReader, OWN_SOURCE};
 use query::evidence::{self, each_leaf};
 use query::table::{Cell, Column, Kind, csv_line};
 
-use super::PackError;
 use super::zipped::{Aside, PART_BYTES, Writing, heading};
+use super::{PackError, Progress, Step, TOLD_EACH};
 
 /// The columns of `raw/leaves.csv`.
 pub(super) const LEAF_COLUMNS: &[Column] = &[
@@ -31,7 +31,7 @@ pub(super) fn write(
     pack: &mut Writing<'_>,
     ledger: &LedgerReader,
     ranges: &[Range<u64>],
-    progress: &dyn Fn(u64, u64),
+    progress: Progress<'_>,
 ) -> Result<u64, PackError> {
     let all = ranges.iter().map(|range| range.end - range.start).sum();
     let (mut leaves, mut headers) = (Aside::new(heading(LEAF_COLUMNS))?, Aside::new(Vec::new())?);
@@ -39,8 +39,8 @@ pub(super) fn write(
     let mut count = 0_u64;
     each_leaf(ledger, ranges, &mut |leaf| {
         count += 1;
-        if count.is_multiple_of(1_024) {
-            progress(count, all);
+        if count.is_multiple_of(TOLD_EACH) {
+            progress(Step::Leaves, count, all);
         }
         let header = leaf.header;
         let data = if leaf.line.is_none() { header.data() } else { Vec::new() };

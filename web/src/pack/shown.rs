@@ -18,7 +18,7 @@ use super::own::Own;
 use super::raw::{LEAF_COLUMNS, lines_path};
 use super::verify::wrong;
 use super::zipped::part_path;
-use super::{PackError, ScopeFile};
+use super::{PackError, Progress, ScopeFile, Step, TOLD_EACH};
 
 /// The longest line that a ledger keeps as one leaf.
 const LINE_BYTES_MAX: u64 = 64 << 20;
@@ -38,6 +38,7 @@ impl Shown {
         pack: &mut Pack,
         scope: &ScopeFile,
         again: &mut Again,
+        progress: Progress<'_>,
     ) -> Result<Shown, PackError> {
         let proof: MultiProof = pack.parsed("payload/raw/proof.txt")?;
         if proof.checkpoint.size != scope.at || proof.checkpoint.origin != scope.origin {
@@ -47,6 +48,7 @@ impl Shown {
             return wrong("raw/proof.txt: it does not hold the hashes that its leaves need");
         };
         let tree = proof.checkpoint.clone();
+        let all = proof.leaves.iter().map(|range| range.end - range.start).sum();
         let mut shown = Shown { tree, leaves: 0, lines: Lines::new()?, own: Own::default() };
         let mut rows = pack.rows("raw/leaves")?;
         let mut files = Files::default();
@@ -95,6 +97,9 @@ impl Shown {
                 return wrong(&format!("{}: its batch header says {told:?}", at()));
             }
             shown.leaves += 1;
+            if shown.leaves.is_multiple_of(TOLD_EACH) {
+                progress(Step::Leaves, shown.leaves, all);
+            }
             if is_header {
                 continue;
             }

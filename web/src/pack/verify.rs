@@ -8,7 +8,7 @@ use query::evidence::sha256;
 use super::again::Again;
 use super::opened::{MANIFEST, Pack};
 use super::shown::Shown;
-use super::{Entry, FORM, PackError, ScopeFile, compare, found, signed_text};
+use super::{Entry, FORM, PackError, Progress, ScopeFile, Step, compare, found, signed_text};
 
 /// What a pack that holds together says.
 pub struct Verdict {
@@ -26,11 +26,15 @@ pub struct Verdict {
     pub findings: Option<String>,
 }
 
-/// Checks a pack: a zip file; or one of its parts, or the folder that they are in.
+/// Checks a pack: a zip file; or one of its parts, or the folder that they are in. It tells how far it is.
 ///
 /// # Errors
 /// [`PackError::Wrong`] names what does not hold: file, row, leaf.
-pub fn verify_pack(path: &Path, key: Option<&KnownKey>) -> Result<Verdict, PackError> {
+pub fn verify_pack(
+    path: &Path,
+    key: Option<&KnownKey>,
+    progress: Progress<'_>,
+) -> Result<Verdict, PackError> {
     let mut pack = Pack::open(path)?;
     let manifest_text = pack.text(MANIFEST)?;
     let manifest: Vec<Entry> = pack.json(MANIFEST)?;
@@ -48,8 +52,12 @@ pub fn verify_pack(path: &Path, key: Option<&KnownKey>) -> Result<Verdict, PackE
     if !is_signed {
         return wrong("issue.sig: not signed by the key in keys");
     }
+    let (all, mut done) =
+        (manifest.iter().fold(0, |all: u64, of| all.saturating_add(of.bytes)), 0_u64);
     for entry in &manifest {
         pack.check_bytes(entry)?;
+        done += entry.bytes;
+        progress(Step::Bytes, done, all);
     }
     let scope: ScopeFile = pack.json("payload/scope.json")?;
     if scope.form != FORM {
@@ -60,7 +68,7 @@ pub fn verify_pack(path: &Path, key: Option<&KnownKey>) -> Result<Verdict, PackE
     }
     let work = tempfile::tempdir()?;
     let mut again = Again::new(work.path(), &scope)?;
-    let shown = Shown::check(&mut pack, &scope, &mut again)?;
+    let shown = Shown::check(&mut pack, &scope, &mut again, progress)?;
     let consistency: ConsistencyProof = pack.parsed("consistency.txt")?;
     if !consistency.proves(shown.tree()) {
         return wrong(
@@ -75,10 +83,10 @@ pub fn verify_pack(path: &Path, key: Option<&KnownKey>) -> Result<Verdict, PackE
             return wrong(&format!("scope.json: {} does not hold", equation.equation));
         }
     }
-    let trail = again.index()?;
+    let trail = again.index(progress)?;
     let population = match (scope.raw.as_str(), pack.has("populations/events.csv")) {
         (_, false) => "none: the pack holds single rows".to_owned(),
-        ("all", true) => compare::population(&trail, &mut pack, &scope, &shown)?,
+        ("all", true) => compare::population(&trail, &mut pack, &scope, &shown, progress)?,
         _ => {
             shown.check_rows(&mut pack, "populations/events", 0, false)?;
             "asserted, not recomputed: the pack holds the lines of the sample only".to_owned()

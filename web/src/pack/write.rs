@@ -16,7 +16,8 @@ use query::report::catalogue::Catalogue;
 use super::words::readme;
 use super::zipped::{Rows as Table, Writing};
 use super::{
-    FORM, POPULATION_PY, PackError, SampleFile, ScopeFile, VERIFY_PY, population, raw, signed_text,
+    FORM, POPULATION_PY, PackError, Progress, SampleFile, ScopeFile, VERIFY_PY, population, raw,
+    signed_text,
 };
 
 /// Which raw lines go in.
@@ -66,8 +67,8 @@ pub struct Asked<'a> {
     pub by: String,
     /// When.
     pub now: jiff::Timestamp,
-    /// Told how many leaves of how many are written.
-    pub progress: &'a dyn Fn(u64, u64),
+    /// Told how far it is.
+    pub progress: Progress<'a>,
 }
 
 /// What was made.
