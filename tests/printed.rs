@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::packs::pack;
 use crate::util::{
-    Run, Server, get, main_recording, missing_tool, python, real_servers_are_wanted,
+    Data, Run, Server, fixture, get, main_recording, missing_tool, python, real_servers_are_wanted,
 };
 
 /// Writes a report as PDF.
@@ -103,6 +104,41 @@ fn the_page_leads_to_the_same_document() {
     assert!(text.contains("Access by decision"));
 }
 
+/// Returns the document of a pack.
+fn pdf_of_pack(folder: &Path) -> std::path::PathBuf {
+    let data = Data::new();
+    data.import_as("c", "node-1", [fixture("openbao-2.7.2/ha/node-1.audit.jsonl.gz")]);
+    let whole = pack(&data, folder, "pack.zip", &[]);
+    let script = "import sys, zipfile; open(sys.argv[2], 'wb').write(zipfile.ZipFile(sys.argv[1]).read('payload/report.pdf'))";
+    let file = folder.join("pack.pdf");
+    Run::of(python().args(["-c", script]).arg(whole).arg(&file)).expect(0);
+    file
+}
+
+#[test]
+fn a_packs_document_has_a_chapter_for_each_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(text) = text(&pdf_of_pack(folder.path())) else { return };
+    for title in [
+        "Access by identity",
+        "Access by path",
+        "Access by decision",
+        "Access review",
+        "Privileged and root use",
+        "Change register",
+        "Joiners, leavers, movers",
+        "Credentials and leases",
+        "Log assurance",
+        "Access to the trail",
+    ] {
+        let count = text.matches(&format!("Report: {title}")).count();
+        assert_eq!(count, 2, "{title}: among the contents and above the chapter");
+    }
+    // What controls found has chapters of its own, and stands there once.
+    assert!(!text.contains("Report: Detections"));
+    assert!(text.contains("reports/privileged/use.csv"), "which file has all rows is said");
+}
+
 #[test]
 fn archives_and_readers_who_cannot_see_it_are_served() {
     if !real_servers_are_wanted() {
@@ -114,14 +150,19 @@ fn archives_and_readers_who_cannot_see_it_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let asked: [(&str, &[&str]); 2] =
         [("identity", &[]), ("path", &["--scope", "path:secret/data/my-app/**"])];
-    for (by, more) in asked {
-        let file = pdf(folder.path(), by, more);
+    let reports = asked.map(|(by, more)| pdf(folder.path(), by, more));
+    for file in reports.into_iter().chain([pdf_of_pack(folder.path())]) {
         for standard in ["3a", "ua1"] {
             let mut java = Command::new("java");
             java.arg("-cp").arg(Path::new(&validator).join("*"));
             java.args(["org.verapdf.apps.GreenfieldCliWrapper", "--flavour", standard]);
             let found = Run::of(java.args(["--format", "text"]).arg(&file)).expect(0);
-            assert!(found.text().starts_with("PASS"), "{standard} by {by}: {}", found.text());
+            assert!(
+                found.text().starts_with("PASS"),
+                "{standard}, {}: {}",
+                file.display(),
+                found.text()
+            );
         }
     }
 }

@@ -11,7 +11,9 @@ use crate::heading::{
     CLAIM, capital, completeness, facts, limits, period, proof, sentence, ties, title,
 };
 use crate::paper::{Block, Cover, Fact, Paper, Part};
-use crate::report::{ROWS_PRINTED, chapter, completeness_part, first_rows, results, sign_off};
+use crate::report::{
+    ROWS_PRINTED, chapter, completeness_part, first_rows, results, shares, sign_off,
+};
 
 /// What a pack says.
 pub struct ControlPack<'a> {
@@ -53,8 +55,9 @@ pub fn pack(pack: &ControlPack<'_>) -> Paper {
     let mut parts = vec![completeness_part(heading)];
     parts.extend(pack.verdicts.iter().map(part));
     let mut appendix = Vec::new();
-    let rows_most = ROWS_PRINTED / pack.documents.len().max(1) as u64;
-    for document in pack.documents {
+    let rows = |of: &Document| of.sections.iter().map(|of| of.table.rows.len() as u64).sum();
+    let shares = shares(ROWS_PRINTED, pack.documents.iter().map(rows));
+    for (document, rows_most) in pack.documents.iter().zip(shares) {
         let file = |section: &Section| (pack.file)(document, section);
         let (results, rows) = results(document, rows_most, &file);
         parts.push(opening(document));

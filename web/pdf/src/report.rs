@@ -121,7 +121,7 @@ fn choices(table: &Table) -> Vec<(&'static str, &'static [&'static str])> {
 }
 
 /// Shares the rows that are printed among tables: short ones whole, what they leave goes to the longer ones.
-fn shares(rows_most: u64, lengths: impl Iterator<Item = u64>) -> Vec<u64> {
+pub(crate) fn shares(rows_most: u64, lengths: impl Iterator<Item = u64>) -> Vec<u64> {
     let lengths: Vec<u64> = lengths.collect();
     let mut sorted = lengths.clone();
     sorted.sort_unstable();

@@ -11,6 +11,7 @@ use query::filter::Filter;
 use query::question::Question;
 use query::report::access::{By, access};
 use query::report::catalogue::Catalogue;
+use query::report::document::Document;
 use query::report::{Asking, NAMES, ReportError, make};
 use query::row::EventRow;
 use query::search::search_in;
@@ -18,7 +19,7 @@ use query::search::search_in;
 use super::books::Books;
 use super::completeness::Completeness;
 use super::oscal::Results;
-use super::printed::{self, printed};
+use super::printed::{printed, stem};
 use super::words::tie_out;
 use super::write::{Asked, Population, RawLines, pretty};
 use super::zipped::{Rows as Table, Writing};
@@ -83,16 +84,19 @@ pub(super) fn write(
                 report.heading.counted
             )));
         }
-        let document = report.document();
-        pack.table(&printed::stem(&document), &report.table())?;
-        documents.push(document);
+        documents.push(report.document());
     }
-    others(pack, wanted, asked)?;
+    documents.extend(others(pack, wanted, asked)?);
+    for document in &documents {
+        for section in &document.sections {
+            pack.table(&stem(document, section), &section.table)?;
+        }
+    }
     let assessment = Assessment::of(asked.as_of, catalogue, registers, framework, period)?;
     let assessment = assessment
         .ok_or_else(|| PackError::Empty(format!("the catalogue has no framework {framework:?}")))?;
     let excepted = assessed::controls(pack, &assessment, &view, ledger, &of)?;
-    let paper = printed(asked.as_of, &assessment, &documents, rows)?;
+    let paper = printed(asked.as_of, &assessment, documents, rows)?;
     pack.begin("report.pdf")?;
     std::io::Write::write_all(pack, &paper)?;
     pack.end(None);
@@ -120,8 +124,13 @@ pub(super) fn write(
     Ok((together(all), sampled))
 }
 
-/// Writes the sections of all other reports. One with more rows than a report may have is not in the pack, which says so.
-fn others(pack: &mut Writing<'_>, wanted: &Population, asked: &Asked<'_>) -> Result<(), PackError> {
+/// Returns all other reports. One with more rows than a report may have is not in the pack, which says so.
+fn others(
+    pack: &mut Writing<'_>,
+    wanted: &Population,
+    asked: &Asked<'_>,
+) -> Result<Vec<Document>, PackError> {
+    let mut documents = Vec::new();
     let Population { period, filter, catalogue, registers, .. } = wanted;
     let (at, now) = (Some(asked.as_of.at()), asked.as_of.time()?);
     let everything = Filter::everything();
@@ -131,11 +140,7 @@ fn others(pack: &mut Writing<'_>, wanted: &Population, asked: &Asked<'_>) -> Res
         // Who makes the pack stands in its issue alone.
         let asking = Asking { catalogue, registers, filter, period, at, by: "", now };
         match make(asked.as_of.trail(), name, &asking) {
-            Ok(report) => {
-                for section in &report.sections {
-                    pack.table(&format!("reports/{name}/{}", section.id), &section.table)?;
-                }
-            }
+            Ok(document) => documents.push(document),
             Err(ReportError::Trail(error @ QueryError::TooMany { .. })) => {
                 pack.text(
                     &format!("reports/{name}/README.txt"),
@@ -145,7 +150,7 @@ fn others(pack: &mut Writing<'_>, wanted: &Population, asked: &Asked<'_>) -> Res
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(documents)
 }
 
 /// Returns for what the reports are evidence, in our own words.

@@ -3,25 +3,35 @@
 use pdf::{Chapter, ControlPack, Fact};
 use query::as_of::AsOf;
 use query::evidence::Assessment;
-use query::report::document::Document;
+use query::report::document::{Document, Section};
 use query::table::grouped;
 
 use super::PackError;
 
-/// Returns under which name the rows of an access report stand in the pack, without its ending.
-pub(super) fn stem(document: &Document) -> String {
-    let by = document.heading.parameters.iter().find(|parameter| parameter.name == "by");
-    format!("reports/access-by-{}", by.map_or("identity", |by| by.value.as_str()))
+/// What controls found has chapters of its own.
+const OF_CONTROLS: [&str; 2] = ["controls", "exceptions"];
+
+/// Returns under which name the rows of a section stand in the pack, without its ending.
+pub(super) fn stem(document: &Document, section: &Section) -> String {
+    let heading = &document.heading;
+    match heading.parameters.iter().find(|parameter| parameter.name == "by") {
+        Some(by) => format!("reports/access-by-{}", by.value),
+        None => format!("reports/{}/{}", heading.report, section.id),
+    }
 }
 
 /// Returns the document. Nothing in it depends on when and by whom the pack is made.
 pub(super) fn printed(
     as_of: &AsOf,
     assessment: &Assessment,
-    documents: &[Document],
+    mut documents: Vec<Document>,
     population: u64,
 ) -> Result<Vec<u8>, PackError> {
-    let [first, ..] = documents else {
+    for document in &mut documents {
+        document.sections.retain(|section| !OF_CONTROLS.contains(&section.id));
+    }
+    documents.retain(|document| !document.sections.is_empty());
+    let [first, ..] = &documents[..] else {
         return Err(PackError::Empty("a pack without a report has nothing to print".to_owned()));
     };
     let requirements = assessment.requirements();
@@ -52,8 +62,8 @@ pub(super) fn printed(
                 "findings",
             ),
         ],
-        documents,
-        file: &|document, _section| format!("{}.csv", stem(document)),
+        documents: &documents,
+        file: &|document, section| format!("{}.csv", stem(document, section)),
         exceptions: vec![
             chapter("Exceptions", "Each exception and how it stands.", &exceptions, "exceptions"),
             chapter(
