@@ -1,7 +1,7 @@
 //! Objects in a folder and in S3, by other people's code: every event once, whatever is killed.
 
 use super::*;
-use crate::util::{Moto, Relay, json_lines, python, tools_required};
+use crate::util::{Moto, Relay, json_lines, python, real_servers_are_wanted, tools_required};
 
 pub(super) const BUCKET: &str = "lake";
 
@@ -207,7 +207,7 @@ fn a_batch_that_was_cut_off_stays_the_same_though_it_has_to_wait_for_a_twin_agai
 
 #[test]
 fn a_hundred_thousand_events_are_stored_once_over_ten_kills() {
-    if std::env::var_os("KEYTRAIL_FULL").is_none() {
+    if !real_servers_are_wanted() {
         return;
     }
     const RARE: i64 = 50;
