@@ -63,9 +63,11 @@ pub fn pack(pack: &ControlPack<'_>) -> Paper {
         parts.push(opening(document));
         parts.extend(results);
         appendix.extend(rows.into_iter().map(|part| Part {
-            title: match document.sections.len() {
-                1 => part.title,
-                _ => format!("{}: {}", document.heading.title, part.title),
+            title: match &document.heading.title {
+                report if document.sections.len() == 1 || part.title.ends_with(report) => {
+                    part.title
+                }
+                report => format!("{} ({report})", part.title),
             },
             ..part
         }));
