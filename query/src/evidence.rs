@@ -9,7 +9,7 @@ use ingest::source::LeafIndex;
 use sha2::{Digest, Sha256};
 
 use crate::error::QueryError;
-use crate::full::find;
+use crate::full::find_all;
 use crate::history::View;
 use crate::page::Page;
 use crate::question::Question;
@@ -186,10 +186,7 @@ pub fn rows_of(
     view: &View,
     uids: impl IntoIterator<Item = Uid>,
 ) -> Result<Vec<EventRow>, QueryError> {
-    let mut addresses = Vec::new();
-    for uid in uids {
-        addresses.extend(find(view, uid)?);
-    }
+    let addresses = find_all(view, &uids.into_iter().collect())?;
     let (mut reader, mut rows) = (Rows::new(view), Vec::with_capacity(addresses.len()));
     for addresses in addresses.chunks(ROWS) {
         rows.extend(reader.rows(addresses)?);

@@ -1,6 +1,6 @@
 //! Whole events: read back from their lines in the ledger, with what history knows of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ingest::event::{AuditEvent, Flag, Standing, Uid};
 use ingest::index::Uids;
@@ -8,7 +8,7 @@ use ingest::index::document::{hashes, state_of, uid_term, value};
 use ingest::ledger::StoredLine;
 use ingest::normalise::{self, Parts};
 use ingest::source::{LeafIndex, SourceId};
-use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::query::{BooleanQuery, Occur, Query, TermQuery, TermSetQuery};
 use tantivy::schema::IndexRecordOption;
 
 use crate::error::QueryError;
@@ -154,22 +154,35 @@ fn same(view: &View, event: &AuditEvent) -> Result<Vec<(String, Uid)>, QueryErro
 
 pub(crate) fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError> {
     let query = TermQuery::new(uid_term(view.fields(), uid), IndexRecordOption::Basic);
-    let mut found = None;
-    for in_segment in Scan::new(view, &query)?.segments() {
+    Ok(found(view, &query, &HashSet::from([uid]))?.pop())
+}
+
+/// Finds many events, as far as there are such. A dictionary is gone through once for all of them.
+pub(crate) fn find_all(view: &View, uids: &HashSet<Uid>) -> Result<Vec<Address>, QueryError> {
+    let query = TermSetQuery::new(uids.iter().map(|&uid| uid_term(view.fields(), uid)));
+    found(view, &query, uids)
+}
+
+/// Returns where the events of these uids are, among the documents of a query for their terms.
+fn found(view: &View, query: &dyn Query, uids: &HashSet<Uid>) -> Result<Vec<Address>, QueryError> {
+    let mut found = HashMap::new();
+    for in_segment in Scan::new(view, query)?.segments() {
         let segment = in_segment.number;
         let mut documents = Vec::new();
         in_segment.each(|document| documents.push(document))?;
         if documents.is_empty() {
             continue;
         }
-        let uids = Uids::open(in_segment.segment)?;
+        let known = Uids::open(in_segment.segment)?;
         for document in documents {
-            if uids.of(document).map_err(tantivy::TantivyError::from)? == uid {
-                found = Some(Address { segment, document });
+            // Another event's term may be the same.
+            let uid = known.of(document).map_err(tantivy::TantivyError::from)?;
+            if uids.contains(&uid) {
+                found.insert(uid, Address { segment, document });
             }
         }
     }
-    Ok(found)
+    Ok(found.into_values().collect())
 }
 
 /// An event, its request line, its response line.

@@ -129,6 +129,16 @@ fn events_come_back_from_their_lines() {
         assert_eq!(full.no_twin, event.reason == Reason::Forwarded && full.twin.is_none());
     }
     assert!(super::event(&trail, Uid([0; 16])).expect("an answer").is_none());
+
+    // Many looked up together are those looked up one by one; the unknown one is left out.
+    let view = trail.view();
+    let wanted = expected.iter().map(|event| event.uid).chain([Uid([0; 16])]).collect();
+    let mut together = find_all(&view, &wanted).expect("places");
+    let one_by_one = expected.iter().map(|event| find(&view, event.uid).expect("an answer"));
+    let mut one_by_one: Vec<_> = one_by_one.map(|found| found.expect("an event")).collect();
+    together.sort_unstable();
+    one_by_one.sort_unstable();
+    assert_eq!(together, one_by_one);
 }
 
 #[test]
