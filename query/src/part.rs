@@ -35,8 +35,10 @@ pub(crate) struct Part {
     pub(crate) is_timeless: bool,
     /// All of its events were issued by leaves up to this one.
     pub(crate) last_leaf: u64,
-    /// Where its documents stand in the order of answers.
+    /// Where its documents stand in the order of answers, for reading few of them.
     pub(crate) places: Places,
+    /// The same for reading most of them, once that was asked for.
+    scanned: OnceLock<Places>,
     /// The columns of rows, once a row was read.
     pub(crate) columns: Mutex<Option<Columns>>,
     /// When its documents were, once all of them were asked for.
@@ -48,7 +50,7 @@ pub(crate) struct Part {
 impl Part {
     /// Reads what there is to know.
     pub(crate) fn read(segment: &SegmentReader, fields: &Fields) -> Result<Part, QueryError> {
-        let places = Places::open(segment)?;
+        let places = Places::open_for_few(segment)?;
         let classes = Classes::read(segment, fields)?;
         let timeless_none = classes.none().filter(|&document| !places.has_time(document)).count();
         let has_values = |values: u32| values > 0;
@@ -63,6 +65,7 @@ impl Part {
             last_leaf: leaf.map_or(0, |leaf| leaf.max_value()),
             classes,
             places,
+            scanned: OnceLock::new(),
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
             names: OnceLock::new(),
@@ -78,6 +81,7 @@ impl Part {
             is_timeless: self.is_timeless,
             last_leaf: self.last_leaf,
             places: self.places.clone(),
+            scanned: self.scanned.clone(),
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
             names: OnceLock::new(),
@@ -101,7 +105,15 @@ impl Part {
 
     /// Returns when its documents were.
     pub(crate) fn block_times(&self, segment: &SegmentReader) -> &BlockTimes {
-        self.block_times.get_or_init(|| BlockTimes::read(&self.places, segment.max_doc()))
+        let read = || BlockTimes::read(self.scanned(segment), segment.max_doc());
+        self.block_times.get_or_init(read)
+    }
+
+    /// Returns where its documents stand, to be read for most of them.
+    pub(crate) fn scanned(&self, segment: &SegmentReader) -> &Places {
+        // What cannot be opened a second time is read as it was opened first: the values are the same.
+        let open = || Places::open(segment).unwrap_or_else(|_| self.places.clone());
+        self.scanned.get_or_init(open)
     }
 
     /// Returns the one name of each identity: by the number of its key in its column, the name's number in its own and 1,
@@ -111,6 +123,11 @@ impl Part {
             let _ = self.names.set(names(segment)?);
         }
         Ok(self.names.get().and_then(Option::as_deref))
+    }
+
+    /// Tells whether the columns of rows are open.
+    pub(crate) fn has_columns(&self) -> bool {
+        self.columns.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Reads with the columns of rows.

@@ -1,5 +1,6 @@
 //! Walking through the documents of a query, segment by segment, and reading columns on the way.
 
+use ingest::index::ColumnList;
 use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
@@ -107,6 +108,16 @@ impl Places {
             time: segment.fast_fields().column_opt("time")?,
             leaf: segment.fast_fields().column_opt("issued_leaf")?,
             ordinal: segment.fast_fields().column_opt("issued_ordinal")?,
+        })
+    }
+
+    /// Opens them for reading few documents.
+    pub(crate) fn open_for_few(segment: &SegmentReader) -> tantivy::Result<Places> {
+        let columns = ColumnList::read_for_few(segment)?;
+        Ok(Places {
+            time: columns.numbers("time")?,
+            leaf: columns.numbers("issued_leaf")?,
+            ordinal: columns.numbers("issued_ordinal")?,
         })
     }
 

@@ -19,6 +19,7 @@ use crate::error::QueryError;
 use crate::history::View;
 use crate::part::{Part, each_with};
 use crate::question::{LEFT_OUT, LeftOut, Question};
+use crate::scan::Places;
 use crate::times::{BlockTimes, Lie, Times};
 
 /// Documents of a block. A block ends early where a part does.
@@ -107,6 +108,7 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// The index cannot be read.
     pub(crate) fn parts(&'a self) -> Result<Vec<InPart<'a>>, QueryError> {
+        self.view.read_parts()?;
         let mut parts = Vec::new();
         for (number, segment) in (0..).zip(self.view.searcher().segment_readers()) {
             let part = self.view.part(number)?;
@@ -139,6 +141,14 @@ impl<'a> InPart<'a> {
         match self.selection.filter {
             None => Some(self.part.block_times(self.segment)),
             Some(_) => self.part.known_times(),
+        }
+    }
+
+    /// Returns where the part's documents stand, to be read for those that the filter lets through.
+    fn places(&self) -> &'a Places {
+        match self.selection.filter {
+            None => self.part.scanned(self.segment),
+            Some(_) => &self.part.places,
         }
     }
 
@@ -292,7 +302,7 @@ impl<'a> Cut<'a> {
         let Question { from, to, at, .. } = *within.selection.question;
         let mut cut = Cut::default();
         if within.cuts_time
-            && let Some(column) = &within.part.places.time
+            && let Some(column) = &within.places().time
         {
             cut.time = Some((column, from, to));
             cut.block_times = within.block_times();

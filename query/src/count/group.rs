@@ -92,11 +92,16 @@ impl<'a> Grouper<'a> {
             true => columns.column_opt("latency_us")?,
             false => None,
         };
+        let reads_times = grouping.interval.is_some() || grouping.measures.seen || names.is_some();
+        let places = match reads_times {
+            true => within.part.scanned(within.segment),
+            false => &within.part.places,
+        };
         Ok(Grouper {
             slots: Slots::of(&fields, grouping.interval.is_some()),
             block: Block { words: vec![Vec::new(); fields.len()], ..Block::default() },
             fields,
-            places: within.part.places.clone(),
+            places: places.clone(),
             latency,
             buckets: grouping.interval.map(Buckets::new),
             counts: Vec::new(),

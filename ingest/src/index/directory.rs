@@ -1,0 +1,157 @@
+//! How the files of an index are read from the disk.
+//!
+//! Files are mapped. For each page that is not in memory the kernel reads what lies around it too, on some machines 8 MiB, which
+//! is right for who reads a column from end to end. Who looks a term up, or reads the columns of fifty rows, needs
+//! a page here and another there: then only these are read, and what is known to be needed whole is asked for beforehand.
+
+use std::fs::File;
+use std::io;
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Advice as ReadAdvice, fadvise};
+use tantivy::HasLen;
+use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
+use tantivy::directory::{
+    Advice, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, WatchCallback,
+    WatchHandle, WritePtr,
+};
+use tantivy::index::SegmentComponent;
+
+/// The files of an index, for a reader.
+#[derive(Clone, Debug)]
+pub(super) struct ReadDirectory {
+    dir: PathBuf,
+    /// For reading from end to end.
+    scanned: MmapDirectory,
+    /// For reading a page here and there.
+    scattered: MmapDirectory,
+}
+
+/// The extension under which the file of a segment's columns is read for few of its documents.
+const FEW: &str = "few";
+
+/// The file's extension, as the engine gives it.
+const COLUMNS: &str = "fast";
+
+/// What is at least so long is asked for beforehand: more than a page or two.
+const AHEAD_MIN: usize = 8 << 10;
+
+impl ReadDirectory {
+    pub(super) fn open(dir: &Path) -> tantivy::Result<ReadDirectory> {
+        Ok(ReadDirectory {
+            dir: dir.to_owned(),
+            scanned: MmapDirectory::open(dir)?,
+            scattered: MmapDirectory::open_with_madvice(dir, Advice::Random)?,
+        })
+    }
+
+    /// Returns the name under which a segment's columns are read for few documents.
+    pub(super) fn columns_of_few() -> SegmentComponent {
+        SegmentComponent::Custom(FEW.to_owned())
+    }
+}
+
+impl Directory for ReadDirectory {
+    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        match path.extension() {
+            Some(extension) if extension == COLUMNS => {
+                let scanned = self.scanned.get_file_handle(path)?;
+                Ok(Arc::new(Both { scanned, scattered: self.scattered.get_file_handle(path)? }))
+            }
+            // Mapped since the segment was opened, so it is there also when the file was removed meanwhile.
+            Some(extension) if extension == FEW => {
+                self.scattered.get_file_handle(&path.with_extension(COLUMNS))
+            }
+            _ => {
+                let of = self.scattered.get_file_handle(path)?;
+                Ok(Arc::new(Ahead { path: self.dir.join(path), of }))
+            }
+        }
+    }
+
+    fn delete(&self, path: &Path) -> Result<(), DeleteError> {
+        self.scanned.delete(path)
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
+        self.scanned.exists(path)
+    }
+
+    fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
+        self.scanned.open_write(path)
+    }
+
+    fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
+        self.scanned.atomic_read(path)
+    }
+
+    fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
+        self.scanned.atomic_write(path, data)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.scanned.sync_directory()
+    }
+
+    fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
+        self.scanned.acquire_lock(lock)
+    }
+
+    fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {
+        self.scanned.watch(callback)
+    }
+}
+
+/// A segment's columns, mapped for both ways of reading as long as the segment is open.
+#[derive(Debug)]
+struct Both {
+    scanned: Arc<dyn FileHandle>,
+    scattered: Arc<dyn FileHandle>,
+}
+
+impl FileHandle for Both {
+    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        // The file's end and the list of columns are looked at, columns are scanned.
+        let of = if range.len() < AHEAD_MIN { &self.scattered } else { &self.scanned };
+        of.read_bytes(range)
+    }
+}
+
+impl HasLen for Both {
+    fn len(&self) -> usize {
+        self.scanned.len()
+    }
+}
+
+/// A file of which the engine asks for just what it is about to read: a list of documents, some blocks of a dictionary.
+#[derive(Debug)]
+struct Ahead {
+    path: PathBuf,
+    of: Arc<dyn FileHandle>,
+}
+
+impl FileHandle for Ahead {
+    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        if range.len() >= AHEAD_MIN
+            && let Ok(file) = File::open(&self.path)
+        {
+            // It is advice: what comes of it does not change what is read.
+            let _ = fadvise(
+                file,
+                range.start as u64,
+                NonZeroU64::new(range.len() as u64),
+                ReadAdvice::WillNeed,
+            );
+        }
+        self.of.read_bytes(range)
+    }
+}
+
+impl HasLen for Ahead {
+    fn len(&self) -> usize {
+        self.of.len()
+    }
+}
