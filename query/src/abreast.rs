@@ -1,36 +1,57 @@
-//! Reading many parts of the index at a time, where reading is mostly waiting for the disk.
+//! Reading many parts of the index at a time, once reading turns out to be waiting for the disk.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// How many threads read at a time. A disk answers many questions in little more than the time of one.
-const ABREAST: usize = 16;
+const ABREAST: usize = 8;
 
-/// Does the same with each item, several at a time, and returns what came of each, in the order of the items.
+/// What takes longer than this waits for the disk: a part that is in memory is read in some tenths of a millisecond, sooner than
+/// threads are made.
+const SLOW: Duration = Duration::from_millis(1);
+
+/// Does the same with each item and returns what came of each, in the order of the items. They are done one by one until one is slow,
+/// and from then on several at a time.
 pub(crate) fn abreast<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    if items.len() < 2 {
-        return items.iter().map(work).collect();
+    abreast_from(items, SLOW, work)
+}
+
+fn abreast_from<T: Sync, R: Send>(
+    items: &[T],
+    slow: Duration,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let mut done = Vec::with_capacity(items.len());
+    for item in items {
+        let start = Instant::now();
+        done.push(work(item));
+        if start.elapsed() > slow {
+            break;
+        }
     }
+    let left = &items[done.len()..];
     let next = AtomicUsize::new(0);
     let take = || {
-        let mut done = Vec::new();
+        let mut taken = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { return done };
-            done.push((at, work(item)));
+            let Some(item) = left.get(at) else { return taken };
+            taken.push((at, work(item)));
         }
     };
-    let mut all = thread::scope(|scope| {
-        let others: Vec<_> = (1..items.len().min(ABREAST)).map(|_| scope.spawn(take)).collect();
-        let mut all = take();
+    let mut taken = thread::scope(|scope| {
+        let others: Vec<_> = (1..left.len().min(ABREAST)).map(|_| scope.spawn(take)).collect();
+        let mut taken = take();
         for other in others {
-            all.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            taken.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
-        all
+        taken
     });
-    all.sort_unstable_by_key(|&(at, _)| at);
-    all.into_iter().map(|(_, done)| done).collect()
+    taken.sort_unstable_by_key(|&(at, _)| at);
+    done.extend(taken.into_iter().map(|(_, of)| of));
+    done
 }
 
 #[cfg(test)]
@@ -42,7 +63,9 @@ mod tests {
         for count in [0, 1, 2, ABREAST, 5 * ABREAST + 3] {
             let items: Vec<usize> = (0..count).collect();
             let squares: Vec<usize> = items.iter().map(|item| item * item).collect();
-            assert_eq!(abreast(&items, |item| item * item), squares);
+            for slow in [Duration::ZERO, Duration::MAX] {
+                assert_eq!(abreast_from(&items, slow, |item| item * item), squares);
+            }
         }
     }
 }

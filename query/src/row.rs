@@ -246,16 +246,7 @@ impl<'a> Rows<'a> {
             let documents: Vec<DocId> = of_part.iter().map(|&at| addresses[at].document).collect();
             self.of_part(addresses[of_part[0]].segment, &documents)
         };
-        let mut unopened = 0;
-        for of_part in &by_part {
-            let part = self.view.part(addresses[of_part[0]].segment)?;
-            unopened += usize::from(!part.has_columns());
-        }
-        let read: Vec<_> = match unopened {
-            // What is in memory one thread reads sooner.
-            0 | 1 => by_part.iter().map(read).collect(),
-            _ => abreast(&by_part, read),
-        };
+        let read = abreast(&by_part, read);
         for (of_part, read) in by_part.iter().zip(read) {
             for (&at, row) in of_part.iter().zip(read?) {
                 rows[at] = Some(row);

@@ -231,6 +231,9 @@ pub(crate) fn newest(
                     continue;
                 }
                 times_of.times(documents, &mut reader, &mut times);
+                if block_times.is_none() {
+                    part.part.note_times_read(documents.len());
+                }
                 come_after += heap.offer(part.number, places, documents, &times);
             }
             documents.clear();

@@ -124,7 +124,7 @@ impl<'a> Selection<'a> {
                     }
                     let inside =
                         from.is_none_or(|from| from <= least) && to.is_none_or(|to| last < to);
-                    part.is_timeless || !inside
+                    !inside || part.is_timeless()
                 }
             };
             let cuts_leaf = at.is_some();
@@ -136,11 +136,11 @@ impl<'a> Selection<'a> {
 }
 
 impl<'a> InPart<'a> {
-    /// Returns when the part's documents were. To find out is worth its while where all of them are asked for.
+    /// Returns when the part's documents were. To find out is worth its while where all of them are asked for, or some of them often.
     pub(crate) fn block_times(&self) -> Option<&'a BlockTimes> {
         match self.selection.filter {
             None => Some(self.part.block_times(self.segment)),
-            Some(_) => self.part.known_times(),
+            Some(_) => self.part.times_worth_reading(self.segment),
         }
     }
 

@@ -63,11 +63,13 @@ impl Directory for ReadDirectory {
             }
             // Mapped since the segment was opened, so it is there also when the file was removed meanwhile.
             Some(extension) if extension == FEW => {
-                self.scattered.get_file_handle(&path.with_extension(COLUMNS))
+                let path = path.with_extension(COLUMNS);
+                let of = self.scattered.get_file_handle(&path)?;
+                Ok(Arc::new(Ahead { path: self.dir.join(path), needs: Needs::End, of }))
             }
             _ => {
                 let of = self.scattered.get_file_handle(path)?;
-                Ok(Arc::new(Ahead { path: self.dir.join(path), of }))
+                Ok(Arc::new(Ahead { path: self.dir.join(path), needs: Needs::Whole, of }))
             }
         }
     }
@@ -126,25 +128,38 @@ impl HasLen for Both {
     }
 }
 
-/// A file of which the engine asks for just what it is about to read: a list of documents, some blocks of a dictionary.
+/// A file of which what is needed for sure is asked for beforehand.
 #[derive(Debug)]
 struct Ahead {
     path: PathBuf,
+    needs: Needs,
     of: Arc<dyn FileHandle>,
 }
 
+/// What the engine reads of the bytes that it asks a file for.
+#[derive(Clone, Copy, Debug)]
+enum Needs {
+    /// All of them: a list of documents, some blocks of a dictionary.
+    Whole,
+    /// A column's end, which tells where its values lie.
+    End,
+}
+
+/// How much of a column's end is asked for.
+const END: usize = 32 << 10;
+
 impl FileHandle for Ahead {
     fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
-        if range.len() >= AHEAD_MIN
+        let needed = match self.needs {
+            Needs::Whole => range.clone(),
+            Needs::End => range.end.saturating_sub(END).max(range.start)..range.end,
+        };
+        if needed.len() >= AHEAD_MIN
             && let Ok(file) = File::open(&self.path)
         {
             // It is advice: what comes of it does not change what is read.
-            let _ = fadvise(
-                file,
-                range.start as u64,
-                NonZeroU64::new(range.len() as u64),
-                ReadAdvice::WillNeed,
-            );
+            let length = NonZeroU64::new(needed.len() as u64);
+            let _ = fadvise(file, needed.start as u64, length, ReadAdvice::WillNeed);
         }
         self.of.read_bytes(range)
     }
