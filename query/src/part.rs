@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use ingest::index::ColumnList;
 use ingest::index::schema::Fields;
 use tantivy::index::SegmentId;
 use tantivy::schema::{Field, IndexRecordOption};
@@ -13,7 +14,7 @@ use crate::classes::{Classes, NONE};
 use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::row::Columns;
-use crate::scan::Places;
+use crate::scan::{Places, TIME};
 use crate::select::BLOCK;
 use crate::times::BlockTimes;
 
@@ -41,10 +42,10 @@ pub(crate) struct Part {
     is_timeless: OnceLock<bool>,
     /// All of its events were issued by leaves up to this one.
     pub(crate) last_leaf: u64,
-    /// Where its documents stand in the order of answers, for reading few of them.
+    /// Where its documents stand in the order of answers.
     pub(crate) places: Places,
-    /// The same for reading most of them, once that was asked for.
-    scanned: OnceLock<Places>,
+    /// That all of its times were asked of the disk.
+    times_asked: OnceLock<()>,
     /// The columns of rows, once a row was read.
     pub(crate) columns: Mutex<Option<Columns>>,
     /// When its documents were, once all of them or many times some of them were asked for.
@@ -73,7 +74,7 @@ impl Part {
             last_leaf: leaf.map_or(0, |leaf| leaf.max_value()),
             classes,
             places,
-            scanned: OnceLock::new(),
+            times_asked: OnceLock::new(),
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
             times_read: AtomicU64::new(0),
@@ -91,7 +92,7 @@ impl Part {
             is_timeless: OnceLock::new(),
             last_leaf: self.last_leaf,
             places: self.places.clone(),
-            scanned: self.scanned.clone(),
+            times_asked: self.times_asked.clone(),
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
             times_read: AtomicU64::new(0),
@@ -139,15 +140,16 @@ impl Part {
 
     /// Returns when its documents were.
     pub(crate) fn block_times(&self, segment: &SegmentReader) -> &BlockTimes {
-        let read = || BlockTimes::read(self.scanned(segment), segment.max_doc());
-        self.block_times.get_or_init(read)
+        self.block_times.get_or_init(|| {
+            self.ask_for_times(segment);
+            BlockTimes::read(&self.places, segment.max_doc())
+        })
     }
 
-    /// Returns where its documents stand, to be read for most of them.
-    pub(crate) fn scanned(&self, segment: &SegmentReader) -> &Places {
-        // What cannot be opened a second time is read as it was opened first: the values are the same.
-        let open = || Places::open(segment).unwrap_or_else(|_| self.places.clone());
-        self.scanned.get_or_init(open)
+    /// Has the disk bring all times, for who is about to read most of them: otherwise a page is brought when it is needed.
+    pub(crate) fn ask_for_times(&self, segment: &SegmentReader) {
+        // Without them they are read all the same, page by page.
+        self.times_asked.get_or_init(|| drop(ColumnList::ask_for(segment, TIME)));
     }
 
     /// Returns the one name of each identity: by the number of its key in its column, the name's number in its own and 1,

@@ -26,6 +26,9 @@ pub(crate) struct Address {
     pub(crate) document: DocId,
 }
 
+/// The column of times.
+pub(crate) const TIME: &str = "time";
+
 /// After how many documents or terms a walk looks whether its turn is over.
 pub(crate) const CHECK_EVERY: usize = 4_096;
 
@@ -105,7 +108,7 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) fn open(segment: &SegmentReader) -> tantivy::Result<Places> {
         Ok(Places {
-            time: segment.fast_fields().column_opt("time")?,
+            time: segment.fast_fields().column_opt(TIME)?,
             leaf: segment.fast_fields().column_opt("issued_leaf")?,
             ordinal: segment.fast_fields().column_opt("issued_ordinal")?,
         })
@@ -115,7 +118,7 @@ impl Places {
     pub(crate) fn open_for_few(segment: &SegmentReader) -> tantivy::Result<Places> {
         let columns = ColumnList::read_for_few(segment)?;
         Ok(Places {
-            time: columns.numbers("time")?,
+            time: columns.numbers(TIME)?,
             leaf: columns.numbers("issued_leaf")?,
             ordinal: columns.numbers("issued_ordinal")?,
         })

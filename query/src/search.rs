@@ -219,10 +219,9 @@ pub(crate) fn newest(
         }
         let block_times = part.block_times();
         let mut take = |documents: &mut Vec<DocId>| {
-            let times_of = match documents.len() {
-                0..BLOCK => places,
-                _ => part.part.scanned(part.segment),
-            };
+            if documents.len() >= BLOCK {
+                part.part.ask_for_times(part.segment);
+            }
             for documents in documents.chunks(BLOCK).rev() {
                 let ends = block_times.zip(documents.first().zip(documents.last()));
                 let ends = ends.map(|(times, (&first, &last))| times.of(first, last).ends);
@@ -230,7 +229,7 @@ pub(crate) fn newest(
                     come_after += documents.len() as u64;
                     continue;
                 }
-                times_of.times(documents, &mut reader, &mut times);
+                places.times(documents, &mut reader, &mut times);
                 if block_times.is_none() {
                     part.part.note_times_read(documents.len());
                 }

@@ -19,7 +19,6 @@ use crate::error::QueryError;
 use crate::history::View;
 use crate::part::{Part, each_with};
 use crate::question::{LEFT_OUT, LeftOut, Question};
-use crate::scan::Places;
 use crate::times::{BlockTimes, Lie, Times};
 
 /// Documents of a block. A block ends early where a part does.
@@ -141,14 +140,6 @@ impl<'a> InPart<'a> {
         match self.selection.filter {
             None => Some(self.part.block_times(self.segment)),
             Some(_) => self.part.times_worth_reading(self.segment),
-        }
-    }
-
-    /// Returns where the part's documents stand, to be read for those that the filter lets through.
-    fn places(&self) -> &'a Places {
-        match self.selection.filter {
-            None => self.part.scanned(self.segment),
-            Some(_) => &self.part.places,
         }
     }
 
@@ -302,8 +293,11 @@ impl<'a> Cut<'a> {
         let Question { from, to, at, .. } = *within.selection.question;
         let mut cut = Cut::default();
         if within.cuts_time
-            && let Some(column) = &within.places().time
+            && let Some(column) = &within.part.places.time
         {
+            if within.selection.filter.is_none() {
+                within.part.ask_for_times(within.segment);
+            }
             cut.time = Some((column, from, to));
             cut.block_times = within.block_times();
         }

@@ -38,6 +38,19 @@ impl ColumnList {
         }
     }
 
+    /// Has the disk bring a column, which is about to be read for most documents of a segment by who opened it for few.
+    ///
+    /// # Errors
+    /// The segment cannot be read.
+    pub fn ask_for(segment: &SegmentReader, name: &str) -> tantivy::Result<()> {
+        let columns = match segment.open_read(ReadDirectory::whole_columns()) {
+            Err(OpenReadError::FileDoesNotExist(_)) => return Ok(()),
+            file => ColumnarReader::open(file?)?.read_columns(name)?,
+        };
+        columns.iter().try_for_each(|column| column.file_slice().read_bytes().map(drop))?;
+        Ok(())
+    }
+
     fn of(file: FileSlice) -> tantivy::Result<ColumnList> {
         Ok(ColumnList(ColumnarReader::open(file)?.list_columns()?))
     }

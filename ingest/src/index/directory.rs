@@ -4,6 +4,7 @@
 //! is right for who reads a column from end to end. Who looks a term up, or reads the columns of fifty rows, needs
 //! a page here and another there: then only these are read, and what is known to be needed whole is asked for beforehand.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
@@ -30,8 +31,9 @@ pub(super) struct ReadDirectory {
     scattered: MmapDirectory,
 }
 
-/// The extension under which the file of a segment's columns is read for few of its documents.
+/// The extensions under which the file of a segment's columns is read for few of its documents, and column by column.
 const FEW: &str = "few";
+const WHOLE: &str = "whole";
 
 /// The file's extension, as the engine gives it.
 const COLUMNS: &str = "fast";
@@ -52,26 +54,32 @@ impl ReadDirectory {
     pub(super) fn columns_of_few() -> SegmentComponent {
         SegmentComponent::Custom(FEW.to_owned())
     }
+
+    /// Returns the name under which each column that is asked for is brought whole.
+    pub(super) fn whole_columns() -> SegmentComponent {
+        SegmentComponent::Custom(WHOLE.to_owned())
+    }
 }
 
 impl Directory for ReadDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        match path.extension() {
-            Some(extension) if extension == COLUMNS => {
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        let (path, needs) = match extension {
+            COLUMNS => {
                 let scanned = self.scanned.get_file_handle(path)?;
-                Ok(Arc::new(Both { scanned, scattered: self.scattered.get_file_handle(path)? }))
+                let scattered = self.scattered.get_file_handle(path)?;
+                return Ok(Arc::new(Both { scanned, scattered }));
             }
             // Mapped since the segment was opened, so it is there also when the file was removed meanwhile.
-            Some(extension) if extension == FEW => {
-                let path = path.with_extension(COLUMNS);
-                let of = self.scattered.get_file_handle(&path)?;
-                Ok(Arc::new(Ahead { path: self.dir.join(path), needs: Needs::End, of }))
-            }
-            _ => {
-                let of = self.scattered.get_file_handle(path)?;
-                Ok(Arc::new(Ahead { path: self.dir.join(path), needs: Needs::Whole, of }))
-            }
-        }
+            FEW => (path.with_extension(COLUMNS), Needs::End),
+            WHOLE => (path.with_extension(COLUMNS), Needs::Whole),
+            _ => (path.to_owned(), Needs::Whole),
+        };
+        let of = self.scattered.get_file_handle(&path)?;
+        let path = self.dir.join(path);
+        // Of columns many are opened one after the other; other files are open for long, and each would keep a descriptor.
+        let open = if needs == Needs::End { File::open(&path).ok() } else { None };
+        Ok(Arc::new(Ahead { path, open, needs, of }))
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
@@ -132,12 +140,13 @@ impl HasLen for Both {
 #[derive(Debug)]
 struct Ahead {
     path: PathBuf,
+    open: Option<File>,
     needs: Needs,
     of: Arc<dyn FileHandle>,
 }
 
 /// What the engine reads of the bytes that it asks a file for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Needs {
     /// All of them: a list of documents, some blocks of a dictionary.
     Whole,
@@ -154,12 +163,16 @@ impl FileHandle for Ahead {
             Needs::Whole => range.clone(),
             Needs::End => range.end.saturating_sub(END).max(range.start)..range.end,
         };
-        if needed.len() >= AHEAD_MIN
-            && let Ok(file) = File::open(&self.path)
-        {
+        if needed.len() >= AHEAD_MIN {
             // It is advice: what comes of it does not change what is read.
-            let length = NonZeroU64::new(needed.len() as u64);
-            let _ = fadvise(file, needed.start as u64, length, ReadAdvice::WillNeed);
+            let (from, length) = (needed.start as u64, NonZeroU64::new(needed.len() as u64));
+            let _ = match &self.open {
+                Some(file) => fadvise(file, from, length, ReadAdvice::WillNeed),
+                None => match File::open(&self.path) {
+                    Ok(file) => fadvise(file, from, length, ReadAdvice::WillNeed),
+                    Err(_) => Ok(()),
+                },
+            };
         }
         self.of.read_bytes(range)
     }

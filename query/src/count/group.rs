@@ -93,15 +93,14 @@ impl<'a> Grouper<'a> {
             false => None,
         };
         let reads_times = grouping.interval.is_some() || grouping.measures.seen || names.is_some();
-        let places = match reads_times {
-            true => within.part.scanned(within.segment),
-            false => &within.part.places,
-        };
+        if reads_times {
+            within.part.ask_for_times(within.segment);
+        }
         Ok(Grouper {
             slots: Slots::of(&fields, grouping.interval.is_some()),
             block: Block { words: vec![Vec::new(); fields.len()], ..Block::default() },
             fields,
-            places: places.clone(),
+            places: within.part.places.clone(),
             latency,
             buckets: grouping.interval.map(Buckets::new),
             counts: Vec::new(),
