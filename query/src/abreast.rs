@@ -10,7 +10,7 @@ const ABREAST: usize = 8;
 
 /// What takes longer than this waits for the disk: a part that is in memory is read in some tenths of a millisecond, sooner than
 /// threads are made.
-const SLOW: Duration = Duration::from_millis(1);
+const SLOW: Duration = Duration::from_millis(2);
 
 /// Does the same with each item and returns what came of each, in the order of the items. They are done one by one until one is slow,
 /// and from then on several at a time.

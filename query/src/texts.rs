@@ -16,14 +16,13 @@ pub(crate) struct Texts {
 
 /// The texts that were read.
 enum Known {
-    /// Those of a small dictionary, by their numbers; nothing before the first is asked for.
-    Small(Vec<Option<Arc<str>>>),
+    /// All of a small dictionary, by their numbers; nothing before the first is asked for.
+    All(Vec<Arc<str>>),
     /// Some of a large one, and their bytes.
     Some(HashMap<u64, Arc<str>>, usize),
 }
 
-/// Of a dictionary of at most so many texts and bytes, as it is stored, all texts are remembered. Where one of them is asked for by
-/// itself the whole of it is read: finding one reads a good part of it.
+/// A dictionary of at most so many texts and bytes, as it is stored, is read whole: finding one of them reads a good part of it.
 const SMALL_TEXTS: usize = 1_024;
 const SMALL_BYTES: u64 = 8 << 10;
 
@@ -42,20 +41,18 @@ impl Texts {
             dictionary.num_terms() <= SMALL_TEXTS
                 && dictionary.num_bytes().get_bytes() <= SMALL_BYTES
         });
-        let known =
-            if is_small { Known::Small(Vec::new()) } else { Known::Some(HashMap::new(), 0) };
+        let known = if is_small { Known::All(Vec::new()) } else { Known::Some(HashMap::new(), 0) };
         Texts { column, known }
     }
 
     /// Reads the texts of these documents, so that asking for them reads nothing more until [`Texts::forget`].
     pub(crate) fn learn(&mut self, documents: &[DocId]) -> io::Result<()> {
-        let Some(column) = &self.column else { return Ok(()) };
+        let (Some(column), Known::Some(texts, _)) = (&self.column, &self.known) else {
+            return Ok(());
+        };
         let ordinals = documents.iter().flat_map(|&document| column.term_ords(document));
         let mut missing: Vec<u64> =
-            ordinals.filter(|&ordinal| self.known(ordinal).is_none()).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
+            ordinals.filter(|ordinal| !texts.contains_key(ordinal)).collect();
         missing.sort_unstable();
         missing.dedup();
         self.read(&missing)
@@ -86,48 +83,43 @@ impl Texts {
     fn text(&mut self, ordinal: u64) -> io::Result<Arc<str>> {
         if self.known(ordinal).is_none() {
             self.forget();
-            match (&self.known, &self.column) {
-                (Known::Small(_), Some(column)) => {
-                    let all: Vec<u64> = (0..column.dictionary().num_terms() as u64).collect();
-                    self.read(&all)?;
-                }
-                _ => self.read(&[ordinal])?,
-            }
+            self.read(&[ordinal])?;
         }
         self.known(ordinal).cloned().ok_or_else(|| no_text(ordinal))
     }
 
     fn known(&self, ordinal: u64) -> Option<&Arc<str>> {
         match &self.known {
-            Known::Small(texts) => texts.get(usize::try_from(ordinal).ok()?)?.as_ref(),
+            Known::All(texts) => texts.get(usize::try_from(ordinal).ok()?),
             Known::Some(texts, _) => texts.get(&ordinal),
         }
     }
 
-    /// Reads the texts of these numbers, which ascend.
+    /// Reads the texts of these numbers, which ascend; of a small dictionary, all.
     fn read(&mut self, ordinals: &[u64]) -> io::Result<()> {
         let Some(column) = &self.column else { return Ok(()) };
-        let known = &mut self.known;
-        let mut read = ordinals.iter();
-        let found = column.dictionary().sorted_ords_to_term_cb(ordinals, |term| {
-            let ordinal = *read.next().expect("a text for each number");
-            let text = Arc::from(String::from_utf8_lossy(term));
-            match known {
-                Known::Small(texts) => {
-                    let at = ordinal as usize;
-                    texts.resize(texts.len().max(at + 1), None);
-                    texts[at] = Some(text);
-                }
-                Known::Some(texts, bytes) => {
-                    *bytes += term.len();
-                    texts.insert(ordinal, text);
+        let text = |term: &[u8]| Arc::from(String::from_utf8_lossy(term));
+        match &mut self.known {
+            Known::All(texts) => {
+                texts.clear();
+                let mut all = column.dictionary().stream()?;
+                while all.advance() {
+                    texts.push(text(all.key()));
                 }
             }
-        })?;
-        match read.next() {
-            Some(&ordinal) if !found => Err(no_text(ordinal)),
-            _ => Ok(()),
+            Known::Some(texts, bytes) => {
+                let mut read = ordinals.iter();
+                let found = column.dictionary().sorted_ords_to_term_cb(ordinals, |term| {
+                    let ordinal = *read.next().expect("a text for each number");
+                    *bytes += term.len();
+                    texts.insert(ordinal, text(term));
+                })?;
+                if let Some(&ordinal) = read.next().filter(|_| !found) {
+                    return Err(no_text(ordinal));
+                }
+            }
         }
+        Ok(())
     }
 }
 
@@ -170,7 +162,7 @@ mod tests {
             let (segment, words) = column(count);
             let documents: Vec<DocId> = (0..words.len() as DocId).rev().step_by(3).collect();
             let mut together = Texts::open(&segment, "word").expect("a column");
-            assert_eq!(matches!(together.known, Known::Small(_)), count < SMALL_TEXTS);
+            assert_eq!(matches!(together.known, Known::All(_)), count < SMALL_TEXTS);
             let mut alone = Texts::open(&segment, "word").expect("a column");
             for documents in documents.chunks(500) {
                 together.learn(documents).expect("learned");
