@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+mod columns;
+mod directory;
 pub mod document;
 mod find;
 mod payload;
@@ -24,6 +26,7 @@ mod uids;
 mod values;
 mod writer;
 
+pub use columns::ColumnList;
 pub use find::Indexed;
 pub use payload::CommitPayload;
 pub use reader::{EventIndex, OpenLine, Snapshot};

@@ -48,8 +48,23 @@ impl<T: Copy + Default + PartialOrd + Debug + Send + Sync + 'static> FirstValues
             made.extend(self.values.iter().map(|&value| of(value)));
             return;
         }
-        if is_scattered || matches!(column.index, ColumnIndex::Multivalued(_)) {
+        if matches!(column.index, ColumnIndex::Multivalued(_)) {
             made.extend(documents.iter().map(|&document| column.first(document).map_or(none, &of)));
+            return;
+        }
+        if is_scattered {
+            self.owners.clear();
+            self.rows.clear();
+            column.index.docids_to_rowids(documents, &mut self.owners, &mut self.rows);
+            self.values.resize(self.rows.len(), T::default());
+            column.values.get_vals(&self.rows, &mut self.values);
+            let mut owned = self.owners.iter().zip(&self.values).peekable();
+            made.extend(documents.iter().map(|document| {
+                match owned.next_if(|(owner, _)| *owner == document) {
+                    Some((_, &value)) => of(value),
+                    None => none,
+                }
+            }));
             return;
         }
         let rows = column.index.docid_range_to_rowids(first..last + 1);

@@ -18,6 +18,7 @@ use tantivy::query::{BooleanQuery, Occur, Query};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, InvertedIndexReader, Searcher, TERMINATED};
 
+use crate::abreast::abreast;
 use crate::bounds::{Bound, Bounds};
 use crate::classes::NONE;
 use crate::coverage::Told;
@@ -141,6 +142,16 @@ impl View {
             }
         };
         Ok(place.get_or_init(|| Arc::new(part)))
+    }
+
+    /// Reads what is known of all segments, several at a time.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub(crate) fn read_parts(&self) -> Result<(), QueryError> {
+        let unread = (0..).zip(&self.shared.parts).filter(|(_, part)| part.get().is_none());
+        let unread: Vec<u32> = unread.map(|(number, _)| number).collect();
+        abreast(&unread, |&number| self.part(number).map(|_| ())).into_iter().collect()
     }
 
     /// Returns what the reader is bound to; `None`: he sees the whole trail.

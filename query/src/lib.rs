@@ -9,6 +9,7 @@ pub mod question;
 pub mod trail;
 pub mod turn;
 
+mod abreast;
 pub mod as_of;
 pub mod bounds;
 mod classes;

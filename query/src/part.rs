@@ -1,8 +1,10 @@
 //! What is known of one immutable part of the index: a segment with its deletions. Found out once, and kept for
 //! as long as a view has that part.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use ingest::index::ColumnList;
 use ingest::index::schema::Fields;
 use tantivy::index::SegmentId;
 use tantivy::schema::{Field, IndexRecordOption};
@@ -12,7 +14,7 @@ use crate::classes::{Classes, NONE};
 use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::row::Columns;
-use crate::scan::Places;
+use crate::scan::{Places, TIME};
 use crate::select::BLOCK;
 use crate::times::BlockTimes;
 
@@ -24,6 +26,9 @@ pub(crate) fn key(segment: &SegmentReader) -> PartKey {
     (segment.segment_id(), segment.delete_opstamp())
 }
 
+/// A time by itself takes so many times longer to read than one of all.
+const ONE_BY_ONE: u64 = 4;
+
 /// What is known of a part.
 pub(crate) struct Part {
     pub(crate) key: PartKey,
@@ -31,16 +36,22 @@ pub(crate) struct Part {
     pub(crate) classes: Classes,
     /// Not earlier and not later than any of its events.
     pub(crate) times: Option<(i64, i64)>,
-    /// Some of its events have no time.
-    pub(crate) is_timeless: bool,
+    /// How many of its documents have no time, those that are no events among them.
+    timeless: u32,
+    /// Whether some of its events have no time, once that was asked for.
+    is_timeless: OnceLock<bool>,
     /// All of its events were issued by leaves up to this one.
     pub(crate) last_leaf: u64,
     /// Where its documents stand in the order of answers.
     pub(crate) places: Places,
+    /// That all of its times were asked of the disk.
+    times_asked: OnceLock<()>,
     /// The columns of rows, once a row was read.
     pub(crate) columns: Mutex<Option<Columns>>,
-    /// When its documents were, once all of them were asked for.
+    /// When its documents were, once all of them or many times some of them were asked for.
     block_times: OnceLock<BlockTimes>,
+    /// How many times were read one by one since nothing was known of blocks.
+    times_read: AtomicU64,
     /// The names of identities, once they were asked for.
     names: OnceLock<Option<Vec<u32>>>,
 }
@@ -48,9 +59,8 @@ pub(crate) struct Part {
 impl Part {
     /// Reads what there is to know.
     pub(crate) fn read(segment: &SegmentReader, fields: &Fields) -> Result<Part, QueryError> {
-        let places = Places::open(segment)?;
+        let places = Places::open_for_few(segment)?;
         let classes = Classes::read(segment, fields)?;
-        let timeless_none = classes.none().filter(|&document| !places.has_time(document)).count();
         let has_values = |values: u32| values > 0;
         let times = places.time.as_ref().filter(|time| has_values(time.values.num_vals()));
         let leaf = places.leaf.as_ref().filter(|leaf| has_values(leaf.values.num_vals()));
@@ -59,12 +69,15 @@ impl Part {
         Ok(Part {
             key: key(segment),
             times: times.map(|time| (time.min_value(), time.max_value())),
-            is_timeless: (segment.max_doc() - timed) as usize > timeless_none,
+            timeless: segment.max_doc() - timed,
+            is_timeless: OnceLock::new(),
             last_leaf: leaf.map_or(0, |leaf| leaf.max_value()),
             classes,
             places,
+            times_asked: OnceLock::new(),
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
+            times_read: AtomicU64::new(0),
             names: OnceLock::new(),
         })
     }
@@ -75,11 +88,14 @@ impl Part {
             key: self.key,
             classes: self.classes.only(documents, segment.max_doc()),
             times: self.times,
-            is_timeless: self.is_timeless,
+            timeless: self.timeless,
+            is_timeless: OnceLock::new(),
             last_leaf: self.last_leaf,
             places: self.places.clone(),
+            times_asked: self.times_asked.clone(),
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
+            times_read: AtomicU64::new(0),
             names: OnceLock::new(),
         }
     }
@@ -87,6 +103,14 @@ impl Part {
     /// Returns a document's class.
     pub(crate) fn class(&self, document: DocId) -> u8 {
         self.classes.of(document)
+    }
+
+    /// Tells whether some of its events have no time.
+    pub(crate) fn is_timeless(&self) -> bool {
+        // What is no event has a time or not, too.
+        let no_events = || self.classes.none().filter(|&document| !self.places.has_time(document));
+        let is_timeless = || self.timeless > 0 && self.timeless as usize > no_events().count();
+        *self.is_timeless.get_or_init(is_timeless)
     }
 
     /// Tells whether some of its documents are no events, or deleted.
@@ -99,9 +123,33 @@ impl Part {
         self.block_times.get()
     }
 
+    /// Returns when its documents were, if that is known or so many times were read one by one that it would have been as quick to
+    /// read all.
+    pub(crate) fn times_worth_reading(&self, segment: &SegmentReader) -> Option<&BlockTimes> {
+        let read = self.times_read.load(Ordering::Relaxed);
+        match read > u64::from(segment.max_doc()) / ONE_BY_ONE {
+            true => Some(self.block_times(segment)),
+            false => self.known_times(),
+        }
+    }
+
+    /// Takes notice of times that were read one by one.
+    pub(crate) fn note_times_read(&self, count: usize) {
+        self.times_read.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
     /// Returns when its documents were.
     pub(crate) fn block_times(&self, segment: &SegmentReader) -> &BlockTimes {
-        self.block_times.get_or_init(|| BlockTimes::read(&self.places, segment.max_doc()))
+        self.block_times.get_or_init(|| {
+            self.ask_for_times(segment);
+            BlockTimes::read(&self.places, segment.max_doc())
+        })
+    }
+
+    /// Has the disk bring all times, for who is about to read most of them: otherwise a page is brought when it is needed.
+    pub(crate) fn ask_for_times(&self, segment: &SegmentReader) {
+        // Without them they are read all the same, page by page.
+        self.times_asked.get_or_init(|| drop(ColumnList::ask_for(segment, TIME)));
     }
 
     /// Returns the one name of each identity: by the number of its key in its column, the name's number in its own and 1,

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ingest::event::{Issued, Reason, Uid};
-use ingest::index::{OwnUids, uid_of_request};
+use ingest::index::{ColumnList, OwnUids, uid_of_request};
 use ingest::source::LeafIndex;
 use serde::Serialize;
 use tantivy::columnar::Column;
 use tantivy::{DocId, SegmentReader};
 
+use crate::abreast::abreast;
 use crate::error::QueryError;
 use crate::history::View;
 use crate::period::rfc3339;
@@ -69,18 +70,19 @@ macro_rules! texts {
                 segment: &SegmentReader,
                 places: Places,
             ) -> tantivy::Result<Columns> {
-                let columns = segment.fast_fields();
+                let columns = ColumnList::read_for_few(segment)?;
+                let texts = |name| tantivy::Result::Ok(Texts::of(columns.words(name)?));
                 Ok(Columns {
                     places,
-                    own_uids: OwnUids::open(segment)?,
-                    completed: columns.column_opt("completed")?,
-                    latency_us: columns.column_opt("latency_us")?,
-                    leaf_request: columns.column_opt("leaf_request")?,
-                    leaf_response: columns.column_opt("leaf_response")?,
-                    port: columns.column_opt("port")?,
-                    policy: Texts::open(segment, "policy")?,
-                    is: Texts::open(segment, "is")?,
-                    $($name: Texts::open(segment, stringify!($column))?,)+
+                    own_uids: OwnUids::open(&columns)?,
+                    completed: columns.numbers("completed")?,
+                    latency_us: columns.numbers("latency_us")?,
+                    leaf_request: columns.numbers("leaf_request")?,
+                    leaf_response: columns.numbers("leaf_response")?,
+                    port: columns.numbers("port")?,
+                    policy: texts("policy")?,
+                    is: texts("is")?,
+                    $($name: texts(stringify!($column))?,)+
                 })
             }
 
@@ -243,17 +245,16 @@ impl<'a> Rows<'a> {
         order.sort_unstable_by_key(|&at| addresses[at]);
         let mut rows: Vec<Option<EventRow>> = Vec::new();
         rows.resize_with(addresses.len(), || None);
-        for of_part in
-            order.chunk_by(|&one, &other| addresses[one].segment == addresses[other].segment)
-        {
-            self.view.turn().check()?;
-            let number = addresses[of_part[0]].segment;
-            let segment = self.view.searcher().segment_reader(number);
+        let by_part: Vec<&[usize]> = order
+            .chunk_by(|&one, &other| addresses[one].segment == addresses[other].segment)
+            .collect();
+        let read = |of_part: &&[usize]| {
             let documents: Vec<DocId> = of_part.iter().map(|&at| addresses[at].document).collect();
-            let read = self.view.part(number)?.with_columns(segment, |columns| {
-                Ok(columns.rows(&documents).map_err(tantivy::TantivyError::from)?)
-            })?;
-            for (&at, row) in of_part.iter().zip(read) {
+            self.of_part(addresses[of_part[0]].segment, &documents)
+        };
+        let read = abreast(&by_part, read);
+        for (of_part, read) in by_part.iter().zip(read) {
+            for (&at, row) in of_part.iter().zip(read?) {
                 rows[at] = Some(row);
             }
         }
@@ -266,6 +267,15 @@ impl<'a> Rows<'a> {
             }
         }
         Ok(rows)
+    }
+
+    /// Reads the rows of a part's documents, in their order.
+    fn of_part(&self, number: u32, documents: &[DocId]) -> Result<Vec<EventRow>, QueryError> {
+        self.view.turn().check()?;
+        let segment = self.view.searcher().segment_reader(number);
+        self.view.part(number)?.with_columns(segment, |columns| {
+            Ok(columns.rows(documents).map_err(tantivy::TantivyError::from)?)
+        })
     }
 
     fn former_name(&mut self, token: &str) -> Result<Option<String>, QueryError> {

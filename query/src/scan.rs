@@ -1,5 +1,6 @@
 //! Walking through the documents of a query, segment by segment, and reading columns on the way.
 
+use ingest::index::ColumnList;
 use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
@@ -24,6 +25,9 @@ pub(crate) struct Address {
     pub(crate) segment: u32,
     pub(crate) document: DocId,
 }
+
+/// The column of times.
+pub(crate) const TIME: &str = "time";
 
 /// After how many documents or terms a walk looks whether its turn is over.
 pub(crate) const CHECK_EVERY: usize = 4_096;
@@ -104,9 +108,19 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) fn open(segment: &SegmentReader) -> tantivy::Result<Places> {
         Ok(Places {
-            time: segment.fast_fields().column_opt("time")?,
+            time: segment.fast_fields().column_opt(TIME)?,
             leaf: segment.fast_fields().column_opt("issued_leaf")?,
             ordinal: segment.fast_fields().column_opt("issued_ordinal")?,
+        })
+    }
+
+    /// Opens them for reading few documents.
+    pub(crate) fn open_for_few(segment: &SegmentReader) -> tantivy::Result<Places> {
+        let columns = ColumnList::read_for_few(segment)?;
+        Ok(Places {
+            time: columns.numbers(TIME)?,
+            leaf: columns.numbers("issued_leaf")?,
+            ordinal: columns.numbers("issued_ordinal")?,
         })
     }
 

@@ -107,6 +107,7 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// The index cannot be read.
     pub(crate) fn parts(&'a self) -> Result<Vec<InPart<'a>>, QueryError> {
+        self.view.read_parts()?;
         let mut parts = Vec::new();
         for (number, segment) in (0..).zip(self.view.searcher().segment_readers()) {
             let part = self.view.part(number)?;
@@ -122,7 +123,7 @@ impl<'a> Selection<'a> {
                     }
                     let inside =
                         from.is_none_or(|from| from <= least) && to.is_none_or(|to| last < to);
-                    part.is_timeless || !inside
+                    !inside || part.is_timeless()
                 }
             };
             let cuts_leaf = at.is_some();
@@ -134,11 +135,11 @@ impl<'a> Selection<'a> {
 }
 
 impl<'a> InPart<'a> {
-    /// Returns when the part's documents were. To find out is worth its while where all of them are asked for.
+    /// Returns when the part's documents were. To find out is worth its while where all of them are asked for, or some of them often.
     pub(crate) fn block_times(&self) -> Option<&'a BlockTimes> {
         match self.selection.filter {
             None => Some(self.part.block_times(self.segment)),
-            Some(_) => self.part.known_times(),
+            Some(_) => self.part.times_worth_reading(self.segment),
         }
     }
 
@@ -294,6 +295,9 @@ impl<'a> Cut<'a> {
         if within.cuts_time
             && let Some(column) = &within.part.places.time
         {
+            if within.selection.filter.is_none() {
+                within.part.ask_for_times(within.segment);
+            }
             cut.time = Some((column, from, to));
             cut.block_times = within.block_times();
         }

@@ -32,14 +32,17 @@ const KNOWN_BYTES_MAX: usize = 32 << 10;
 
 impl Texts {
     pub(crate) fn open(segment: &SegmentReader, name: &str) -> tantivy::Result<Texts> {
-        let column = segment.fast_fields().str(name)?;
+        Ok(Texts::of(segment.fast_fields().str(name)?))
+    }
+
+    pub(crate) fn of(column: Option<StrColumn>) -> Texts {
         let is_small = column.as_ref().is_some_and(|column| {
             let dictionary = column.dictionary();
             dictionary.num_terms() <= SMALL_TEXTS
                 && dictionary.num_bytes().get_bytes() <= SMALL_BYTES
         });
         let known = if is_small { Known::All(Vec::new()) } else { Known::Some(HashMap::new(), 0) };
-        Ok(Texts { column, known })
+        Texts { column, known }
     }
 
     /// Reads the texts of these documents, so that asking for them reads nothing more until [`Texts::forget`].

@@ -35,7 +35,6 @@ pub struct Trail {
 struct Opened {
     index: EventIndex,
     ledger: LedgerReader,
-    rules: &'static Rules,
     view: RwLock<View>,
     bound: BoundViews,
 }
@@ -95,7 +94,7 @@ impl Trail {
         }
         let view = RwLock::new(View::new(index.snapshot()));
         let bound = BoundViews::new();
-        let opened = Opened { index, ledger, rules: Rules::builtin(), view, bound };
+        let opened = Opened { index, ledger, view, bound };
         Ok(Trail { opened: Arc::new(opened), turn: Turn::default(), bounds: None })
     }
 
@@ -193,7 +192,7 @@ impl Trail {
 
     /// Returns the rules by which whole events are made again from their lines.
     pub fn rules(&self) -> &'static Rules {
-        self.opened.rules
+        Rules::builtin()
     }
 
     /// Tells whether the index was made by these rules. If not, a running keytrail is building it anew;

@@ -83,7 +83,7 @@ enum Bench {
     },
     /// How long each page takes on a million events.
     Pages,
-    /// What questions cost on one million events and on more: warm, asked again, cold.
+    /// What questions cost on one million events and on more: warm, asked again, of a folder just opened, cold.
     Query {
         /// Millions of events of the larger index.
         #[arg(long, default_value_t = 10)]

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tantivy::columnar::StrColumn;
-use tantivy::directory::MmapDirectory;
 use tantivy::query::{EnableScoring, Query, RangeQuery, TermQuery};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, SegmentReader, TantivyError, Term};
 
+use super::directory::ReadDirectory;
 use super::document::state_word;
 use super::find::Columns;
 use super::schema::Fields;
@@ -265,10 +265,8 @@ fn load(dir: &Path, fields: Fields) -> Result<Loaded, IndexError> {
         return Err(IndexError::Missing(dir.to_owned()));
     }
     let inode = inode(dir)?;
-    let index = MmapDirectory::open(dir)
-        .map_err(TantivyError::from)
-        .and_then(Index::open)
-        .map_err(|source| engine(dir, source))?;
+    let index =
+        ReadDirectory::open(dir).and_then(Index::open).map_err(|source| engine(dir, source))?;
     if index.schema() != Fields::schema().0 {
         return Err(IndexError::OtherSchema(dir.to_owned()));
     }
@@ -281,7 +279,7 @@ fn load(dir: &Path, fields: Fields) -> Result<Loaded, IndexError> {
     Ok(Loaded { inode, index, reader, snapshot })
 }
 
-/// Loads segments and payload of one and the same commit.
+/// Loads segments and payload of one and the same commit. Segments that the reader has opened already are not opened again.
 fn settle(
     dir: &Path,
     fields: Fields,
@@ -290,7 +288,6 @@ fn settle(
 ) -> Result<Snapshot, IndexError> {
     // A commit takes tens of milliseconds at least; a hundred turns mean something else is wrong.
     for _ in 0..100 {
-        reader.reload().map_err(|source| engine(dir, source))?;
         let searcher = reader.searcher();
         let metas = index.load_metas().map_err(|source| engine(dir, source))?;
         // A later commit with the same segments covers more leaves and adds no document: as good.
@@ -299,6 +296,7 @@ fn settle(
             let (dir, columns) = (dir.to_owned(), OnceLock::new());
             return Ok(Snapshot { dir, searcher, fields, payload, columns });
         }
+        reader.reload().map_err(|source| engine(dir, source))?;
     }
     Err(IndexError::Unsettled(dir.to_owned()))
 }

@@ -5,6 +5,7 @@ use std::io;
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::{DocId, SegmentReader};
 
+use super::columns::ColumnList;
 use super::document::state_word;
 use crate::event::{Flag, Uid};
 use crate::pairing::State;
@@ -20,9 +21,8 @@ impl OwnUids {
     ///
     /// # Errors
     /// The segment cannot be read.
-    pub fn open(segment: &SegmentReader) -> tantivy::Result<OwnUids> {
-        let columns = segment.fast_fields();
-        let (high, low) = (columns.column_opt("own_uid_high")?, columns.column_opt("own_uid_low")?);
+    pub fn open(columns: &ColumnList) -> tantivy::Result<OwnUids> {
+        let (high, low) = (columns.numbers("own_uid_high")?, columns.numbers("own_uid_low")?);
         Ok(OwnUids { high, low })
     }
 
@@ -65,11 +65,11 @@ impl Uids {
     /// # Errors
     /// The segment cannot be read.
     pub fn open(segment: &SegmentReader) -> tantivy::Result<Uids> {
-        let columns = segment.fast_fields();
-        let words = |name| Words::open(columns.str(name)?);
+        let columns = ColumnList::read(segment)?;
+        let words = |name| Words::open(columns.words(name)?);
         Ok(Uids {
-            own: OwnUids::open(segment)?,
-            request: columns.str("request")?,
+            own: OwnUids::open(&columns)?,
+            request: columns.words("request")?,
             cluster: words("cluster")?,
             node: words("node")?,
             device: words("device")?,

@@ -92,6 +92,10 @@ impl<'a> Grouper<'a> {
             true => columns.column_opt("latency_us")?,
             false => None,
         };
+        let reads_times = grouping.interval.is_some() || grouping.measures.seen || names.is_some();
+        if reads_times {
+            within.part.ask_for_times(within.segment);
+        }
         Ok(Grouper {
             slots: Slots::of(&fields, grouping.interval.is_some()),
             block: Block { words: vec![Vec::new(); fields.len()], ..Block::default() },

@@ -179,7 +179,7 @@ impl Scope<'_> {
         let question = Question { filter, from: None, to: None, all: true, at: self.at };
         let mut count = 0;
         for part in Selection::new(view, &question)?.parts()? {
-            if part.part.is_timeless {
+            if part.part.is_timeless() {
                 let places = &part.part.places;
                 part.blocks(|documents| {
                     let timeless = documents.iter().filter(|&&document| !places.has_time(document));

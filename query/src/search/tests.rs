@@ -128,6 +128,49 @@ proptest! {
 }
 
 #[test]
+fn many_events_of_a_part_in_any_order_of_time_are_found() {
+    // More than are held back at a time, in parts of several blocks.
+    let count = 2 * HELD + 700;
+    let mut random = 7_u64;
+    let events: Vec<AuditEvent> = (0..count)
+        .map(|number| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let mut event = on(1, if number % 5 == 0 { "b" } else { "a" }, 0.0);
+            event.uid.0[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            event.issued = Issued(LeafIndex(number as u64 % 900), number as u32);
+            // Many have the same time, mostly later ones have a later one, and some have none.
+            let seconds = number as u64 / 400 + (random >> 33) % 4;
+            event.time = (random >> 40).checked_rem(11).filter(|&odd| odd > 0).map(|_| {
+                let ns = crate::filter::tests::events::ELEVEN_NS + seconds as i64 * 1_000_000_000;
+                crate::filter::tests::events::time(ns)
+            });
+            if number % 97 == 0 {
+                event.flags.push(Flag::Late);
+            }
+            event
+        })
+        .collect();
+    let view = view_of(&events, count - 300);
+    for filter in ["node:a", "node:b", "node:a,b"] {
+        let filter = Filter::parse(filter, jiff::Timestamp::UNIX_EPOCH).expect("a filter");
+        let question = Question { filter, ..Question::everything() };
+        let (_, mut answer) = fitting(&question, &events, &NoSets);
+        answer.sort_by_key(|event| {
+            Reverse((event.time.as_ref().map(|time| time.unix_ns), event.issued))
+        });
+        let expected: Vec<Uid> = answer.iter().map(|event| event.uid).collect();
+        let mut after: Option<PageToken> = None;
+        for expected in expected.chunks(1_000) {
+            let page = search_in(&view, &question, 1_000, after.as_ref()).expect("a page");
+            assert_eq!(page.matched, answer.len() as u64);
+            assert_eq!(uids(&page), expected);
+            after = page.next;
+        }
+        assert_eq!(after, None);
+    }
+}
+
+#[test]
 fn an_answer_at_a_leaf_stays_what_it_was() {
     let mut events: Vec<AuditEvent> = (1..=3).map(|number| on(number, "a", 1.0)).collect();
     events[1].reason = Reason::Pending;

@@ -1,18 +1,22 @@
 //! What questions cost: `questions DATA [NAME [ROUNDS]]` asks a data folder the questions of `cargo xtask bench query` and prints a
-//! line for each, with tabs between: the question, events matched, then milliseconds: warm, asked again, cold.
+//! line for each, with tabs between: the question, events matched, then milliseconds: warm, asked again, opened, cold, and the
+//! MiB that were read from the disk for cold.
 //!
-//! Warm and again are the least CPU time of several runs, of the one thread that answers: other programs slow the clock, and
+//! Warm and again are the least CPU time of several runs, of all threads of the process: other programs slow the clock, and
 //! hardly that. Warm asks a view that has answered another question of the kind and has no
-//! answer kept; again asks the same view once more. Cold is by the clock, from opening the folder to the answer, after the index was
-//! given up by the page cache. With a name, only questions with that in theirs are asked, so many times, for a look by a profiler.
+//! answer kept; again asks the same view once more. Opened and cold are by the clock, from opening the folder to the answer, the least of
+//! several processes that do nothing else: opened finds what it reads in the page cache, cold after the page cache gave up the whole folder.
+//! With a name, only questions with that in theirs are asked, so many times, for a look by a profiler.
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use cpu_time::ThreadTime;
+use cpu_time::ProcessTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use query::count::{Measures, count_each_in, count_in, distinct_in, measure_in};
@@ -39,18 +43,28 @@ const FACETS: [&str; 7] = ["decision", "identity", "action", "path", "mount", "n
 const ROUNDS: usize = 5;
 const DAY_NS: i64 = 86_400_000_000_000;
 
+/// Asks a question of a folder that the process has not opened yet, and prints what [`opened`] reads.
+const OPEN: &str = "--open";
+
 fn main() -> Fallible<()> {
-    let data = std::env::args_os().nth(1).ok_or("which data folder?")?;
+    let mut arguments = std::env::args_os().skip(1);
+    let data = arguments.next().ok_or("which data folder?")?;
     let data = Path::new(&data);
-    let named = std::env::args().nth(2).unwrap_or_default();
-    let rounds = std::env::args().nth(3).map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
-    let trail = Trail::open(data)?;
+    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let named = arguments.next().unwrap_or_default();
+    if named == OPEN {
+        let name = arguments.next().ok_or("which question?")?;
+        return open(data, &name, &Values(arguments.collect()));
+    }
+    let rounds = arguments.next().map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     let mut out = std::io::stdout();
-    for (name, ask_another, ask) in questions(&trail.view())? {
+    let values = Values::of(&Trail::open(data)?.view())?;
+    for (name, ask_another, ask) in questions(&values)? {
         if !name.contains(&named) {
             continue;
         }
         let (mut warm_ms, mut again_ms, mut matched) = (f64::MAX, f64::MAX, 0);
+        let trail = Trail::open(data)?;
         for _ in 0..rounds {
             let view = View::new(trail.view().snapshot().clone());
             ask_another(&view)?;
@@ -59,45 +73,135 @@ fn main() -> Fallible<()> {
             warm_ms = warm_ms.min(first);
             again_ms = again_ms.min(cpu_ms(|| ask(&view))?.0);
         }
-        give_up(&data.join("index"))?;
-        let start = Instant::now();
-        ask(&Trail::open(data)?.view())?;
-        let cold_ms = start.elapsed().as_secs_f64() * 1e3;
-        writeln!(out, "{name}\t{matched}\t{warm_ms:.2}\t{again_ms:.2}\t{cold_ms:.1}")?;
+        // What is mapped the page cache does not give up.
+        drop(trail);
+        let mut opened_ms = f64::MAX;
+        for _ in 0..rounds {
+            opened_ms = opened_ms.min(opened(data, name, &values)?.0);
+        }
+        let (mut cold_ms, mut read_mib) = (f64::MAX, 0.0);
+        for _ in 0..rounds.min(ROUNDS) {
+            give_up(data)?;
+            (cold_ms, read_mib) = match opened(data, name, &values)? {
+                (ms, mib) if ms < cold_ms => (ms, mib),
+                _ => (cold_ms, read_mib),
+            };
+        }
+        writeln!(
+            out,
+            "{name}\t{matched}\t{warm_ms:.2}\t{again_ms:.2}\t{opened_ms:.1}\t{cold_ms:.1}\t{read_mib:.1}"
+        )?;
     }
     Ok(())
 }
 
-/// Returns the questions, about values that lie in the middle of what there is.
-fn questions(view: &View) -> Fallible<Vec<Asked>> {
+/// Prints the milliseconds from opening the folder to the answer and the bytes that were read from the disk.
+fn open(data: &Path, name: &str, values: &Values) -> Fallible<()> {
+    let (_, _, ask) = questions(values)?.into_iter().find(|of| of.0 == name).ok_or("no such")?;
+    let before = read_from_disk()?;
+    let start = Instant::now();
+    let trail = Trail::open(data)?;
+    let view = trail.view();
+    ask(&view)?;
+    let ms = start.elapsed().as_secs_f64() * 1e3;
+    writeln!(std::io::stdout(), "{ms}\t{}", read_from_disk()? - before)?;
+    Ok(())
+}
+
+/// Has a process of its own ask a question; returns the milliseconds and MiB that it tells.
+fn opened(data: &Path, name: &str, values: &Values) -> Fallible<(f64, f64)> {
+    let arguments = [data.as_os_str(), OsStr::new(OPEN), OsStr::new(name)];
+    let mut asking = Command::new(std::env::current_exe()?);
+    asking.args(arguments).args(&values.0).stderr(Stdio::inherit());
+    let told = String::from_utf8(asking.output()?.stdout)?;
+    let (ms, bytes) = told.trim().split_once('\t').ok_or("the question was not answered")?;
+    Ok((ms.parse()?, bytes.parse::<f64>()? / f64::from(1 << 20)))
+}
+
+/// Returns how many bytes this process had read from disks, which Linux counts.
+fn read_from_disk() -> Fallible<u64> {
+    let counted = fs::read_to_string("/proc/self/io")?;
+    let bytes = counted.lines().find_map(|line| line.strip_prefix("read_bytes: "));
+    Ok(bytes.ok_or("no count of what was read")?.parse()?)
+}
+
+/// What is asked about lies in the middle of what there is: of each kind what is asked, and another of the kind.
+struct Values(Vec<String>);
+
+/// The places of values.
+#[derive(Clone, Copy)]
+enum About {
+    Identity,
+    Path,
+    Word,
+    Request,
+    Token,
+    Accessor,
+}
+
+impl Values {
+    fn of(view: &View) -> Fallible<Values> {
+        let middle = |name: &str, of: usize| -> Fallible<String> {
+            let by = [field(view, name)?];
+            let counts = count_in(view, &Question::everything(), &by, None)?;
+            let rows: Vec<_> =
+                counts.rows.iter().filter_map(|row| row.values.last()?.clone()).collect();
+            Ok(rows.get(rows.len() / of).ok_or("no values")?.clone())
+        };
+        let leases = search_in(view, &filtered("has:lease")?, 40, None)?.items;
+        let [newest, .., older] = &leases[..] else { return Err("no leases".into()) };
+        let word = |path: &str| path.rsplit(['/', '-']).next().unwrap_or_default().to_owned();
+        let of = |value: &Option<String>| value.clone().ok_or("the newest event lacks a value");
+        let (path, another_path) = (middle("path", 2)?, middle("path", 3)?);
+        let last = newest.time_unix_ns.ok_or("the newest event has no time")?;
+        Ok(Values(vec![
+            last.to_string(),
+            middle("identity", 2)?,
+            middle("identity", 3)?,
+            path.clone(),
+            another_path.clone(),
+            word(&path),
+            word(&another_path),
+            of(&newest.request_id)?,
+            of(&older.request_id)?,
+            of(&newest.token)?,
+            of(&older.token)?,
+            of(&newest.accessor)?,
+            of(&older.accessor)?,
+        ]))
+    }
+
+    /// When the newest event was.
+    fn last(&self) -> Fallible<i64> {
+        Ok(self.0.first().ok_or("no time")?.parse()?)
+    }
+
+    /// What is asked about, and another of the kind.
+    fn about(&self, about: About) -> Fallible<[&str; 2]> {
+        let at = 1 + 2 * about as usize;
+        let both = self.0.get(at..at + 2).ok_or("too few values")?;
+        Ok([&both[0], &both[1]])
+    }
+}
+
+/// Returns the questions.
+fn questions(values: &Values) -> Fallible<Vec<Asked>> {
     let everything = Question::everything();
-    let middle = |name: &str, of: usize| -> Fallible<String> {
-        let counts = count_in(view, &everything, &[field(view, name)?], None)?;
-        let rows: Vec<_> =
-            counts.rows.iter().filter_map(|row| row.values.last()?.clone()).collect();
-        Ok(rows.get(rows.len() / of).ok_or("no values")?.clone())
-    };
-    let leases = search_in(view, &filtered("has:lease")?, 40, None)?.items;
-    let [newest, .., older] = &leases[..] else { return Err("no leases".into()) };
-    let word = |path: String| path.rsplit(['/', '-']).next().unwrap_or_default().to_owned();
-    let of = |value: &Option<String>| value.clone().ok_or("the newest event lacks a value");
     let parsed = |text: &str| Filter::parse(text, Timestamp::UNIX_EPOCH);
     let mut all: Vec<Asked> = Vec::new();
-    let exact = |key: &str, one: String, other: String| -> Fallible<(Filter, Filter)> {
-        Ok((exactly(key, &one)?, exactly(key, &other)?))
+    let exact = |key: &str, about: About| -> Fallible<[Filter; 2]> {
+        let [one, another] = values.about(about)?;
+        Ok([exactly(key, one)?, exactly(key, another)?])
     };
-    let words = (word(middle("path", 3)?), word(middle("path", 2)?));
-    for (name, (another, filter)) in [
-        ("newest 50 of everything", (parsed("decision:denied")?, Filter::everything())),
-        (
-            "newest 50 of an identity",
-            exact("identity", middle("identity", 3)?, middle("identity", 2)?)?,
-        ),
-        ("newest 50 of a path", exact("path", middle("path", 3)?, middle("path", 2)?)?),
-        ("newest 50 with a word", (parsed(&words.0)?, parsed(&words.1)?)),
-        ("by request id", exact("request", of(&older.request_id)?, of(&newest.request_id)?)?),
-        ("newest 50 of a token", exact("token", of(&older.token)?, of(&newest.token)?)?),
-        ("newest 50 with an HMAC", exact("hash", of(&older.accessor)?, of(&newest.accessor)?)?),
+    let [word, another_word] = values.about(About::Word)?;
+    for (name, [filter, another]) in [
+        ("newest 50 of everything", [Filter::everything(), parsed("decision:denied")?]),
+        ("newest 50 of an identity", exact("identity", About::Identity)?),
+        ("newest 50 of a path", exact("path", About::Path)?),
+        ("newest 50 with a word", [parsed(word)?, parsed(another_word)?]),
+        ("by request id", exact("request", About::Request)?),
+        ("newest 50 of a token", exact("token", About::Token)?),
+        ("newest 50 with an HMAC", exact("hash", About::Accessor)?),
     ] {
         let ask = |filter| -> Ask {
             let question = Question { filter, ..Question::everything() };
@@ -105,7 +209,7 @@ fn questions(view: &View) -> Fallible<Vec<Asked>> {
         };
         all.push((name, ask(another), ask(filter)));
     }
-    let last = newest.time_unix_ns.ok_or("the newest event has no time")?;
+    let last = values.last()?;
     // Nothing that is kept of it answers the others: it counts what they leave out.
     let another = || -> Ask {
         let all = Question { all: true, from: Some(last - 9 * DAY_NS), ..Question::everything() };
@@ -186,16 +290,18 @@ fn fields(view: &View, names: &[&str]) -> Fallible<Vec<CountField>> {
 
 /// Runs and returns the milliseconds that it took.
 fn cpu_ms<T>(run: impl FnOnce() -> Fallible<T>) -> Fallible<(f64, T)> {
-    let start = ThreadTime::now();
+    let start = ProcessTime::now();
     let answer = run()?;
     Ok((start.elapsed().as_secs_f64() * 1e3, answer))
 }
 
-/// Lets the page cache forget a folder's files, as far as nobody has them mapped.
+/// Lets the page cache forget the files of a folder and of those in it, as far as nobody has them mapped.
 fn give_up(folder: &Path) -> Fallible<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.is_file() {
+        if path.is_dir() {
+            give_up(&path)?;
+        } else if path.is_file() {
             let file = fs::File::open(&path)?;
             rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
         }

@@ -57,9 +57,10 @@ pub(crate) fn query(millions: u64) -> Result<()> {
     let mut table = "| question |".to_owned();
     let mut rule = "\n|---|".to_owned();
     for (millions, size) in asked.iter().zip(&sizes) {
-        table +=
-            &format!(" {millions} M events ({size}): matched | warm ms | again ms | cold ms |");
-        rule += "---|---|---|---|";
+        table += &format!(
+            " {millions} M events ({size}): matched | warm ms | again ms | opened ms | cold ms | read MiB |"
+        );
+        rule += "---|---|---|---|---|---|";
     }
     table += &rule;
     for name in &names {
