@@ -46,6 +46,8 @@ pub(crate) struct Part {
     pub(crate) places: Places,
     /// That all of its times were asked of the disk.
     times_asked: OnceLock<()>,
+    /// The same of all columns.
+    columns_asked: OnceLock<()>,
     /// The columns of rows, once a row was read.
     pub(crate) columns: Mutex<Option<Columns>>,
     /// When its documents were, once all of them or many times some of them were asked for.
@@ -75,6 +77,7 @@ impl Part {
             classes,
             places,
             times_asked: OnceLock::new(),
+            columns_asked: OnceLock::new(),
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
             times_read: AtomicU64::new(0),
@@ -93,6 +96,7 @@ impl Part {
             last_leaf: self.last_leaf,
             places: self.places.clone(),
             times_asked: self.times_asked.clone(),
+            columns_asked: self.columns_asked.clone(),
             columns: Mutex::new(None),
             block_times: OnceLock::new(),
             times_read: AtomicU64::new(0),
@@ -150,6 +154,11 @@ impl Part {
     pub(crate) fn ask_for_times(&self, segment: &SegmentReader) {
         // Without them they are read all the same, page by page.
         self.times_asked.get_or_init(|| drop(ColumnList::ask_for(segment, TIME)));
+    }
+
+    /// Has the disk bring all columns, for who is about to read many rows.
+    pub(crate) fn ask_for_columns(&self, segment: &SegmentReader) {
+        self.columns_asked.get_or_init(|| drop(ColumnList::ask_for_all(segment)));
     }
 
     /// Returns the one name of each identity: by the number of its key in its column, the name's number in its own and 1,

@@ -229,6 +229,10 @@ pub(crate) struct Rows<'a> {
 /// Tokens whose former holder is remembered.
 const FORMER_NAMES_MAX: usize = 1_024;
 
+/// So many rows are a page at most, for which a part's columns are read here and there. More of them are read on and on, and by
+/// one thread: that takes time and not the disk.
+const PAGE_MOST: usize = 1_024;
+
 impl<'a> Rows<'a> {
     pub(crate) fn new(view: &'a View) -> Rows<'a> {
         Rows { view, former_names: HashMap::new() }
@@ -248,11 +252,13 @@ impl<'a> Rows<'a> {
         let by_part: Vec<&[usize]> = order
             .chunk_by(|&one, &other| addresses[one].segment == addresses[other].segment)
             .collect();
+        let is_page = addresses.len() <= PAGE_MOST;
         let read = |of_part: &&[usize]| {
             let documents: Vec<DocId> = of_part.iter().map(|&at| addresses[at].document).collect();
-            self.of_part(addresses[of_part[0]].segment, &documents)
+            self.of_part(addresses[of_part[0]].segment, &documents, is_page)
         };
-        let read = abreast(&by_part, read);
+        let read =
+            if is_page { abreast(&by_part, read) } else { by_part.iter().map(read).collect() };
         for (of_part, read) in by_part.iter().zip(read) {
             for (&at, row) in of_part.iter().zip(read?) {
                 rows[at] = Some(row);
@@ -270,10 +276,19 @@ impl<'a> Rows<'a> {
     }
 
     /// Reads the rows of a part's documents, in their order.
-    fn of_part(&self, number: u32, documents: &[DocId]) -> Result<Vec<EventRow>, QueryError> {
+    fn of_part(
+        &self,
+        number: u32,
+        documents: &[DocId],
+        is_page: bool,
+    ) -> Result<Vec<EventRow>, QueryError> {
         self.view.turn().check()?;
         let segment = self.view.searcher().segment_reader(number);
-        self.view.part(number)?.with_columns(segment, |columns| {
+        let part = self.view.part(number)?;
+        if !is_page {
+            part.ask_for_columns(segment);
+        }
+        part.with_columns(segment, |columns| {
             Ok(columns.rows(documents).map_err(tantivy::TantivyError::from)?)
         })
     }

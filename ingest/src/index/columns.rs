@@ -51,6 +51,17 @@ impl ColumnList {
         Ok(())
     }
 
+    /// Has the disk bring all columns, for who is about to read rows of most documents of a segment.
+    ///
+    /// # Errors
+    /// The segment cannot be read.
+    pub fn ask_for_all(segment: &SegmentReader) -> tantivy::Result<()> {
+        match segment.open_read(ReadDirectory::whole_columns()) {
+            Err(OpenReadError::FileDoesNotExist(_)) => Ok(()),
+            file => Ok(file?.read_bytes().map(drop)?),
+        }
+    }
+
     fn of(file: FileSlice) -> tantivy::Result<ColumnList> {
         Ok(ColumnList(ColumnarReader::open(file)?.list_columns()?))
     }
