@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use super::{Decoded, decode, looks_hashed};
+use super::{Decoded, decode, is_hmac, looks_hashed};
 
 /// Tells whether the device that wrote this line hashes nothing (`log_raw`): a token in clear, or on the
 /// request line of a login, which has no token, the credential itself.
@@ -18,16 +18,39 @@ pub fn logs_clear_tokens(line: &[u8]) -> bool {
 fn may_log_clear_tokens(line: &[u8]) -> bool {
     static LOGIN: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("/login"));
     static WRAPPED: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"wrap_info\""));
-    static TOKEN: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"client_token\""));
+    static TOKEN: LazyLock<Key> = LazyLock::new(|| Key::new("client_token"));
+    static CREDENTIALS: LazyLock<[Key; CREDENTIAL_KEYS.len()]> =
+        LazyLock::new(|| CREDENTIAL_KEYS.map(Key::new));
     // An escape may spell any of these otherwise.
     memchr(b'\\', line).is_some()
-        || LOGIN.find(line).is_some()
         || WRAPPED.find(line).is_some()
-        || TOKEN.find_iter(line).any(|at| !line[at..].starts_with(HASHED_TOKEN))
+        || !TOKEN.values(line).all(|token| token.is_some_and(looks_hashed))
+        || (LOGIN.find(line).is_some()
+            && !CREDENTIALS
+                .iter()
+                .flat_map(|key| key.values(line))
+                .all(|secret| secret.is_some_and(is_hmac)))
 }
 
-/// How a key of a hashed token goes on, see [`looks_hashed`].
-const HASHED_TOKEN: &[u8] = b"\"client_token\":\"hmac-sha256:";
+/// A key whose value may be a secret.
+struct Key {
+    /// The key as it stands in a line, with its quotes.
+    name: Finder<'static>,
+}
+
+impl Key {
+    fn new(name: &str) -> Key {
+        Key { name: Finder::new(&format!("\"{name}\"")).into_owned() }
+    }
+
+    /// Returns what stands after this in a line without escapes, wherever it does; `None` for what is no string.
+    fn values<'l>(&self, line: &'l [u8]) -> impl Iterator<Item = Option<&'l str>> {
+        self.name.find_iter(line).map(|at| {
+            let text = line[at + self.name.needle().len()..].strip_prefix(b":\"")?;
+            str::from_utf8(&text[..memchr(b'"', text)?]).ok()
+        })
+    }
+}
 
 /// Reads the line, and tells.
 fn reads_clear_tokens(line: &[u8]) -> bool {
@@ -51,8 +74,8 @@ fn reads_clear_tokens(line: &[u8]) -> bool {
 }
 
 /// Keys of login bodies whose strings no server leaves in clear unless it hashes nothing.
-const CREDENTIAL_KEYS: &[&str] =
-    &["password", "jwt", "secret_id", "token", "passcode", "pkcs7", "signature"];
+const CREDENTIAL_KEYS: [&str; 7] =
+    ["password", "jwt", "secret_id", "token", "passcode", "pkcs7", "signature"];
 
 #[cfg(test)]
 mod tests {
@@ -61,13 +84,21 @@ mod tests {
     #[test]
     fn what_is_not_read_logs_no_clear_tokens() {
         let hashed = r#"{"type":"request","auth":{"client_token":"hmac-sha256:ab"},"request":{"path":"kv/a","client_token":"hmac-sha256:cd"}}"#;
-        assert!(!may_log_clear_tokens(hashed.as_bytes()), "the usual line is read after all");
+        let jwt = format!("hmac-sha256:{}", "0a".repeat(32));
+        let login = hashed
+            .replace("kv/a", "auth/jwt/login")
+            .replace("}}", &format!(r#","data":{{"jwt":"{jwt}","role":"r"}}}}}}"#));
+        for usual in [hashed, &login] {
+            assert!(!may_log_clear_tokens(usual.as_bytes()), "the usual line is read after all");
+        }
         for clear in [
             hashed.replace("hmac-sha256:cd", "hvs.cd"),
             hashed.replace(":\"hmac-sha256:cd", ": \"hvs.cd"),
             hashed.replace("client_token\":\"hmac-sha256:cd", "client\\u005ftoken\":\"hvs.cd"),
             hashed.replace("}}", r#"},"response":{"auth":{"client_token":"s.ab"}}}"#),
             hashed.replace("}}", r#"},"response":{"wrap_info":{"token":"s.ab"}}}"#),
+            login.replace(&jwt, "hmac-sha256:e"),
+            login.replace("\"hmac-sha256:0a", " \"eyJh"),
             hashed.replace("kv/a", "auth/jwt/login").replace("}}", r#","data":{"jwt":"e"}}}"#),
             format!("{{\"time\":\"x{}", hashed.replace("hmac-sha256:ab", "s.ab")),
         ] {
