@@ -1,6 +1,6 @@
 //! Progress bars: on a terminal only, on standard error.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -77,31 +77,29 @@ pub(crate) fn count_bar(what: &'static str) -> ProgressBar {
     ProgressBar::new(0).with_style(style).with_message(what)
 }
 
-/// The bar of a job in steps, each of which counts something else.
-pub(crate) struct Steps {
-    bar: ProgressBar,
-    step: Cell<&'static str>,
-}
+/// The bars of a job in steps, one after the other, each of which counts something else.
+#[derive(Default)]
+pub(crate) struct Steps(RefCell<Option<(&'static str, ProgressBar)>>);
 
 impl Steps {
-    pub(crate) fn new() -> Steps {
-        let style = ProgressStyle::with_template("{msg:9} {bar:40} {human_pos}/{human_len} {eta}");
-        let bar = ProgressBar::new(0).with_style(style.expect("a fixed template"));
-        Steps { bar, step: Cell::new("") }
-    }
-
     /// Shows how much of a step is done.
     pub(crate) fn show(&self, step: &'static str, done: u64, all: u64) {
-        if self.step.replace(step) != step {
-            self.bar.reset();
-            self.bar.set_message(step);
+        if self.0.borrow().as_ref().is_none_or(|(shown, _)| *shown != step) {
+            self.finish();
+            let style = "{msg:9} {bar:40} {human_pos}/{human_len} {eta}";
+            let style = ProgressStyle::with_template(style).expect("a fixed template");
+            let bar = ProgressBar::new(all).with_style(style).with_message(step);
+            self.0.replace(Some((step, bar)));
         }
-        self.bar.set_length(all);
-        self.bar.set_position(done);
+        if let Some((_, bar)) = &*self.0.borrow() {
+            bar.set_position(done);
+        }
     }
 
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
-        self.bar.finish_and_clear();
+        if let Some((_, bar)) = self.0.take() {
+            bar.finish_and_clear();
+        }
     }
 }

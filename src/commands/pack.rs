@@ -196,7 +196,7 @@ pub(super) fn write(
     // Created with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("cannot write into {}", folder.display()))?;
-    let bar = Steps::new();
+    let bar = Steps::default();
     let progress = |step: PackStep, done, all| bar.show(step.as_str(), done, all);
     let (by, now) = (deed::who(), jiff::Timestamp::now());
     let asked = PackAsked { data, as_of, rows, by, now, progress: &progress };

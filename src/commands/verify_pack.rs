@@ -15,7 +15,7 @@ use crate::progress::Steps;
 /// Checks the pack in a file.
 pub(super) fn run(path: &Path, args: &VerifyArgs) -> Result<(), Failure> {
     let key = args.key.as_deref().map(known_key).transpose()?;
-    let bar = Steps::new();
+    let bar = Steps::default();
     let verified =
         verify_pack(path, key.as_ref(), &|step, done, all| bar.show(step.as_str(), done, all));
     bar.finish();
