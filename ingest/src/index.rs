@@ -18,6 +18,7 @@ use thiserror::Error;
 mod columns;
 mod directory;
 pub mod document;
+mod documents;
 mod find;
 mod payload;
 mod reader;

@@ -395,7 +395,7 @@ impl Indexer {
         self.recent.push(Arc::clone(&batch));
         let mut issues = std::mem::take(&mut self.issues);
         let first_line = LeafIndex(batch.header.first_leaf.0 + 1);
-        let mut window = Window::at(first_line);
+        let mut window = Window::at(first_line, batch.lines.len());
         for (leaf, line) in (first_line.0..).map(LeafIndex).zip(batch.lines.iter()) {
             let (entry, undecodable) = match decode::decode(line) {
                 Decoded::Entry(entry) => (Some(entry), None),
@@ -502,7 +502,7 @@ impl Indexer {
         let counting = self.devices.counting(&self.index, &made.event)?;
         let own = self.sources.names[issue.source as usize].clone();
         if issue.replaces {
-            self.index.remove(uid.of_copy(&own.device));
+            self.index.remove(uid.of_copy(&own.device))?;
         }
         let standing = if is_first { Standing::First } else { Standing::OnlyOn };
         let Some(counting) = counting.filter(|counting| counting.source != own.to_string()) else {
@@ -513,7 +513,7 @@ impl Indexer {
         if !is_better(&self.sources, issue, &counting, its) {
             return self.add(made, state, Standing::Copy, false);
         }
-        self.index.remove(uid);
+        self.index.remove(uid)?;
         if let Some((copy, state)) =
             self.made(&counting.issue(its, false), &mut Window::default())?
         {

@@ -4,6 +4,7 @@
 
 pub mod event;
 pub mod source;
+mod spare;
 
 pub mod kept_file;
 pub mod known;

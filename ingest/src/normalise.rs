@@ -273,13 +273,10 @@ fn wrap_ttl(lines: &Lines<'_>) -> Option<u64> {
 }
 
 fn hmacs(lines: &Lines<'_>) -> BTreeMap<String, String> {
-    let of = |side: &'static str, data: &DataFacts<'_>| {
-        data.hmacs
-            .iter()
-            .map(move |(path, hash)| (format!("{side}.{path}"), hash.to_string()))
-            .collect::<Vec<_>>()
-    };
-    let data = of("request", &lines.asked).into_iter().chain(of("response", &lines.answered));
+    fn of(side: &str, data: &DataFacts<'_>) -> impl Iterator<Item = (String, String)> {
+        data.hmacs.iter().map(move |(path, hash)| ([side, path].concat(), hash.to_string()))
+    }
+    let data = of("request.", &lines.asked).chain(of("response.", &lines.answered));
     let mut hmacs: BTreeMap<String, String> = data.take(HMACS_MAX).collect();
     if let Some(wrap) = lines.response.as_ref().and_then(|entry| entry.response.wrap_info.as_ref())
     {
@@ -322,8 +319,8 @@ fn headers(lines: &Lines<'_>) -> BTreeMap<String, Vec<String>> {
 }
 
 fn data_keys(lines: &Lines<'_>) -> Vec<String> {
-    let asked = lines.asked.keys.iter().map(|key| format!("request.data.{key}"));
-    let answered = lines.answered.keys.iter().map(|key| format!("response.data.{key}"));
+    let asked = lines.asked.keys.iter().map(|key| ["request.data.", key].concat());
+    let answered = lines.answered.keys.iter().map(|key| ["response.data.", key].concat());
     asked.chain(answered).take(KEYS_MAX).collect()
 }
 

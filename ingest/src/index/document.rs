@@ -34,9 +34,9 @@ pub const COVERAGE: &str = "coverage";
 /// What `doc` says of every document that is no event.
 pub const NO_EVENTS: [&str; 3] = [UNDECODABLE, GAP, COVERAGE];
 
-/// Returns the document of an event, without what history learns from it.
-pub fn document(fields: &Fields, event: &AuditEvent, state: State) -> Values {
-    let mut document = Filling { document: Values::new(), fields };
+/// Fills the document of an event, without what history learns from it.
+pub(super) fn document(fields: &Fields, empty: Values, event: &AuditEvent, state: State) -> Values {
+    let mut document = Filling { document: empty, fields };
     document.place(event, state);
     document.who(event);
     document.what(event);
@@ -44,15 +44,16 @@ pub fn document(fields: &Fields, event: &AuditEvent, state: State) -> Values {
     document.document
 }
 
-/// Returns the document of a leaf that is no event: `doc` says what it is.
+/// Fills the document of a leaf that is no event: `doc` says what it is.
 pub(super) fn remark(
     fields: &Fields,
+    empty: Values,
     doc: &'static str,
     source: Option<&SourceId>,
     leaf: LeafIndex,
     why: &str,
 ) -> Values {
-    let mut document = Filling { document: Values::new(), fields };
+    let mut document = Filling { document: empty, fields };
     document.text(fields.doc, Some(doc));
     if let Some(source) = source {
         document.source(source);

@@ -3,6 +3,9 @@
 //! There is no stored document: rows are read from fast fields, whole events from the ledger.
 //! Strings are whole terms (never tokenised) but for `text`. Several values stand side by side in a
 //! field marked "many". A field without a value is absent, never "".
+//!
+//! Fields stand in the order in which a document is filled: the engine sorts the values of each document by
+//! field, and has nothing to do where they are in order.
 
 use tantivy::schema::{
     FAST, Field, IndexRecordOption, IpAddrOptions, NumericOptions, Schema, TextFieldIndexing,
@@ -107,6 +110,18 @@ fields! {
     leaf_request: number,
     /// The response line; of an undecodable document, the leaf.
     leaf_response: number,
+    /// Request id.
+    request: column,
+    /// By which it is looked up: eight bytes of it, see [`super::document::request_term`].
+    request_key: number_term,
+    /// cluster/node/device.
+    source: term,
+    /// Cluster.
+    cluster: term,
+    /// Node.
+    node: term,
+    /// Audit device.
+    device: term,
     /// The identity's key.
     identity_key: column,
     /// The name to show.
@@ -129,10 +144,24 @@ fields! {
     display_name: column,
     /// Who a failed login said it was.
     claimed: column,
+    /// Accessor hash.
+    accessor: term,
+    /// Token hash. Who a refused token belonged to is told by the other events with it: a set applied when reading.
+    token: term,
+    /// Lifetime given to the token, in seconds.
+    ttl: number,
+    /// Age of the token at the request, in seconds.
+    token_age: signed,
     /// Many: policies held.
     held: term,
     /// Many: granting policies.
     policy: term,
+    /// The client's address as written.
+    ip: term,
+    /// The same as a number, IPv4 mapped into IPv6, for CIDR.
+    ip_addr: address,
+    /// The client's port.
+    port: number,
     /// The server's operation.
     op: term,
     /// Our word.
@@ -147,6 +176,18 @@ fields! {
     engine: term,
     /// The namespace; absent for the root.
     ns: term,
+    /// Lease id.
+    lease: term,
+    /// Lease id without its last part.
+    lease_prefix: term,
+    /// Hash of the lease's id in a request whose lines do not tell the id itself: most revocations.
+    lease_hash: column,
+    /// Many: the hashes in the event but for its own token and accessor. Not a column: nobody counts by it.
+    hash: term_only,
+    /// Many: `name` and `name=value` of audited headers.
+    header: term,
+    /// Many: keys of request and response data.
+    data_key: term,
     /// allowed, denied, unknown.
     decision: term,
     /// Why.
@@ -155,52 +196,14 @@ fields! {
     outcome: term,
     /// The server's error text.
     error: term,
-    /// The client's address as written.
-    ip: term,
-    /// The same as a number, IPv4 mapped into IPv6, for CIDR.
-    ip_addr: address,
-    /// The client's port.
-    port: number,
-    /// Accessor hash.
-    accessor: term,
-    /// Token hash. Who a refused token belonged to is told by the other events with it: a set applied when reading.
-    token: term,
-    /// Lease id.
-    lease: term,
-    /// Lease id without its last part.
-    lease_prefix: term,
-    /// Hash of the lease's id in a request whose lines do not tell the id itself: most revocations.
-    lease_hash: column,
-    /// Request id.
-    request: column,
-    /// By which it is looked up: eight bytes of it, see [`super::document::request_term`].
-    request_key: number_term,
-    /// Many: the hashes in the event but for its own token and accessor. Not a column: nobody counts by it.
-    hash: term_only,
-    /// Many: `name` and `name=value` of audited headers.
-    header: term,
-    /// cluster/node/device.
-    source: term,
-    /// Cluster.
-    cluster: term,
-    /// Node.
-    node: term,
-    /// Audit device.
-    device: term,
-    /// Lifetime given to the token, in seconds.
-    ttl: number,
-    /// Age of the token at the request, in seconds.
-    token_age: signed,
-    /// Many: keys of request and response data.
-    data_key: term,
     /// Many: flags; also `root`, `forwarded`, `system`, `pending`, `unanswered`.
     is: term,
     /// Many: error, lease, wrap.
     has: term,
+    /// Path, names, policies and error, as words with positions.
+    text: words,
     /// Many: `hash\u{1f}text`, a hash whose text one line shows; a set applied when reading.
     learned: term_only,
     /// Many: the same turned round, `text\u{1f}hash`, so that both ways are one look-up.
     learned_text: term_only,
-    /// Path, names, policies and error, as words with positions.
-    text: words,
 }

@@ -3,11 +3,15 @@
 
 use std::fmt;
 use std::iter;
+use std::mem;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use tantivy::Document;
 use tantivy::schema::Field;
 use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf, Value};
+
+use super::documents::Documents;
 
 /// Most events have fewer values, and fewer bytes of text.
 const VALUES: usize = 96;
@@ -15,9 +19,15 @@ const TEXT_BYTES: usize = 2 << 10;
 
 /// The values of one document. There is no stored document, so nothing reads them back.
 pub struct Values {
+    memory: Memory,
+    address: Ipv6Addr,
+    documents: Arc<Documents>,
+}
+
+/// What a document holds its values in.
+pub(super) struct Memory {
     texts: String,
     values: Vec<(Field, Kept)>,
-    address: Ipv6Addr,
 }
 
 #[derive(Clone, Copy)]
@@ -37,13 +47,23 @@ pub struct Given<'a> {
     kept: Kept,
 }
 
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory { texts: String::with_capacity(TEXT_BYTES), values: Vec::with_capacity(VALUES) }
+    }
+}
+
+impl Memory {
+    /// Tells whether it is not much more than most documents need.
+    pub(super) fn is_usual(&self) -> bool {
+        self.texts.capacity() <= 4 * TEXT_BYTES && self.values.capacity() <= 4 * VALUES
+    }
+}
+
 impl Values {
-    pub(super) fn new() -> Values {
-        Values {
-            texts: String::with_capacity(TEXT_BYTES),
-            values: Vec::with_capacity(VALUES),
-            address: Ipv6Addr::UNSPECIFIED,
-        }
+    /// Returns a document without values, whose memory goes back to `documents`.
+    pub(super) fn of(documents: Arc<Documents>, memory: Memory) -> Values {
+        Values { memory, address: Ipv6Addr::UNSPECIFIED, documents }
     }
 
     pub(super) fn text(&mut self, field: Field, text: &str) {
@@ -53,23 +73,34 @@ impl Values {
     /// Adds a text that is these, one after the other.
     pub(super) fn parts(&mut self, field: Field, parts: &[&str]) {
         let place = |texts: &String| u32::try_from(texts.len()).expect("a document is bounded");
-        let from = place(&self.texts);
-        self.texts.extend(parts.iter().copied());
-        self.values.push((field, Kept::Text(from, place(&self.texts))));
+        let Memory { texts, values } = &mut self.memory;
+        let from = place(texts);
+        parts.iter().for_each(|part| texts.push_str(part));
+        values.push((field, Kept::Text(from, place(texts))));
     }
 
     pub(super) fn number(&mut self, field: Field, number: u64) {
-        self.values.push((field, Kept::Unsigned(number)));
+        self.memory.values.push((field, Kept::Unsigned(number)));
     }
 
     pub(super) fn signed(&mut self, field: Field, number: i64) {
-        self.values.push((field, Kept::Signed(number)));
+        self.memory.values.push((field, Kept::Signed(number)));
     }
 
     /// Adds the address; a document has one field of these.
     pub(super) fn address(&mut self, field: Field, address: Ipv6Addr) {
         self.address = address;
-        self.values.push((field, Kept::Address));
+        self.memory.values.push((field, Kept::Address));
+    }
+}
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        let empty = Memory { texts: String::new(), values: Vec::new() };
+        let mut memory = mem::replace(&mut self.memory, empty);
+        memory.texts.clear();
+        memory.values.clear();
+        self.documents.take_back(memory);
     }
 }
 
@@ -92,13 +123,13 @@ impl<'a> Iterator for Iter<'a> {
     type Item = (Field, Given<'a>);
 
     fn next(&mut self) -> Option<(Field, Given<'a>)> {
-        let (field, kept) = *self.values.values.get(self.at)?;
+        let (field, kept) = *self.values.memory.values.get(self.at)?;
         self.at += 1;
         Some((field, Given { values: self.values, kept }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.values.values.len() - self.at;
+        let left = self.values.memory.values.len() - self.at;
         (left, Some(left))
     }
 }
@@ -110,7 +141,7 @@ impl<'a> Value<'a> for Given<'a> {
     fn as_value(&self) -> ReferenceValue<'a, Given<'a>> {
         ReferenceValue::Leaf(match self.kept {
             Kept::Text(from, to) => {
-                ReferenceValueLeaf::Str(&self.values.texts[from as usize..to as usize])
+                ReferenceValueLeaf::Str(&self.values.memory.texts[from as usize..to as usize])
             }
             Kept::Unsigned(number) => ReferenceValueLeaf::U64(number),
             Kept::Signed(number) => ReferenceValueLeaf::I64(number),

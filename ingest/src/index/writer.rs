@@ -8,16 +8,18 @@
 use std::fs;
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tantivy::directory::MmapDirectory;
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
 use tantivy::query::{BooleanQuery, RangeQuery, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Index, TantivyError, Term};
 use tracing::{info, warn};
 
 use super::document::{COVERAGE, EVENT, GAP, HALF, UNDECODABLE, document, remark, uid_term, value};
+use super::documents::Documents;
 use super::schema::Fields;
 use super::values::Values;
 use super::{CommitPayload, IndexError};
@@ -33,6 +35,9 @@ const MEMORY_BYTES: usize = 24 << 20;
 /// The same for a run that ends. A segment then has 80,000 documents, so that an import of a million lines merges
 /// none, and a dictionary is written once where it was written four times: a third less CPU.
 const BULK_MEMORY_BYTES: usize = 128 << 20;
+
+/// So many documents and deletions are told the engine together.
+const TOGETHER: usize = 64;
 
 /// Segments of one size before they are merged. Levels are a factor of eight apart and begin at 1,000
 /// documents, so with a commit each second a document is rewritten about seven times on its way to ten
@@ -51,6 +56,9 @@ pub struct IndexWriter {
     dir: PathBuf,
     beside: bool,
     writer: tantivy::IndexWriter<Values>,
+    documents: Arc<Documents>,
+    /// What the engine is told together: to wake it for each document takes longer than many a document.
+    waiting: Vec<UserOperation<Values>>,
     fields: Fields,
     payload: CommitPayload,
 }
@@ -160,9 +168,9 @@ impl IndexWriter {
         replaces: bool,
     ) -> Result<(), IndexError> {
         if replaces {
-            self.remove(event.uid);
+            self.remove(event.uid)?;
         }
-        let mut document = document(&self.fields, event, state);
+        let mut document = document(&self.fields, self.documents.empty(), event, state);
         let mut buffer = [0; 4];
         let half: &str = HALF.encode_utf8(&mut buffer);
         for (hash, text) in learned {
@@ -170,8 +178,7 @@ impl IndexWriter {
             document.parts(self.fields.learned, &[hash, half, &text]);
             document.parts(self.fields.learned_text, &[&text, half, hash]);
         }
-        self.writer.add_document(document).map_err(|source| self.engine(source))?;
-        Ok(())
+        self.tell(UserOperation::Add(document))
     }
 
     /// Adds a leaf, or a torn piece of one, that holds no entry, and why it does not.
@@ -219,6 +226,7 @@ impl IndexWriter {
     /// # Errors
     /// As [`IndexWriter::add`].
     pub fn remove_below(&mut self, least: LeafIndex) -> Result<(), IndexError> {
+        self.tell_now()?;
         for field in [self.fields.leaf_request, self.fields.leaf_response] {
             let removed = self.writer.delete_query(Box::new(leaves(field, ..least.0)));
             removed.map_err(|source| self.engine(source))?;
@@ -231,6 +239,7 @@ impl IndexWriter {
     /// # Errors
     /// As [`IndexWriter::add`].
     pub fn remove_response(&mut self, leaf: LeafIndex) -> Result<(), IndexError> {
+        self.tell_now()?;
         let query = leaves(self.fields.leaf_response, leaf.0..leaf.0 + 1);
         let event = Term::from_field_text(self.fields.doc, EVENT);
         let event = TermQuery::new(event, IndexRecordOption::Basic);
@@ -240,8 +249,11 @@ impl IndexWriter {
     }
 
     /// Removes the event of this uid.
-    pub fn remove(&mut self, uid: Uid) {
-        self.writer.delete_term(uid_term(&self.fields, uid));
+    ///
+    /// # Errors
+    /// As [`IndexWriter::add`].
+    pub fn remove(&mut self, uid: Uid) -> Result<(), IndexError> {
+        self.tell(UserOperation::Delete(uid_term(&self.fields, uid)))
     }
 
     /// Returns the folder in which the index grows.
@@ -264,8 +276,21 @@ impl IndexWriter {
         leaf: LeafIndex,
         why: &str,
     ) -> Result<(), IndexError> {
-        let document = remark(&self.fields, doc, source, leaf, why);
-        self.writer.add_document(document).map_err(|source| self.engine(source))?;
+        let document = remark(&self.fields, self.documents.empty(), doc, source, leaf, why);
+        self.tell(UserOperation::Add(document))
+    }
+
+    /// Tells the engine what to do, together with what comes next.
+    fn tell(&mut self, operation: UserOperation<Values>) -> Result<(), IndexError> {
+        self.waiting.push(operation);
+        if self.waiting.len() >= TOGETHER { self.tell_now() } else { Ok(()) }
+    }
+
+    fn tell_now(&mut self) -> Result<(), IndexError> {
+        if !self.waiting.is_empty() {
+            let told = self.writer.run(self.waiting.drain(..));
+            told.map_err(|source| self.engine(source))?;
+        }
         Ok(())
     }
 
@@ -274,6 +299,7 @@ impl IndexWriter {
     /// # Errors
     /// As [`IndexWriter::add`]; the last commit then still holds.
     pub fn commit(&mut self, payload: CommitPayload) -> Result<(), IndexError> {
+        self.tell_now()?;
         let dir = place(&self.dir, self.beside);
         commit(&mut self.writer, &payload).map_err(|source| IndexError::Engine { dir, source })?;
         self.payload = payload;
@@ -391,7 +417,8 @@ fn start(
     policy.set_del_docs_ratio_before_merge(0.5);
     writer.set_merge_policy(Box::new(policy));
     let (_, fields) = Fields::schema();
-    Ok(IndexWriter { dir: dir.to_owned(), beside, writer, fields, payload })
+    let (documents, waiting) = (Arc::default(), Vec::with_capacity(TOGETHER));
+    Ok(IndexWriter { dir: dir.to_owned(), beside, writer, documents, waiting, fields, payload })
 }
 
 fn engine_writer(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::ledger::{LedgerError, LedgerReader, ReadBatch};
 use crate::source::LeafIndex;
+use crate::spare;
 
 /// Lines kept in memory so that a response finds its request without a read. Responses follow within
 /// a few hundred lines; what is further back is read from the ledger.
@@ -42,6 +43,9 @@ impl Recent {
         while self.bytes > RECENT_BYTES && self.batches.len() > 1 {
             let oldest = self.batches.pop_front().expect("more than one");
             self.bytes -= oldest.lines.bytes.len();
+            if let Some(batch) = Arc::into_inner(oldest) {
+                spare::give_back(batch.lines.bytes);
+            }
         }
     }
 

@@ -12,9 +12,9 @@ pub(super) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// Returns one that has no line yet; the next is of this leaf.
-    pub(super) fn at(first_line: LeafIndex) -> Window<'a> {
-        Window { first_line: first_line.0, lines: Vec::new() }
+    /// Returns one that has no line yet; the next is of this leaf, and so many will come.
+    pub(super) fn at(first_line: LeafIndex, lines: usize) -> Window<'a> {
+        Window { first_line: first_line.0, lines: Vec::with_capacity(lines) }
     }
 
     /// Takes in the next line, and its entry if it holds one.

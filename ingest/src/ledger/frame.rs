@@ -26,6 +26,7 @@ use zstd::zstd_safe::CParameter;
 use super::batch::{BATCH_BYTES_MAX, BatchHeader, Sources};
 use super::error::LedgerError;
 use super::tree::{Hash, leaf_hash};
+use crate::spare;
 
 /// The magic of our skippable frames, of the sixteen that zstd leaves to its users.
 pub(super) const TABLE_MAGIC: u32 = 0x184D_2A5B;
@@ -498,7 +499,7 @@ impl FrameDecoder {
             }
             return Ok(Content::Hashes(hashes.as_chunks::<32>().0.to_vec()));
         }
-        let mut content = Vec::with_capacity(table.content_bytes as usize);
+        let mut content = spare::buffer(table.content_bytes as usize);
         match self.zstd.decompress_to_buffer(&self.data, &mut content) {
             Ok(bytes) if bytes == table.content_bytes as usize => Ok(Content::Lines(content)),
             Ok(_) => Err("lines of another length than their table says".into()),

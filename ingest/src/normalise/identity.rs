@@ -107,13 +107,15 @@ fn of_token(
         .or_else(|| lines.first(|entry| entry.request.client_token_accessor.as_deref()))
         .and_then(hash);
     let mount = if has_logged_in { lines.mount().map(text) } else { None };
-    let cluster = &source.cluster;
+    let cluster = source.cluster.as_str();
     let key = match (&entity_id, &mount, &holder.own_name, &accessor, &token) {
-        (Some(id), ..) => Some(format!("{cluster}/entity/{id}")),
-        (None, Some(mount), Some(name), ..) => Some(format!("{cluster}/login/{mount}{name}")),
-        _ if holder.kind == IdentityKind::Root => Some(format!("{cluster}/root")),
-        (.., Some(accessor), _) => Some(format!("{cluster}/accessor/{}/{accessor}", source.device)),
-        (.., Some(token)) => Some(format!("{cluster}/token/{}/{token}", source.device)),
+        (Some(id), ..) => Some([cluster, "/entity/", id].concat()),
+        (None, Some(mount), Some(name), ..) => Some([cluster, "/login/", mount, name].concat()),
+        _ if holder.kind == IdentityKind::Root => Some([cluster, "/root"].concat()),
+        (.., Some(accessor), _) => {
+            Some([cluster, "/accessor/", &source.device, "/", accessor].concat())
+        }
+        (.., Some(token)) => Some([cluster, "/token/", &source.device, "/", token].concat()),
         _ => None,
     };
     let display_name = auth.display_name.as_deref().map(text);
@@ -262,9 +264,9 @@ fn method_of<'a>(auth: &Auth<'_>, namespace: &str) -> Option<&'a str> {
     }
     let display_name = auth.display_name.as_deref()?;
     // Within a namespace the display name begins with the mount's whole path.
-    let outside = format!("{}auth-", namespace.replace('/', "-"));
+    let outside = || format!("{}auth-", namespace.replace('/', "-"));
     let rest =
-        if namespace.is_empty() { display_name } else { display_name.strip_prefix(&outside)? };
+        if namespace.is_empty() { display_name } else { display_name.strip_prefix(&outside())? };
     let is_user_of = |method: &&str| {
         let user = rest.strip_prefix(*method).and_then(|rest| rest.strip_prefix('-'));
         user.is_some_and(|user| {

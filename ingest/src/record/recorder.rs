@@ -9,6 +9,7 @@ use crate::decode;
 use crate::ledger::{Appended, Ledger, NewBatch, Stream};
 use crate::own::{Fact, OWN_SOURCE, OwnLine};
 use crate::source::{Generation, Lines, Position, Reader, SourceId};
+use crate::spare;
 use crate::tail::{FileId, Start, TailItem};
 
 pub(super) struct Recorder<'a> {
@@ -199,7 +200,7 @@ impl<'a> Recorder<'a> {
     pub(super) fn flush(&mut self) -> Result<(), RecordError> {
         self.ledger.flush()?;
         self.files.values_mut().for_each(|file| file.durable = file.generation);
-        self.unflushed.clear();
+        self.unflushed.drain(..).for_each(|kept| spare::give_back(kept.lines.bytes));
         self.unflushed_bytes = 0;
         self.forget_finished();
         Ok(())

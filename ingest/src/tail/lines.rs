@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use memchr::{memchr_iter, memrchr};
 
 use crate::source::{LEAF_BYTES_MAX, Lines};
+use crate::spare;
 
 /// Whole leaves that stand back to back in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +153,13 @@ impl<R: Read> LeafStream<R> {
         let wanted = self.chunk_bytes.min(self.leaf_bytes_max - self.rest.len());
         let before = self.rest.len();
         // At once: growing on the way copies all of it again and again. One byte more tells the end of the input.
-        self.rest.reserve_exact(wanted + 1);
+        if before < self.chunk_bytes {
+            let mut chunk = spare::buffer(before + wanted + 1);
+            chunk.extend_from_slice(&self.rest);
+            self.rest = chunk;
+        } else {
+            self.rest.reserve_exact(wanted + 1);
+        }
         // What came before an error stays in `rest`.
         if let Err(error) = (&mut self.input).take(wanted as u64).read_to_end(&mut self.rest) {
             self.failure = Some(error);
