@@ -9,6 +9,8 @@ use tantivy::Document;
 use tantivy::schema::Field;
 use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf, Value};
 
+use super::summary::Gist;
+
 /// Most events have fewer values, and fewer bytes of text.
 const VALUES: usize = 96;
 const TEXT_BYTES: usize = 2 << 10;
@@ -18,6 +20,7 @@ pub struct Values {
     texts: String,
     values: Vec<(Field, Kept)>,
     address: Ipv6Addr,
+    gist: Gist,
 }
 
 #[derive(Clone, Copy)]
@@ -38,12 +41,18 @@ pub struct Given<'a> {
 }
 
 impl Values {
-    pub(super) fn new() -> Values {
+    pub(super) fn new(gist: Gist) -> Values {
         Values {
             texts: String::with_capacity(TEXT_BYTES),
             values: Vec::with_capacity(VALUES),
             address: Ipv6Addr::UNSPECIFIED,
+            gist,
         }
+    }
+
+    /// Returns what its segment's summary takes from it.
+    pub(super) fn gist(&self) -> Gist {
+        self.gist
     }
 
     pub(super) fn text(&mut self, field: Field, text: &str) {
