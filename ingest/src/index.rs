@@ -1,7 +1,7 @@
 //! The disposable index: one document an event, so that a question needs no raw line.
 //!
 //! ```text
-//! AuditEvent -> document -> IndexWriter -> segments and one CommitPayload per commit
+//! AuditEvent -> document -> IndexWriter -> segments, a Summary beside each, and one CommitPayload per commit
 //!                                              |
 //!                           EventIndex -> Snapshot (a searcher and the payload that belongs to it)
 //! ```
@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub mod class;
 mod columns;
 mod directory;
 pub mod document;
@@ -23,6 +24,7 @@ mod find;
 mod payload;
 mod reader;
 pub mod schema;
+pub mod summary;
 mod uids;
 mod values;
 mod writer;

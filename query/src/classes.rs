@@ -1,18 +1,7 @@
 //! What the documents of a part of the index are: events that count, events that answers leave out, or none.
 
-use ingest::event::{Flag, Reason};
-use ingest::index::document::NO_EVENTS;
-use ingest::index::schema::Fields;
+use ingest::index::class::{COUNTS, NONE};
 use tantivy::{DocId, SegmentReader};
-
-use crate::error::QueryError;
-use crate::part::each_with;
-use crate::question::LEFT_OUT;
-
-/// An event that counts. The classes of [`LEFT_OUT`] follow from 1 on.
-pub(crate) const COUNTS: u8 = 0;
-/// A document that is no event, or is deleted.
-pub(crate) const NONE: u8 = 1 + LEFT_OUT.len() as u8;
 
 /// The class of each document of a part.
 pub(crate) struct Classes {
@@ -32,29 +21,14 @@ enum Of {
 const FEW: usize = 64;
 
 impl Classes {
-    /// Gives each document its class, as `AuditEvent::left_out` does: a copy is nothing else, and lateness goes before
-    /// the reason. What is written later wins.
-    pub(crate) fn read(segment: &SegmentReader, fields: &Fields) -> Result<Classes, QueryError> {
-        let mut others: Vec<(DocId, u8)> = Vec::new();
-        let words = [
-            (fields.reason, Reason::System.as_str()),
-            (fields.reason, Reason::Forwarded.as_str()),
-            (fields.is, Flag::Late.as_str()),
-            (fields.is, Flag::Copy.as_str()),
-        ];
-        for (field, word) in words {
-            let at = LEFT_OUT.iter().position(|known| *known == word).expect("a word of them");
-            let class = 1 + at as u8;
-            each_with(segment, field, word, |document| others.push((document, class)))?;
-        }
-        for doc in NO_EVENTS {
-            each_with(segment, fields.doc, doc, |document| others.push((document, NONE)))?;
-        }
+    /// Takes what the summary of a part says of documents that do not count, ascending, and adds those that were deleted since.
+    pub(crate) fn of_part(segment: &SegmentReader, mut others: Vec<(DocId, u8)>) -> Classes {
         if let Some(alive) = segment.alive_bitset() {
             let deleted = (0..segment.max_doc()).filter(|&document| alive.is_deleted(document));
             others.extend(deleted.map(|document| (document, NONE)));
         }
         others.sort_by_key(|&(document, _)| document);
+        // What was written later wins.
         others.dedup_by(|later, earlier| {
             let is_same = later.0 == earlier.0;
             if is_same {
@@ -67,11 +41,11 @@ impl Classes {
         counts[usize::from(COUNTS)] = (documents - others.len()) as u64;
         others.iter().for_each(|&(_, class)| counts[usize::from(class)] += 1);
         if others.len() <= documents / FEW {
-            return Ok(Classes { of: Of::Few(others), counts });
+            return Classes { of: Of::Few(others), counts };
         }
         let mut each = vec![COUNTS; documents];
         others.iter().for_each(|&(document, class)| each[document as usize] = class);
-        Ok(Classes { of: Of::Each(each), counts })
+        Classes { of: Of::Each(each), counts }
     }
 
     /// Returns what is left if only these of so many documents are there.
@@ -95,18 +69,6 @@ impl Classes {
                 Err(_) => COUNTS,
             },
             Of::Each(each) => each[document as usize],
-        }
-    }
-
-    /// Returns the documents that are no events or deleted.
-    pub(crate) fn none(&self) -> Box<dyn Iterator<Item = DocId> + '_> {
-        match &self.of {
-            Of::Few(few) => {
-                Box::new(few.iter().filter(|(_, class)| *class == NONE).map(|&(of, _)| of))
-            }
-            Of::Each(each) => {
-                Box::new((0..).zip(each).filter(|(_, class)| **class == NONE).map(|(of, _)| of))
-            }
         }
     }
 
@@ -173,7 +135,6 @@ mod tests {
             };
             prop_assert_eq!(cut(&few), cut(&each));
             prop_assert!(all.iter().all(|&document| few.of(document) == each.of(document)));
-            prop_assert!(few.none().eq(each.none()));
         }
     }
 

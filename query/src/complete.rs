@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use ingest::index::class::NONE;
 use serde::Serialize;
 use tantivy::postings::TermInfo;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, InvertedIndexReader, TERMINATED, TantivyError};
 
-use crate::classes::NONE;
 use crate::error::QueryError;
 use crate::filter::{self, Filter};
 use crate::history::View;

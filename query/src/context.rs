@@ -52,7 +52,8 @@ pub fn context(
     let Some(address) = full::find(view, uid)? else { return Ok(None) };
     let mut rows = Rows::new(view);
     let event = rows.row(address)?;
-    let place = view.part(address.segment)?.places.of(address.document);
+    let segment = view.searcher().segment_reader(address.segment);
+    let place = view.part(address.segment)?.places(segment)?.of(address.document);
     let value = first_value(view, address, field)?;
     let mut context = Context {
         event,
@@ -84,8 +85,8 @@ fn next(
     // The latest is on top, to be thrown out first.
     let mut heap = BinaryHeap::new();
     for part in selection.parts()? {
-        let places = &part.part.places;
         part.blocks(|documents| {
+            let places = part.places()?;
             for &document in documents {
                 let place = places.of(document);
                 if place > from {

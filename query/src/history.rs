@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use ingest::event::{AuditEvent, Reason, Uid};
 use ingest::index::Snapshot;
+use ingest::index::class::NONE;
 use ingest::index::document::{HALF, value};
 use ingest::index::schema::Fields;
 use ingest::retention::Retention;
@@ -20,7 +21,6 @@ use tantivy::{DocSet, InvertedIndexReader, Searcher, TERMINATED};
 
 use crate::abreast::abreast;
 use crate::bounds::{Bound, Bounds};
-use crate::classes::NONE;
 use crate::coverage::Told;
 use crate::error::QueryError;
 use crate::filter::{Glob, Sets, all};
@@ -132,7 +132,7 @@ impl View {
         }
         let reader = self.searcher().segment_reader(segment);
         let part = match &self.shared.bound {
-            None => Part::read(reader, self.fields())?,
+            None => Part::read(reader)?,
             Some(bound) => {
                 let whole = self.whole();
                 let mut documents = Vec::new();

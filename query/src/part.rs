@@ -1,16 +1,16 @@
-//! What is known of one immutable part of the index: a segment with its deletions. Found out once, and kept for
-//! as long as a view has that part.
+//! What is known of one immutable part of the index: a segment with its deletions. Most of it was written with the segment
+//! (`ingest::index::summary`); it is kept for as long as a view has that part.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ingest::index::ColumnList;
-use ingest::index::schema::Fields;
+use ingest::index::class::NONE;
+use ingest::index::summary::Summary;
 use tantivy::index::SegmentId;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Opstamp, SegmentReader, TERMINATED, TantivyError, Term};
 
-use crate::classes::{Classes, NONE};
+use crate::classes::Classes;
 use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::row::Columns;
@@ -26,9 +26,6 @@ pub(crate) fn key(segment: &SegmentReader) -> PartKey {
     (segment.segment_id(), segment.delete_opstamp())
 }
 
-/// A time by itself takes so many times longer to read than one of all.
-const ONE_BY_ONE: u64 = 4;
-
 /// What is known of a part.
 pub(crate) struct Part {
     pub(crate) key: PartKey,
@@ -36,70 +33,63 @@ pub(crate) struct Part {
     pub(crate) classes: Classes,
     /// Not earlier and not later than any of its events.
     pub(crate) times: Option<(i64, i64)>,
-    /// How many of its documents have no time, those that are no events among them.
-    timeless: u32,
-    /// Whether some of its events have no time, once that was asked for.
-    is_timeless: OnceLock<bool>,
+    /// When its documents were, block by block: bounds, since some of them may not be there any more or for this reader.
+    pub(crate) block_times: Arc<BlockTimes>,
+    /// Its events that have no time, ascending.
+    timeless: Vec<DocId>,
     /// All of its events were issued by leaves up to this one.
     pub(crate) last_leaf: u64,
-    /// Where its documents stand in the order of answers.
-    pub(crate) places: Places,
+    /// Where its documents stand in the order of answers, once that was asked for.
+    places: OnceLock<Places>,
     /// That all of its times were asked of the disk.
     times_asked: OnceLock<()>,
     /// The same of all columns.
     columns_asked: OnceLock<()>,
     /// The columns of rows, once a row was read.
     pub(crate) columns: Mutex<Option<Columns>>,
-    /// When its documents were, once all of them or many times some of them were asked for.
-    block_times: OnceLock<BlockTimes>,
-    /// How many times were read one by one since nothing was known of blocks.
-    times_read: AtomicU64,
     /// The names of identities, once they were asked for.
     names: OnceLock<Option<Vec<u32>>>,
 }
 
 impl Part {
     /// Reads what there is to know.
-    pub(crate) fn read(segment: &SegmentReader, fields: &Fields) -> Result<Part, QueryError> {
-        let places = Places::open_for_few(segment)?;
-        let classes = Classes::read(segment, fields)?;
-        let has_values = |values: u32| values > 0;
-        let times = places.time.as_ref().filter(|time| has_values(time.values.num_vals()));
-        let leaf = places.leaf.as_ref().filter(|leaf| has_values(leaf.values.num_vals()));
-        // A document has one time at most, so what is not a value lacks one.
-        let timed = times.map_or(0, |time| time.values.num_vals());
+    pub(crate) fn read(segment: &SegmentReader) -> Result<Part, QueryError> {
+        let Summary { documents: _, last_leaf, times, classes, mut timeless } =
+            Summary::read(segment)?;
+        let block_times = BlockTimes::new(times);
+        let classes = Classes::of_part(segment, classes);
+        // Some were deleted since.
+        timeless.retain(|&document| classes.of(document) != NONE);
         Ok(Part {
             key: key(segment),
-            times: times.map(|time| (time.min_value(), time.max_value())),
-            timeless: segment.max_doc() - timed,
-            is_timeless: OnceLock::new(),
-            last_leaf: leaf.map_or(0, |leaf| leaf.max_value()),
             classes,
-            places,
+            times: block_times.ends(),
+            block_times: Arc::new(block_times),
+            timeless,
+            last_leaf,
+            places: OnceLock::new(),
             times_asked: OnceLock::new(),
             columns_asked: OnceLock::new(),
             columns: Mutex::new(None),
-            block_times: OnceLock::new(),
-            times_read: AtomicU64::new(0),
             names: OnceLock::new(),
         })
     }
 
     /// Returns what is left of the part if only these documents, in ascending order, are there.
     pub(crate) fn only(&self, segment: &SegmentReader, documents: &[DocId]) -> Part {
+        let classes = self.classes.only(documents, segment.max_doc());
+        let timeless = self.timeless.iter().copied();
         Part {
             key: self.key,
-            classes: self.classes.only(documents, segment.max_doc()),
             times: self.times,
-            timeless: self.timeless,
-            is_timeless: OnceLock::new(),
+            block_times: self.block_times.clone(),
+            timeless: timeless.filter(|&document| classes.of(document) != NONE).collect(),
+            classes,
             last_leaf: self.last_leaf,
             places: self.places.clone(),
             times_asked: self.times_asked.clone(),
             columns_asked: self.columns_asked.clone(),
             columns: Mutex::new(None),
-            block_times: OnceLock::new(),
-            times_read: AtomicU64::new(0),
             names: OnceLock::new(),
         }
     }
@@ -111,10 +101,12 @@ impl Part {
 
     /// Tells whether some of its events have no time.
     pub(crate) fn is_timeless(&self) -> bool {
-        // What is no event has a time or not, too.
-        let no_events = || self.classes.none().filter(|&document| !self.places.has_time(document));
-        let is_timeless = || self.timeless > 0 && self.timeless as usize > no_events().count();
-        *self.is_timeless.get_or_init(is_timeless)
+        !self.timeless.is_empty()
+    }
+
+    /// Tells whether one of its events has no time.
+    pub(crate) fn lacks_time(&self, event: DocId) -> bool {
+        self.timeless.binary_search(&event).is_ok()
     }
 
     /// Tells whether some of its documents are no events, or deleted.
@@ -122,32 +114,16 @@ impl Part {
         self.classes.counts[usize::from(NONE)] > 0
     }
 
-    /// Returns when its documents were, if that is known by now.
-    pub(crate) fn known_times(&self) -> Option<&BlockTimes> {
-        self.block_times.get()
-    }
-
-    /// Returns when its documents were, if that is known or so many times were read one by one that it would have been as quick to
-    /// read all.
-    pub(crate) fn times_worth_reading(&self, segment: &SegmentReader) -> Option<&BlockTimes> {
-        let read = self.times_read.load(Ordering::Relaxed);
-        match read > u64::from(segment.max_doc()) / ONE_BY_ONE {
-            true => Some(self.block_times(segment)),
-            false => self.known_times(),
+    /// Returns where its documents stand in the order of answers.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub(crate) fn places(&self, segment: &SegmentReader) -> Result<&Places, QueryError> {
+        if let Some(places) = self.places.get() {
+            return Ok(places);
         }
-    }
-
-    /// Takes notice of times that were read one by one.
-    pub(crate) fn note_times_read(&self, count: usize) {
-        self.times_read.fetch_add(count as u64, Ordering::Relaxed);
-    }
-
-    /// Returns when its documents were.
-    pub(crate) fn block_times(&self, segment: &SegmentReader) -> &BlockTimes {
-        self.block_times.get_or_init(|| {
-            self.ask_for_times(segment);
-            BlockTimes::read(&self.places, segment.max_doc())
-        })
+        let places = Places::open_for_few(segment)?;
+        Ok(self.places.get_or_init(|| places))
     }
 
     /// Has the disk bring all times, for who is about to read most of them: otherwise a page is brought when it is needed.
@@ -179,7 +155,7 @@ impl Part {
         let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         let columns = match &mut *columns {
             Some(columns) => columns,
-            columns => columns.insert(Columns::open(segment, self.places.clone())?),
+            columns => columns.insert(Columns::open(segment, self.places(segment)?.clone())?),
         };
         read(columns)
     }
@@ -227,4 +203,54 @@ pub(crate) fn each_with(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use ingest::event::AuditEvent;
+    use ingest::index::{CommitPayload, EventIndex, IndexWriter};
+    use ingest::pairing::State;
+    use ingest::source::LeafIndex;
+
+    use super::*;
+    use crate::testing::on;
+
+    #[test]
+    fn events_without_a_time_are_known_and_nothing_else_is_one_of_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut writer = IndexWriter::open(folder.path(), "V", "keytrail/prod").expect("a writer");
+        let timeless = |number| AuditEvent { time: None, ..on(number, "a", 0.0) };
+        let events = [on(1, "a", 1.0), timeless(2), timeless(3), on(4, "a", 9.0)];
+        for event in &events {
+            writer.add(event, State::Answered, &[], false).expect("added");
+        }
+        writer.add_undecodable(&events[0].source, LeafIndex(9), "no entry").expect("added");
+        let commit = |writer: &mut IndexWriter| {
+            writer.commit(CommitPayload::nothing("V", "keytrail/prod")).expect("a commit");
+            let searcher = EventIndex::open(folder.path()).expect("an index").searcher();
+            let part = Part::read(searcher.segment_reader(0)).expect("a part");
+            (searcher, part)
+        };
+        let known = |part: &Part| -> Vec<DocId> {
+            assert_eq!(part.is_timeless(), (0..5).any(|document| part.lacks_time(document)));
+            (0..5).filter(|&document| part.lacks_time(document)).collect()
+        };
+        let (searcher, part) = commit(&mut writer);
+        assert_eq!(known(&part), [1, 2]);
+        assert_eq!((part.last_leaf, part.classes.counts[usize::from(NONE)]), (9, 1));
+        let only = |documents: &[DocId]| known(&part.only(searcher.segment_reader(0), documents));
+        assert_eq!(only(&[0, 2]), [2]);
+        assert_eq!(only(&[0, 3]), [0; 0]);
+        // One is deleted, then the other.
+        writer.remove(events[2].uid);
+        let (_, part) = commit(&mut writer);
+        assert_eq!(known(&part), [1]);
+        writer.remove(events[1].uid);
+        let (_, part) = commit(&mut writer);
+        assert_eq!(known(&part), [0; 0]);
+        assert_eq!(part.classes.counts[usize::from(NONE)], 3);
+        let times =
+            [1, 9].map(|seconds| crate::filter::tests::events::ELEVEN_NS + seconds * 1_000_000_000);
+        assert_eq!(part.times, Some((times[0], times[1])));
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use ingest::event::Flag;
+use ingest::index::class::LEFT_OUT;
 use ingest::index::document::{NO_EVENTS, state_word};
 use ingest::index::schema::Fields;
 use ingest::pairing::State;
@@ -48,9 +49,6 @@ impl LeftOut {
 }
 
 type Clause = (Occur, Box<dyn Query>);
-
-/// The words under which events are left out; those of `AuditEvent::left_out`.
-pub(crate) const LEFT_OUT: [&str; 4] = ["copy", "forwarded", "late", "system"];
 
 impl Question {
     /// Returns the question for every event that counts.

@@ -128,10 +128,6 @@ impl Places {
         self.time.as_ref()?.first(document)
     }
 
-    pub(crate) fn has_time(&self, document: DocId) -> bool {
-        self.time.as_ref().is_some_and(|column| column.index.has_value(document))
-    }
-
     /// Reads the times of a block of documents.
     pub(crate) fn times(
         &self,

@@ -88,8 +88,8 @@ pub(crate) fn oldest(view: &View, question: &Question) -> Result<Option<EventRow
     let selection = Selection::new(view, question)?;
     let mut oldest: Option<(Place, Address)> = None;
     for part in selection.parts()? {
-        let places = &part.part.places;
         part.blocks(|documents| {
+            let places = part.places()?;
             for &document in documents {
                 let place = places.of(document);
                 if oldest.is_none_or(|(oldest, _)| place < oldest) {
@@ -118,22 +118,19 @@ pub fn earliest(view: &View, question: &Question) -> Result<Option<i64>, QueryEr
         if is_later(least, earliest) {
             break;
         }
-        let places = &part.part.places;
         let mut take = |documents: &[DocId], earliest: &mut Option<i64>| {
-            places.times(documents, &mut reader, &mut times);
+            part.places()?.times(documents, &mut reader, &mut times);
             *earliest = times.iter().flatten().copied().chain(*earliest).min();
+            Ok::<(), QueryError>(())
         };
         if part.known_count().is_none() {
-            part.blocks(|documents| {
-                take(documents, &mut earliest);
-                Ok(())
-            })?;
+            part.blocks(|documents| take(documents, &mut earliest))?;
             continue;
         }
         for (block, block_times) in part.last_blocks() {
             if block_times.ends.is_some_and(|(least, _)| !is_later(least, earliest)) {
                 part.block(block, &mut documents)?;
-                take(&documents, &mut earliest);
+                take(&documents, &mut earliest)?;
             }
         }
     }
@@ -203,12 +200,15 @@ pub(crate) fn newest(
             all.add(&tally);
             continue;
         }
-        let places = &part.part.places;
         if let Some(tally) = part.known_count().filter(|_| after.is_none()) {
-            // How many there are is known: most blocks are too old, and need not be looked at.
+            // For a page most blocks are too old, and need not be looked at. Who wants all looks at all.
+            if (wanted as u64).min(tally.matched) >= BLOCK as u64 {
+                part.part.ask_for_times(part.segment);
+            }
             for (block, block_times) in part.last_blocks() {
                 if !heap.is_too_old(block_times.ends.map(|(_, last)| last)) {
                     part.block(block, &mut documents)?;
+                    let places = part.places()?;
                     places.times(&documents, &mut reader, &mut times);
                     heap.offer(part.number, places, &documents, &times);
                 }
@@ -217,35 +217,31 @@ pub(crate) fn newest(
             all.add(&tally);
             continue;
         }
-        let block_times = part.block_times();
         let mut take = |documents: &mut Vec<DocId>| {
-            if documents.len() >= BLOCK {
+            if wanted.min(documents.len()) >= BLOCK {
                 part.part.ask_for_times(part.segment);
             }
-            for documents in documents.chunks(BLOCK).rev() {
-                let ends = block_times.zip(documents.first().zip(documents.last()));
-                let ends = ends.map(|(times, (&first, &last))| times.of(first, last).ends);
-                if ends.is_some_and(|ends| heap.is_too_old(ends.map(|(_, last)| last))) {
+            for (documents, block_times) in part.part.block_times.apart(documents).rev() {
+                if heap.is_too_old(block_times.ends.map(|(_, last)| last)) {
                     come_after += documents.len() as u64;
                     continue;
                 }
+                let places = part.places()?;
                 places.times(documents, &mut reader, &mut times);
-                if block_times.is_none() {
-                    part.part.note_times_read(documents.len());
-                }
                 come_after += heap.offer(part.number, places, documents, &times);
             }
             documents.clear();
+            Ok::<(), QueryError>(())
         };
         documents.clear();
         let tally = part.blocks(|block| {
             documents.extend_from_slice(block);
-            if documents.len() >= HELD {
-                take(&mut documents);
+            match documents.len() {
+                HELD.. => take(&mut documents),
+                _ => Ok(()),
             }
-            Ok(())
         })?;
-        take(&mut documents);
+        take(&mut documents)?;
         all.add(&tally);
     }
     let events = heap.entries.into_sorted_vec().into_iter().map(|Reverse(event)| event).collect();

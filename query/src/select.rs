@@ -1,25 +1,28 @@
 //! The documents that an answer is made of, part by part of the index, and how many fit and are left out.
 //!
-//! The filter is asked of the engine; time, leaf and what answers leave out are looked up in columns, block by block.
-//! A part that lies wholly outside the question's time is not looked at, and one that lies wholly inside is not
-//! compared with it.
+//! The filter is asked of the engine. What answers leave out and when the events of each block were is known of each part;
+//! columns tell time and leaf where that does not settle it. A part that lies wholly outside the question's time is not
+//! looked at, and one that lies wholly inside is not compared with it.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::ops::Range;
 
+use ingest::index::class::{LEFT_OUT, NONE};
 use ingest::index::document::state_word;
+use ingest::index::summary::Times;
 use ingest::pairing::State;
 use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Weight};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
 
-use crate::classes::NONE;
 use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
 use crate::part::{Part, each_with};
-use crate::question::{LEFT_OUT, LeftOut, Question};
-use crate::times::{BlockTimes, Lie, Times};
+use crate::question::{LeftOut, Question};
+use crate::scan::Places;
+use crate::times::Lie;
 
 /// Documents of a block. A block ends early where a part does.
 pub(crate) const BLOCK: usize = 1_024;
@@ -135,12 +138,12 @@ impl<'a> Selection<'a> {
 }
 
 impl<'a> InPart<'a> {
-    /// Returns when the part's documents were. To find out is worth its while where all of them are asked for, or some of them often.
-    pub(crate) fn block_times(&self) -> Option<&'a BlockTimes> {
-        match self.selection.filter {
-            None => Some(self.part.block_times(self.segment)),
-            Some(_) => self.part.times_worth_reading(self.segment),
-        }
+    /// Returns where the part's documents stand in the order of answers.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub(crate) fn places(&self) -> Result<&'a Places, QueryError> {
+        self.part.places(self.segment)
     }
 
     /// Counts the answer's documents.
@@ -168,13 +171,7 @@ impl<'a> InPart<'a> {
 
     /// Returns the blocks of the part, the last first, and when their documents were.
     pub(crate) fn last_blocks(&self) -> impl Iterator<Item = (Range<DocId>, Times)> {
-        let (times, end) = (self.part.block_times(self.segment), self.segment.max_doc());
-        let blocks = (0..end).step_by(BLOCK).rev();
-        blocks.map(move |first| {
-            let block = first..end.min(first + BLOCK as u32);
-            let times = times.of(block.start, block.end - 1);
-            (block, times)
-        })
+        self.part.block_times.last_first(self.segment.max_doc())
     }
 
     /// Gives the answer's documents of a block of a part of which every event is meant.
@@ -206,7 +203,7 @@ impl<'a> InPart<'a> {
         let mut block = Vec::with_capacity(BLOCK + COLLECT_BLOCK_BUFFER_LEN);
         let mut give = |block: &mut Vec<DocId>| {
             self.selection.view.turn().check()?;
-            cut.apply(block);
+            cut.apply(block)?;
             self.tally(block, &mut tally);
             if !block.is_empty() {
                 each(block)?;
@@ -275,63 +272,67 @@ impl<'a> InPart<'a> {
     }
 }
 
+/// More blocks than these that lie across the bounds of a question are worth bringing all times for.
+const FEW_ACROSS: usize = 8;
+
 /// What takes documents out of a block by their time and their leaf.
-#[derive(Default)]
 struct Cut<'a> {
-    time: Option<(&'a Column<i64>, Option<i64>, Option<i64>)>,
-    /// Tell of most blocks how they lie to the bounds.
-    block_times: Option<&'a BlockTimes>,
+    within: &'a InPart<'a>,
+    /// From and to, if events have to be compared with them.
+    time: Option<(Option<i64>, Option<i64>)>,
     leaf: Option<(&'a Column<u64>, u64)>,
     /// The events that are not issued yet, ascending.
     pending: Vec<DocId>,
     reader: FirstValues<i64>,
     times: Vec<Option<i64>>,
+    /// What is left of a block.
+    kept: Vec<DocId>,
 }
 
 impl<'a> Cut<'a> {
-    fn open(within: &InPart<'a>) -> Result<Cut<'a>, QueryError> {
-        let Question { from, to, at, .. } = *within.selection.question;
-        let mut cut = Cut::default();
-        if within.cuts_time
-            && let Some(column) = &within.part.places.time
+    fn open(within: &'a InPart<'a>) -> Result<Cut<'a>, QueryError> {
+        let InPart { part, segment, selection, .. } = *within;
+        let Question { from, to, at, .. } = *selection.question;
+        let time = within.cuts_time.then_some((from, to));
+        if time.is_some()
+            && selection.filter.is_none()
+            && part.block_times.across(from, to) > FEW_ACROSS
         {
-            if within.selection.filter.is_none() {
-                within.part.ask_for_times(within.segment);
-            }
-            cut.time = Some((column, from, to));
-            cut.block_times = within.block_times();
+            part.ask_for_times(segment);
         }
+        let (mut leaf, mut pending) = (None, Vec::new());
         if let Some(at) = at {
-            let fields = within.selection.view.fields();
-            let pending = |document| cut.pending.push(document);
-            each_with(within.segment, fields.state, state_word(State::Pending), pending)?;
-            if within.part.last_leaf >= at {
-                cut.leaf = within.part.places.leaf.as_ref().map(|column| (column, at));
+            let state = selection.view.fields().state;
+            each_with(segment, state, state_word(State::Pending), |document| {
+                pending.push(document);
+            })?;
+            if part.last_leaf >= at {
+                leaf = within.places()?.leaf.as_ref().map(|column| (column, at));
             }
         }
-        Ok(cut)
+        let (reader, times, kept) = (FirstValues::default(), Vec::new(), Vec::new());
+        Ok(Cut { within, time, leaf, pending, reader, times, kept })
     }
 
-    fn apply(&mut self, block: &mut Vec<DocId>) {
-        let lie = |from, to| {
-            let times = self.block_times?.of(*block.first()?, *block.last()?);
-            Some(times.lie(from, to))
-        };
-        if let Some((column, from, to)) = &self.time {
-            match lie(*from, *to) {
-                Some(Lie::Inside) => {}
-                Some(Lie::Outside) => block.clear(),
-                Some(Lie::Partly) | None => {
-                    self.reader.read(column, block, &mut self.times);
-                    let mut times = self.times.iter();
-                    block.retain(|_| {
-                        let time = *times.next().expect("as many times as documents");
-                        time.is_some_and(|time| {
+    fn apply(&mut self, block: &mut Vec<DocId>) -> Result<(), QueryError> {
+        if let Some((from, to)) = self.time {
+            self.kept.clear();
+            for (documents, times) in self.within.part.block_times.apart(block) {
+                match Lie::of(times, from, to) {
+                    Lie::Inside => self.kept.extend_from_slice(documents),
+                    Lie::Outside => {}
+                    Lie::Partly => {
+                        self.within.places()?.times(documents, &mut self.reader, &mut self.times);
+                        let is_inside = |time: i64| {
                             from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to)
-                        })
-                    });
+                        };
+                        let timed = documents.iter().zip(&self.times);
+                        let inside = timed.filter(|(_, time)| time.is_some_and(is_inside));
+                        self.kept.extend(inside.map(|(&document, _)| document));
+                    }
                 }
             }
+            mem::swap(block, &mut self.kept);
         }
         if let Some((column, at)) = &self.leaf {
             block.retain(|&document| column.first(document).is_some_and(|leaf| leaf < *at));
@@ -339,5 +340,6 @@ impl<'a> Cut<'a> {
         if !self.pending.is_empty() {
             block.retain(|document| self.pending.binary_search(document).is_err());
         }
+        Ok(())
     }
 }

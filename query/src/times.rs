@@ -1,24 +1,13 @@
 //! When the events of a part of the index were, block by block: most blocks lie wholly inside a question's time or
 //! wholly outside of it, and need not be read to know.
 
+use std::ops::Range;
+
+use ingest::index::summary::{BLOCK, Times};
 use tantivy::DocId;
 
-use crate::column::FirstValues;
-use crate::scan::Places;
-
-/// Documents that are summed up together.
-const BLOCK: u32 = 1_024;
-
-/// The times of each block of a part.
+/// The times of each block of a part, those of its deleted documents among them.
 pub(crate) struct BlockTimes(Vec<Times>);
-
-/// The least and the last time of some documents, and whether one has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Times {
-    /// Absent if none has a time.
-    pub(crate) ends: Option<(i64, i64)>,
-    pub(crate) is_timeless: bool,
-}
 
 /// How documents lie to the bounds of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,43 +18,47 @@ pub(crate) enum Lie {
 }
 
 impl BlockTimes {
-    /// Reads all times of a part of so many documents.
-    pub(crate) fn read(places: &Places, max_doc: u32) -> BlockTimes {
-        let (mut reader, mut times, mut documents) =
-            (FirstValues::default(), Vec::new(), Vec::new());
-        let blocks = (0..max_doc).step_by(BLOCK as usize).map(|first| {
-            documents.clear();
-            documents.extend(first..max_doc.min(first + BLOCK));
-            places.times(&documents, &mut reader, &mut times);
-            let known = || times.iter().flatten();
-            Times {
-                ends: known().min().copied().zip(known().max().copied()),
-                is_timeless: times.iter().any(Option::is_none),
-            }
-        });
-        BlockTimes(blocks.collect())
+    pub(crate) fn new(blocks: Vec<Times>) -> BlockTimes {
+        BlockTimes(blocks)
     }
 
-    /// Returns the times of the blocks that these documents and those between them lie in.
-    pub(crate) fn of(&self, first: DocId, last: DocId) -> Times {
-        let blocks = &self.0[(first / BLOCK) as usize..=(last / BLOCK) as usize];
-        let ends = blocks.iter().filter_map(|times| times.ends);
-        Times {
-            ends: ends.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))),
-            is_timeless: blocks.iter().any(|times| times.is_timeless),
-        }
+    /// Returns the least and the last time of all.
+    pub(crate) fn ends(&self) -> Option<(i64, i64)> {
+        let ends = self.0.iter().filter_map(|times| times.ends);
+        ends.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+    }
+
+    /// Returns the blocks of a part of so many documents, the last first, each with its times.
+    pub(crate) fn last_first(&self, documents: u32) -> impl Iterator<Item = (Range<DocId>, Times)> {
+        let blocks = (0..documents).step_by(BLOCK as usize).zip(&self.0).rev();
+        blocks.map(move |(first, times)| (first..documents.min(first + BLOCK), *times))
+    }
+
+    /// Returns how many blocks lie across the bounds of a question.
+    pub(crate) fn across(&self, from: Option<i64>, to: Option<i64>) -> usize {
+        let lies = self.0.iter().map(|times| Lie::of(*times, from, to));
+        lies.filter(|lie| *lie == Lie::Partly).count()
+    }
+
+    /// Takes ascending documents apart by the blocks that they lie in, and gives the times of each.
+    pub(crate) fn apart<'a>(
+        &'a self,
+        documents: &'a [DocId],
+    ) -> impl DoubleEndedIterator<Item = (&'a [DocId], Times)> {
+        let blocks = documents.chunk_by(|one, next| one / BLOCK == next / BLOCK);
+        blocks.map(|documents| (documents, self.0[(documents[0] / BLOCK) as usize]))
     }
 }
 
-impl Times {
-    /// Tells how the documents lie to a time from the first bound on and before the second. One without a time lies outside.
-    pub(crate) fn lie(self, from: Option<i64>, to: Option<i64>) -> Lie {
-        let Some((least, last)) = self.ends else { return Lie::Outside };
+impl Lie {
+    /// Tells how documents lie to a time from the first bound on and before the second. One without a time lies outside.
+    pub(crate) fn of(times: Times, from: Option<i64>, to: Option<i64>) -> Lie {
+        let Some((least, last)) = times.ends else { return Lie::Outside };
         if from.is_some_and(|from| last < from) || to.is_some_and(|to| least >= to) {
             return Lie::Outside;
         }
         let is_inside = from.is_none_or(|from| from <= least) && to.is_none_or(|to| last < to);
-        if is_inside && !self.is_timeless { Lie::Inside } else { Lie::Partly }
+        if is_inside && !times.is_timeless { Lie::Inside } else { Lie::Partly }
     }
 }
 
@@ -75,15 +68,35 @@ mod tests {
 
     #[test]
     fn how_documents_lie() {
+        let lie = |ends, is_timeless, from, to| Lie::of(Times { ends, is_timeless }, from, to);
+        let within = |from, to| lie(Some((10, 20)), false, from, to);
+        assert_eq!(within(None, None), Lie::Inside);
+        assert_eq!(within(Some(10), Some(21)), Lie::Inside);
+        assert_eq!(within(Some(11), None), Lie::Partly);
+        assert_eq!(within(None, Some(20)), Lie::Partly);
+        assert_eq!(within(None, Some(10)), Lie::Outside);
+        assert_eq!(within(Some(21), None), Lie::Outside);
+        assert_eq!(lie(Some((10, 20)), true, None, Some(99)), Lie::Partly);
+        assert_eq!(lie(None, true, None, Some(99)), Lie::Outside);
+    }
+
+    #[test]
+    fn blocks_together_and_one_by_one() {
         let times = |ends, is_timeless| Times { ends, is_timeless };
-        let within = times(Some((10, 20)), false);
-        assert_eq!(within.lie(None, None), Lie::Inside);
-        assert_eq!(within.lie(Some(10), Some(21)), Lie::Inside);
-        assert_eq!(within.lie(Some(11), None), Lie::Partly);
-        assert_eq!(within.lie(None, Some(20)), Lie::Partly);
-        assert_eq!(within.lie(None, Some(10)), Lie::Outside);
-        assert_eq!(within.lie(Some(21), None), Lie::Outside);
-        assert_eq!(times(Some((10, 20)), true).lie(None, Some(99)), Lie::Partly);
-        assert_eq!(times(None, true).lie(None, Some(99)), Lie::Outside);
+        let blocks = [times(Some((10, 20)), false), times(None, true), times(Some((5, 12)), false)];
+        let blocks = BlockTimes::new(blocks.to_vec());
+        assert_eq!(blocks.ends(), Some((5, 20)));
+        let last_first: Vec<_> = blocks.last_first(2 * BLOCK + 7).collect();
+        let ranges = [2 * BLOCK..2 * BLOCK + 7, BLOCK..2 * BLOCK, 0..BLOCK];
+        assert_eq!(
+            last_first,
+            Vec::from_iter(ranges.into_iter().zip(blocks.0.iter().copied().rev()))
+        );
+        let documents = [0, 5, BLOCK, 2 * BLOCK + 6];
+        let apart: Vec<_> = blocks.apart(&documents).collect();
+        let each = [(&documents[..2], 0), (&documents[2..3], 1), (&documents[3..], 2)];
+        assert_eq!(apart, each.map(|(documents, at)| (documents, blocks.0[at])));
+        assert_eq!(blocks.across(Some(11), None), 2);
+        assert_eq!(blocks.across(Some(15), None), 1);
     }
 }

@@ -21,6 +21,8 @@ use tantivy::directory::{
 };
 use tantivy::index::SegmentComponent;
 
+use super::summary::EXTENSION as SUMMARY;
+
 /// The files of an index, for a reader.
 #[derive(Clone, Debug)]
 pub(super) struct ReadDirectory {
@@ -37,6 +39,9 @@ const WHOLE: &str = "whole";
 
 /// The file's extension, as the engine gives it.
 const COLUMNS: &str = "fast";
+
+/// The engine looks for the length of its footer in a file's last bytes, and ends if there are not so many.
+const FILE_BYTES_MIN: usize = 8;
 
 /// What is at least so long is asked for beforehand: more than a page or two.
 const AHEAD_MIN: usize = 8 << 10;
@@ -59,6 +64,16 @@ impl ReadDirectory {
     pub(super) fn whole_columns() -> SegmentComponent {
         SegmentComponent::Custom(WHOLE.to_owned())
     }
+
+    /// Maps a file of a segment.
+    fn map(of: &MmapDirectory, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        let file = of.get_file_handle(path)?;
+        if file.len() < FILE_BYTES_MIN {
+            let problem = io::Error::new(io::ErrorKind::UnexpectedEof, "the file is cut off");
+            return Err(OpenReadError::wrap_io_error(problem, path.to_owned()));
+        }
+        Ok(file)
+    }
 }
 
 impl Directory for ReadDirectory {
@@ -66,16 +81,18 @@ impl Directory for ReadDirectory {
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         let (path, needs) = match extension {
             COLUMNS => {
-                let scanned = self.scanned.get_file_handle(path)?;
-                let scattered = self.scattered.get_file_handle(path)?;
-                return Ok(Arc::new(Both { scanned, scattered }));
+                let scanned = ReadDirectory::map(&self.scanned, path)?;
+                let scattered = ReadDirectory::map(&self.scattered, path)?;
+                let summary = path.with_extension(SUMMARY);
+                let _summary = ReadDirectory::map(&self.scattered, &summary)?;
+                return Ok(Arc::new(Both { scanned, scattered, _summary }));
             }
             // Mapped since the segment was opened, so it is there also when the file was removed meanwhile.
             FEW => (path.with_extension(COLUMNS), Needs::End),
             WHOLE => (path.with_extension(COLUMNS), Needs::Whole),
             _ => (path.to_owned(), Needs::Whole),
         };
-        let of = self.scattered.get_file_handle(&path)?;
+        let of = ReadDirectory::map(&self.scattered, &path)?;
         let path = self.dir.join(path);
         // Of columns many are opened one after the other; other files are open for long, and each would keep a descriptor.
         let open = if needs == Needs::End { File::open(&path).ok() } else { None };
@@ -120,6 +137,9 @@ impl Directory for ReadDirectory {
 struct Both {
     scanned: Arc<dyn FileHandle>,
     scattered: Arc<dyn FileHandle>,
+    /// The summary is read when it is asked for, which may be after the segment was merged and its files removed: what is
+    /// mapped stays.
+    _summary: Arc<dyn FileHandle>,
 }
 
 impl FileHandle for Both {

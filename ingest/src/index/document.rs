@@ -4,12 +4,16 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tantivy::Term;
 use tantivy::schema::Field;
 
+use super::class;
+use super::documents::Documents;
 use super::schema::Fields;
+use super::summary::Gist;
 use super::values::Values;
 use crate::event::{AuditEvent, Flag, IdentityKind, Reason, Uid};
 use crate::pairing::State;
@@ -35,8 +39,18 @@ pub const COVERAGE: &str = "coverage";
 pub const NO_EVENTS: [&str; 3] = [UNDECODABLE, GAP, COVERAGE];
 
 /// Fills the document of an event, without what history learns from it.
-pub(super) fn document(fields: &Fields, empty: Values, event: &AuditEvent, state: State) -> Values {
-    let mut document = Filling { document: empty, fields };
+pub(super) fn document(
+    fields: &Fields,
+    documents: &Arc<Documents>,
+    event: &AuditEvent,
+    state: State,
+) -> Values {
+    let gist = Gist {
+        time: event.time.as_ref().map(|time| time.unix_ns),
+        issued_leaf: event.issued.0.0,
+        class: class::of(event),
+    };
+    let mut document = Filling { document: documents.empty(gist), fields };
     document.place(event, state);
     document.who(event);
     document.what(event);
@@ -47,20 +61,21 @@ pub(super) fn document(fields: &Fields, empty: Values, event: &AuditEvent, state
 /// Fills the document of a leaf that is no event: `doc` says what it is.
 pub(super) fn remark(
     fields: &Fields,
-    empty: Values,
+    documents: &Arc<Documents>,
     doc: &'static str,
     source: Option<&SourceId>,
     leaf: LeafIndex,
     why: &str,
 ) -> Values {
-    let mut document = Filling { document: empty, fields };
+    let gist = Gist { time: None, issued_leaf: leaf.0, class: class::NONE };
+    let mut document = Filling { document: documents.empty(gist), fields };
     document.text(fields.doc, Some(doc));
     if let Some(source) = source {
         document.source(source);
     }
     document.text(fields.error, Some(why));
     document.document.number(fields.leaf_response, leaf.0);
-    document.document.number(fields.issued_leaf, leaf.0);
+    document.document.number(fields.issued_leaf, gist.issued_leaf);
     document.document
 }
 
@@ -301,10 +316,11 @@ impl Filling<'_> {
             self.document.number(fields.own_uid_low, low);
         }
         self.text(fields.state, Some(state_word(state)));
-        self.signed(fields.time, event.time.as_ref().map(|time| time.unix_ns));
+        let Gist { time, issued_leaf, .. } = self.document.gist();
+        self.signed(fields.time, time);
         self.signed(fields.completed, event.completed.as_ref().map(|time| time.unix_ns));
         self.signed(fields.latency_us, event.latency_us);
-        self.document.number(fields.issued_leaf, event.issued.0.0);
+        self.document.number(fields.issued_leaf, issued_leaf);
         self.document.number(fields.issued_ordinal, u64::from(event.issued.1));
         let (request, response) = request_and_response(event);
         self.number(fields.leaf_request, request.map(|leaf| leaf.0));

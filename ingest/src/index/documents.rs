@@ -6,6 +6,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::summary::Gist;
 use super::values::{Memory, Values};
 
 /// So many documents are on their way at most: some MB.
@@ -30,13 +31,13 @@ struct State {
 
 impl Documents {
     /// Returns a document without values; waits while too many are on their way.
-    pub(super) fn empty(self: &Arc<Documents>) -> Values {
+    pub(super) fn empty(self: &Arc<Documents>, gist: Gist) -> Values {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = |state: &mut State| state.out >= OUT_MAX;
         let waited = self.fewer.wait_timeout_while(state, PATIENCE, is_full);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.out += 1;
-        Values::of(Arc::clone(self), state.spare.pop().unwrap_or_default())
+        Values::of(Arc::clone(self), state.spare.pop().unwrap_or_default(), gist)
     }
 
     /// Takes back the memory of a document that is in.
@@ -59,16 +60,18 @@ mod tests {
 
     use super::*;
 
+    const GIST: Gist = Gist { time: None, issued_leaf: 0, class: 0 };
+
     #[test]
     fn few_are_out_and_memory_goes_round() {
         let documents = Arc::new(Documents::default());
-        let mut out: Vec<Values> = (0..OUT_MAX).map(|_| documents.empty()).collect();
+        let mut out: Vec<Values> = (0..OUT_MAX).map(|_| documents.empty(GIST)).collect();
         let start = Instant::now();
         // The engine has died, and takes none in: who adds one is not held up for ever.
-        out.push(documents.empty());
+        out.push(documents.empty(GIST));
         assert!(start.elapsed() >= PATIENCE);
         let engine = std::thread::spawn(move || drop(out));
-        drop(documents.empty());
+        drop(documents.empty(GIST));
         engine.join().expect("documents are dropped");
         let state = documents.state.lock().expect("nobody panicked");
         assert_eq!((state.out, state.spare.len()), (0, OUT_MAX));

@@ -20,6 +20,7 @@ use super::directory::ReadDirectory;
 use super::document::state_word;
 use super::find::Columns;
 use super::schema::Fields;
+use super::summary::EXTENSION;
 use super::{CommitPayload, IndexError};
 use crate::pairing::State;
 use crate::source::LeafIndex;
@@ -267,7 +268,7 @@ fn load(dir: &Path, fields: Fields) -> Result<Loaded, IndexError> {
     let inode = inode(dir)?;
     let index =
         ReadDirectory::open(dir).and_then(Index::open).map_err(|source| engine(dir, source))?;
-    if index.schema() != Fields::schema().0 {
+    if !is_ours(&index.load_metas().map_err(|source| engine(dir, source))?) {
         return Err(IndexError::OtherSchema(dir.to_owned()));
     }
     let reader = index
@@ -277,6 +278,11 @@ fn load(dir: &Path, fields: Fields) -> Result<Loaded, IndexError> {
         .map_err(|source| engine(dir, source))?;
     let snapshot = Arc::new(settle(dir, fields, &index, &reader)?);
     Ok(Loaded { inode, index, reader, snapshot })
+}
+
+/// Tells whether an index has the files and fields that this version gives it.
+pub(super) fn is_ours(metas: &tantivy::IndexMeta) -> bool {
+    metas.schema == Fields::schema().0 && metas.persisted_custom_extensions == [EXTENSION]
 }
 
 /// Loads segments and payload of one and the same commit. Segments that the reader has opened already are not opened again.

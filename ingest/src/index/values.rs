@@ -12,6 +12,7 @@ use tantivy::schema::Field;
 use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf, Value};
 
 use super::documents::Documents;
+use super::summary::Gist;
 
 /// Most events have fewer values, and fewer bytes of text.
 const VALUES: usize = 96;
@@ -21,6 +22,7 @@ const TEXT_BYTES: usize = 2 << 10;
 pub struct Values {
     memory: Memory,
     address: Ipv6Addr,
+    gist: Gist,
     documents: Arc<Documents>,
 }
 
@@ -62,8 +64,13 @@ impl Memory {
 
 impl Values {
     /// Returns a document without values, whose memory goes back to `documents`.
-    pub(super) fn of(documents: Arc<Documents>, memory: Memory) -> Values {
-        Values { memory, address: Ipv6Addr::UNSPECIFIED, documents }
+    pub(super) fn of(documents: Arc<Documents>, memory: Memory, gist: Gist) -> Values {
+        Values { memory, address: Ipv6Addr::UNSPECIFIED, gist, documents }
+    }
+
+    /// Returns what its segment's summary takes from it.
+    pub(super) fn gist(&self) -> Gist {
+        self.gist
     }
 
     pub(super) fn text(&mut self, field: Field, text: &str) {

@@ -18,9 +18,12 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Index, TantivyError, Term};
 use tracing::{info, warn};
 
+use super::directory::ReadDirectory;
 use super::document::{COVERAGE, EVENT, GAP, HALF, UNDECODABLE, document, remark, uid_term, value};
 use super::documents::Documents;
+use super::reader::is_ours;
 use super::schema::Fields;
+use super::summary::{Summary, SummaryPlugin};
 use super::values::Values;
 use super::{CommitPayload, IndexError};
 use crate::coverage::Record;
@@ -126,8 +129,13 @@ impl IndexWriter {
     pub fn begin_anew(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, IndexError> {
         match look(dir, rules, origin)? {
             Found::Ours(index, _) | Found::OtherRules(index) => {
-                // Another process that writes it must not lose its files under its feet.
-                drop(engine_writer(dir, &index, MEMORY_BYTES)?);
+                // Another process that writes it must not lose its files under its feet. That this one cannot write it, since
+                // another version made it, is no matter.
+                if let Err(locked @ IndexError::Locked(_)) =
+                    engine_writer(dir, &index, MEMORY_BYTES)
+                {
+                    return Err(locked);
+                }
                 create_beside(dir, rules, origin)
             }
             Found::Nothing | Found::OtherOrigin(_) | Found::Damaged(_) => {
@@ -170,7 +178,7 @@ impl IndexWriter {
         if replaces {
             self.remove(event.uid)?;
         }
-        let mut document = document(&self.fields, self.documents.empty(), event, state);
+        let mut document = document(&self.fields, &self.documents, event, state);
         let mut buffer = [0; 4];
         let half: &str = HALF.encode_utf8(&mut buffer);
         for (hash, text) in learned {
@@ -276,7 +284,7 @@ impl IndexWriter {
         leaf: LeafIndex,
         why: &str,
     ) -> Result<(), IndexError> {
-        let document = remark(&self.fields, self.documents.empty(), doc, source, leaf, why);
+        let document = remark(&self.fields, &self.documents, doc, source, leaf, why);
         self.tell(UserOperation::Add(document))
     }
 
@@ -347,7 +355,7 @@ fn leaves(field: Field, range: impl RangeBounds<u64>) -> RangeQuery {
 enum Found {
     Nothing,
     Ours(Index, CommitPayload),
-    /// Of other rules, another schema or another format.
+    /// Of other rules, another schema or another format, or without summaries.
     OtherRules(Index),
     OtherOrigin(String),
     Damaged(String),
@@ -361,22 +369,29 @@ fn look(dir: &Path, rules: &str, origin: &str) -> Result<Found, IndexError> {
         .map_err(TantivyError::from)
         .and_then(Index::open)
         .and_then(|index| index.load_metas().map(|metas| (index, metas)));
-    let (index, metas) = match opened {
+    let (mut index, metas) = match opened {
         Ok(opened) => opened,
         Err(problem) => return Ok(Found::Damaged(problem.to_string())),
     };
     let payload = metas.payload.as_deref().and_then(CommitPayload::from_text);
     Ok(match payload {
         Some(payload) if payload.origin != origin => Found::OtherOrigin(payload.origin),
-        Some(payload) if payload.rules == rules && metas.schema == Fields::schema().0 => {
-            // A missing file is found here, not in the middle of a merge.
-            match index.reader() {
-                Ok(_) => Found::Ours(index, payload),
-                Err(problem) => Found::Damaged(problem.to_string()),
+        Some(payload) if payload.rules == rules && is_ours(&metas) => match read_through(dir) {
+            Ok(()) => {
+                index.register_plugin(Arc::new(SummaryPlugin));
+                Found::Ours(index, payload)
             }
-        }
+            Err(problem) => Found::Damaged(problem.to_string()),
+        },
         _ => Found::OtherRules(index),
     })
+}
+
+/// Opens each segment, so that a file that is missing or damaged is found here and not in the middle of a merge.
+fn read_through(dir: &Path) -> tantivy::Result<()> {
+    // As readers do it: another process that writes the index may remove files meanwhile.
+    let searcher = ReadDirectory::open(dir).and_then(Index::open)?.reader()?.searcher();
+    searcher.segment_readers().iter().try_for_each(|segment| Summary::read(segment).map(drop))
 }
 
 fn create_in_place(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, IndexError> {
@@ -395,7 +410,10 @@ fn create_beside(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, I
 /// a reader never sees an index that does not say what it is.
 fn create(dir: &Path, place: &Path, payload: CommitPayload) -> Result<IndexWriter, IndexError> {
     fs::create_dir_all(place).map_err(|error| io_error("create", place, error))?;
-    let index = Index::create_in_dir(place, Fields::schema().0)
+    let index = Index::builder()
+        .schema(Fields::schema().0)
+        .register_plugin(Arc::new(SummaryPlugin))
+        .create_in_dir(place)
         .map_err(|source| IndexError::Engine { dir: place.to_owned(), source })?;
     let mut begun = start(dir, place != dir, index, payload.clone(), MEMORY_BYTES)?;
     begun.commit(payload)?;

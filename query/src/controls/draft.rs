@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ingest::index::class::LEFT_OUT;
 use sha2::{Digest, Sha256};
 
 use super::control::{Rule, Severity};
@@ -12,7 +13,6 @@ use super::run::{Run, Span};
 use crate::error::QueryError;
 use crate::filter::Filter;
 use crate::period::rfc3339;
-use crate::question::LEFT_OUT;
 use crate::row::Rows;
 use crate::scan::Address;
 

@@ -220,8 +220,9 @@ pub(super) fn scan(
             columns.iter_mut().try_for_each(|column| column.look_up(run, words))?;
         }
         let found = part.blocks(|documents| {
-            part.part.places.times(documents, &mut time_reader, &mut times);
-            match &part.part.places.leaf {
+            let places = part.places()?;
+            places.times(documents, &mut time_reader, &mut times);
+            match &places.leaf {
                 Some(leaf) => leaf_reader.read(leaf, documents, &mut leaves),
                 None => leaves.resize(documents.len(), None),
             }

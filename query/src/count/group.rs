@@ -29,7 +29,8 @@ struct Group {
 pub(super) struct Grouper<'a> {
     grouping: &'a Grouping<'a>,
     fields: Vec<Option<StrColumn>>,
-    places: Places,
+    /// Where events stand in the order of answers, and their times; absent if nothing asks for them.
+    places: Option<&'a Places>,
     latency: Option<Column<i64>>,
     buckets: Option<Buckets<'a>>,
     slots: Slots,
@@ -92,15 +93,16 @@ impl<'a> Grouper<'a> {
             true => columns.column_opt("latency_us")?,
             false => None,
         };
-        let reads_times = grouping.interval.is_some() || grouping.measures.seen || names.is_some();
-        if reads_times {
+        let looks_for_names = names.as_ref().is_some_and(Names::are_looked_for);
+        let needs_times = grouping.interval.is_some() || grouping.measures.seen || looks_for_names;
+        if needs_times {
             within.part.ask_for_times(within.segment);
         }
         Ok(Grouper {
             slots: Slots::of(&fields, grouping.interval.is_some()),
             block: Block { words: vec![Vec::new(); fields.len()], ..Block::default() },
             fields,
-            places: within.part.places.clone(),
+            places: if needs_times { Some(within.places()?) } else { None },
             latency,
             buckets: grouping.interval.map(Buckets::new),
             counts: Vec::new(),
@@ -113,11 +115,9 @@ impl<'a> Grouper<'a> {
 
     /// Groups a block of documents.
     pub(super) fn block(&mut self, documents: &[DocId]) -> Result<(), QueryError> {
-        let looks_for_names = self.names.as_ref().is_some_and(Names::are_looked_for);
-        let needs_times = self.buckets.is_some() || self.grouping.measures.seen || looks_for_names;
-        if needs_times {
+        if let Some(places) = self.places {
             let Block { times_reader, times, .. } = &mut self.block;
-            self.places.times(documents, times_reader, times);
+            places.times(documents, times_reader, times);
         }
         self.block.members.clear();
         if self.slots.radixes.is_some() {
@@ -130,14 +130,16 @@ impl<'a> Grouper<'a> {
             return Err(QueryError::Groups { limit: GROUPS_MAX });
         }
         self.measure(documents)?;
-        if let Some(names) = self.names.as_mut().filter(|names| names.are_looked_for()) {
+        if let Some(names) = self.names.as_mut().filter(|names| names.are_looked_for())
+            && let Some(places) = self.places
+        {
             let Block { times, words, words_reader, .. } = &mut self.block;
             let words = &mut words[names.field];
             // Where documents have several words of another field, this one's were not read for groups.
             if let (true, Some(keys)) = (self.slots.radixes.is_none(), &self.fields[names.field]) {
                 words_reader.numbers(keys.ords(), documents, words);
             }
-            names.block(documents, words, times, &self.places);
+            names.block(documents, words, times, places);
         }
         Ok(())
     }
@@ -261,7 +263,7 @@ impl<'a> Grouper<'a> {
         let identity = self.names.as_ref().map_or(0, |names| names.field);
         if let Some(of_part) = &self.names {
             let keys = &numbers[of_part.field];
-            let told = of_part.of(keys.keys().copied(), &self.places);
+            let told = of_part.of(keys.keys().copied(), self.places);
             let used = told.iter().map(|&(_, _, name)| name);
             let (texts, of) = resolve(&of_part.column, used, &mut bytes)?;
             for (key, place, name) in told {

@@ -99,12 +99,12 @@ impl<'a> Names<'a> {
     }
 
     /// Returns what is told of these keys.
-    pub(super) fn of(&self, keys: impl Iterator<Item = u32>, places: &Places) -> Vec<Told> {
+    pub(super) fn of(&self, keys: impl Iterator<Item = u32>, places: Option<&Places>) -> Vec<Told> {
         let told = |key: u32| match self.known {
             Some(known) => Some((key, None, known[key as usize - 1])).filter(|told| told.2 > 0),
             None => {
                 let newest = self.newest.get(key as usize - 1).copied().flatten()?;
-                Some((key, Some(places.of(newest.document)), newest.name))
+                Some((key, Some(places?.of(newest.document)), newest.name))
             }
         };
         keys.filter(|&key| key > 0).filter_map(told).collect()

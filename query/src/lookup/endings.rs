@@ -83,8 +83,9 @@ impl Asked<'_> {
                     None => completed.clear(),
                 }
                 completed.resize(documents.len(), None);
+                let places = part.places()?;
                 let times = completed.iter().zip(documents).filter_map(|(answered, &document)| {
-                    let at = answered.or_else(|| part.part.places.time(document))?;
+                    let at = answered.or_else(|| places.time(document))?;
                     let event = Address { segment: part.number, document };
                     Some(Unnamed { at, event, is_told: None })
                 });

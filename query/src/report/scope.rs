@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ingest::index::class::LEFT_OUT;
 use jiff::Timestamp;
 
 use super::catalogue::Catalogue;
@@ -13,7 +14,7 @@ use crate::error::QueryError;
 use crate::filter::{CountField, Filter};
 use crate::history::View;
 use crate::period::{Period, rfc3339};
-use crate::question::{LEFT_OUT, LeftOut, Question};
+use crate::question::{LeftOut, Question};
 use crate::registers::Registers;
 use crate::select::{Selection, selected};
 use crate::trail::Trail;
@@ -180,9 +181,8 @@ impl Scope<'_> {
         let mut count = 0;
         for part in Selection::new(view, &question)?.parts()? {
             if part.part.is_timeless() {
-                let places = &part.part.places;
                 part.blocks(|documents| {
-                    let timeless = documents.iter().filter(|&&document| !places.has_time(document));
+                    let timeless = documents.iter().filter(|&&at| part.part.lacks_time(at));
                     count += timeless.count() as u64;
                     Ok(())
                 })?;

@@ -151,9 +151,13 @@ fn many_events_of_a_part_in_any_order_of_time_are_found() {
         })
         .collect();
     let view = view_of(&events, count - 300);
-    for filter in ["node:a", "node:b", "node:a,b"] {
+    let after =
+        |seconds: i64| Some(crate::filter::tests::events::ELEVEN_NS + seconds * 1_000_000_000);
+    let stretches = [(None, None), (after(2), after(6)), (None, after(4)), (after(9), None)];
+    let filters = ["", "node:a", "node:b", "node:a,b"];
+    for (filter, (from, to)) in filters.iter().flat_map(|of| stretches.map(|when| (of, when))) {
         let filter = Filter::parse(filter, jiff::Timestamp::UNIX_EPOCH).expect("a filter");
-        let question = Question { filter, ..Question::everything() };
+        let question = Question { filter, from, to, ..Question::everything() };
         let (_, mut answer) = fitting(&question, &events, &NoSets);
         answer.sort_by_key(|event| {
             Reverse((event.time.as_ref().map(|time| time.unix_ns), event.issued))

@@ -60,12 +60,13 @@ fn requests(
         }
         let mut numbers: HashMap<u64, u32> = HashMap::new();
         part.blocks(|documents| {
+            let places = part.places()?;
             for &document in documents {
                 let Some(at) = leaf.first(document).filter(|at| leaves.contains(at)) else {
                     continue;
                 };
                 let (Some(time), Some(ordinal)) =
-                    (part.part.places.time(document), source.ords().first(document))
+                    (places.time(document), source.ords().first(document))
                 else {
                     continue;
                 };
