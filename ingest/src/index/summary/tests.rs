@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use tantivy::Index;
@@ -10,7 +11,7 @@ use tantivy::{DocSet, TERMINATED, Term};
 use super::*;
 use crate::event::{Flag, Reason};
 use crate::index::class::of_word;
-use crate::index::document::NO_EVENTS;
+use crate::index::document::{NO_EVENTS, document};
 use crate::index::schema::Fields;
 use crate::index::testing::{event, time};
 use crate::index::{CommitPayload, EventIndex, IndexError, IndexWriter, Values};
@@ -144,15 +145,17 @@ proptest! {
                 number += 1;
             }
             // Of the same segment, and of those that are there.
-            writer.remove(event(number - 1).uid);
-            writer.remove(event(number / 2).uid);
+            writer.remove(event(number - 1).uid).expect("removed");
+            writer.remove(event(number / 2).uid).expect("removed");
             commit(&mut writer, covered);
         }
         writer.finish().expect("merged");
         compare(folder.path());
         // Some of each segment go; what loses most of its documents is merged.
         let mut writer = open(folder.path());
-        (0..number).filter(|of| of % 10 >= removed).for_each(|of| writer.remove(event(of).uid));
+        for of in (0..number).filter(|of| of % 10 >= removed) {
+            writer.remove(event(of).uid).expect("removed");
+        }
         commit(&mut writer, 100);
         commit(&mut writer, 101);
         writer.finish().expect("merged");
@@ -220,7 +223,7 @@ fn merged_segments_have_one_summary_without_what_was_deleted() {
             add(&mut writer, 4 * number + of, (of as u8, Some(number as i64), number));
         }
         commit(&mut writer, number);
-        writer.remove(event(4 * number + 2).uid);
+        writer.remove(event(4 * number + 2).uid).expect("removed");
     }
     commit(&mut writer, 9);
     writer.finish().expect("merged");
@@ -364,7 +367,7 @@ fn an_index_without_summaries_is_built_anew_beside() {
     let (schema, fields) = Fields::schema();
     let index = Index::create_in_dir(&dir, schema).expect("an index");
     let mut writer = index.writer_with_num_threads::<Values>(1, 15 << 20).expect("a writer");
-    let event = crate::index::document::document(&fields, &event(1), State::Answered);
+    let event = document(&fields, &Arc::default(), &event(1), State::Answered);
     writer.add_document(event).expect("added");
     let mut prepared = writer.prepare_commit().expect("a commit");
     let payload = CommitPayload { covered: 4, ..CommitPayload::nothing("v1", ORIGIN) };

@@ -1,22 +1,22 @@
-//! A small index in memory, filled by the real writer's documents.
+//! A small index, filled by the real writer.
 
 use ingest::event::AuditEvent;
-use ingest::index::document::document;
 use ingest::index::schema::Fields;
+use ingest::index::{CommitPayload, EventIndex, IndexWriter};
 use ingest::pairing::State;
-use tantivy::{Index, Searcher};
+use tantivy::Searcher;
 
-/// Returns a searcher over the events, in as many segments as there are slices.
+/// Returns a searcher over the events, in as many segments as there are slices: few enough that none are merged.
 pub(crate) fn searcher(segments: &[&[AuditEvent]]) -> (Searcher, Fields) {
-    let (schema, fields) = Fields::schema();
-    let index = Index::create_in_ram(schema);
-    let mut writer = index.writer_with_num_threads(1, 15_000_000).expect("memory suffices");
-    writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut writer = IndexWriter::open(folder.path(), "V", "keytrail/prod").expect("a writer");
     for events in segments {
         for event in *events {
-            writer.add_document(document(&fields, event, State::Answered)).expect("room");
+            writer.add(event, State::Answered, &[], false).expect("added");
         }
-        writer.commit().expect("room");
+        writer.commit(CommitPayload::nothing("V", "keytrail/prod")).expect("a commit");
     }
-    (index.reader().expect("readable").searcher(), fields)
+    // The mapped files outlive their folder.
+    let index = EventIndex::open(folder.path()).expect("an index");
+    (index.searcher(), *index.fields())
 }
