@@ -1,7 +1,7 @@
 //! The disposable index: one document an event, so that a question needs no raw line.
 //!
 //! ```text
-//! AuditEvent -> document -> IndexWriter -> segments, a Summary beside each, and one CommitPayload per commit
+//! AuditEvent -> document -> IndexWriter -> segments, Summary and Keys beside each, and one CommitPayload per commit
 //!                                              |
 //!                           EventIndex -> Snapshot (a searcher and the payload that belongs to it)
 //! ```
@@ -21,7 +21,10 @@ mod directory;
 pub mod document;
 mod documents;
 mod find;
+mod keys;
+pub mod listed;
 mod payload;
+mod plugins;
 mod reader;
 pub mod schema;
 pub mod summary;
@@ -31,6 +34,7 @@ mod writer;
 
 pub use columns::ColumnList;
 pub use find::Indexed;
+pub use keys::KeyQuery;
 pub use payload::CommitPayload;
 pub use reader::{EventIndex, OpenLine, Snapshot};
 pub use uids::{OwnUids, Uids, uid_of_request};

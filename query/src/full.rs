@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ingest::event::{AuditEvent, Flag, Standing, Uid};
-use ingest::index::Uids;
-use ingest::index::document::{hashes, state_of, uid_term, value};
+use ingest::index::document::{hashes, state_of, value};
+use ingest::index::{KeyQuery, Uids};
 use ingest::ledger::StoredLine;
 use ingest::normalise::{self, Parts};
 use ingest::source::{LeafIndex, SourceId};
-use tantivy::query::{BooleanQuery, Occur, Query, TermQuery, TermSetQuery};
-use tantivy::schema::IndexRecordOption;
+use tantivy::query::{BooleanQuery, Occur, Query};
 
 use crate::error::QueryError;
 use crate::filter::request::RequestQuery;
@@ -128,10 +127,7 @@ fn same(view: &View, event: &AuditEvent) -> Result<Vec<(String, Uid)>, QueryErro
     // A copy's uid is made from the other one and cannot be turned back, but they share the request's id.
     let Some(request) = &event.request_id else { return Ok(same) };
     let query = BooleanQuery::new(vec![
-        (
-            Occur::Must,
-            Box::new(RequestQuery::new(view.fields(), &value(request))) as Box<dyn Query>,
-        ),
+        (Occur::Must, Box::new(RequestQuery::new(&value(request))) as Box<dyn Query>),
         (Occur::Must, exact(view.fields().node, &event.node)),
     ]);
     let is_copy = event.flags.contains(&Flag::Copy);
@@ -153,20 +149,14 @@ fn same(view: &View, event: &AuditEvent) -> Result<Vec<(String, Uid)>, QueryErro
 }
 
 pub(crate) fn find(view: &View, uid: Uid) -> Result<Option<Address>, QueryError> {
-    let query = TermQuery::new(uid_term(view.fields(), uid), IndexRecordOption::Basic);
-    Ok(found(view, &query, &HashSet::from([uid]))?.pop())
+    Ok(find_all(view, &HashSet::from([uid]))?.pop())
 }
 
-/// Finds many events, as far as there are such. A dictionary is gone through once for all of them.
+/// Finds many events, as far as there are such. A table of keys is gone through once for all of them.
 pub(crate) fn find_all(view: &View, uids: &HashSet<Uid>) -> Result<Vec<Address>, QueryError> {
-    let query = TermSetQuery::new(uids.iter().map(|&uid| uid_term(view.fields(), uid)));
-    found(view, &query, uids)
-}
-
-/// Returns where the events of these uids are, among the documents of a query for their terms.
-fn found(view: &View, query: &dyn Query, uids: &HashSet<Uid>) -> Result<Vec<Address>, QueryError> {
+    let query = KeyQuery::of_uids(uids.iter().copied());
     let mut found = HashMap::new();
-    for in_segment in Scan::new(view, query)?.segments() {
+    for in_segment in Scan::new(view, &query)?.segments() {
         let segment = in_segment.number;
         let mut documents = Vec::new();
         in_segment.each(|document| documents.push(document))?;
@@ -175,7 +165,7 @@ fn found(view: &View, query: &dyn Query, uids: &HashSet<Uid>) -> Result<Vec<Addr
         }
         let known = Uids::open(in_segment.segment)?;
         for document in documents {
-            // Another event's term may be the same.
+            // Another event's key may be the same.
             let uid = known.of(document).map_err(tantivy::TantivyError::from)?;
             if uids.contains(&uid) {
                 found.insert(uid, Address { segment, document });

@@ -242,10 +242,10 @@ mod tests {
         assert_eq!(only(&[0, 2]), [2]);
         assert_eq!(only(&[0, 3]), [0; 0]);
         // One is deleted, then the other.
-        writer.remove(events[2].uid);
+        writer.remove(events[2].uid).expect("removed");
         let (_, part) = commit(&mut writer);
         assert_eq!(known(&part), [1]);
-        writer.remove(events[1].uid);
+        writer.remove(events[1].uid).expect("removed");
         let (_, part) = commit(&mut writer);
         assert_eq!(known(&part), [0; 0]);
         assert_eq!(part.classes.counts[usize::from(NONE)], 3);

@@ -202,7 +202,7 @@ pub fn first_of_request(
     sets.finish()?;
     let query = BooleanQuery::new(vec![
         (Occur::Must, kept),
-        (Occur::Must, Box::new(RequestQuery::new(fields, request)) as Box<dyn Query>),
+        (Occur::Must, Box::new(RequestQuery::new(request)) as Box<dyn Query>),
         (Occur::Must, exact(fields.node, node)),
         (Occur::MustNot, exact(fields.state, state_word(State::Pending))),
     ]);

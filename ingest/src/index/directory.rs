@@ -22,7 +22,7 @@ use tantivy::directory::{
 };
 use tantivy::index::SegmentComponent;
 
-use super::summary::EXTENSION as SUMMARY;
+use super::plugins::EXTENSIONS;
 
 /// The files of an index, for a reader.
 #[derive(Clone, Debug)]
@@ -108,9 +108,10 @@ impl Directory for ReadDirectory {
             COLUMNS => {
                 let scanned = ReadDirectory::map(&self.scanned, path)?;
                 let scattered = ReadDirectory::map(&self.scattered, path)?;
-                let summary = path.with_extension(SUMMARY);
-                let _summary = ReadDirectory::map(&self.scattered, &summary)?;
-                return Ok(Arc::new(Both { scanned, scattered, _summary }));
+                let beside = EXTENSIONS.map(|extension| path.with_extension(extension));
+                let beside = beside.iter().map(|path| ReadDirectory::map(&self.scattered, path));
+                let _beside = beside.collect::<Result<_, _>>()?;
+                return Ok(Arc::new(Both { scanned, scattered, _beside }));
             }
             // Mapped since the segment was opened, so it is there also when the file was removed meanwhile.
             FEW => (path.with_extension(COLUMNS), Needs::End),
@@ -167,9 +168,9 @@ impl Directory for ReadDirectory {
 struct Both {
     scanned: Arc<dyn FileHandle>,
     scattered: Arc<dyn FileHandle>,
-    /// The summary is read when it is asked for, which may be after the segment was merged and its files removed: what is
-    /// mapped stays.
-    _summary: Arc<dyn FileHandle>,
+    /// Summary and keys are read when they are asked for, which may be after the segment was merged and its files removed:
+    /// what is mapped stays.
+    _beside: Vec<Arc<dyn FileHandle>>,
 }
 
 impl FileHandle for Both {

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tantivy::Term;
 use tantivy::schema::Field;
 
 use super::class;
@@ -118,19 +117,9 @@ fn other_hashes(event: &AuditEvent) -> Vec<&str> {
     others
 }
 
-/// Returns the query term of a uid; another event's may be the same, once in 2^64.
-pub fn uid_term(fields: &Fields, uid: Uid) -> Term {
-    Term::from_field_u64(fields.uid, uid.halves().0)
-}
-
-/// Returns the query term of a request id as [`value`] gives it; another id may have the same, once in 2^64: who looks one
-/// up compares the column.
-pub fn request_term(fields: &Fields, id: &str) -> Term {
-    Term::from_field_u64(fields.request_key, request_key(id))
-}
-
-/// Ids are random, but come from outside: a hash keeps them apart whatever they are.
-fn request_key(id: &str) -> u64 {
+/// Returns the key of a request id as [`value`] gives it; another id may have the same, once in 2^64: who looks one
+/// up compares the column. Ids are random, but come from outside: a hash keeps them apart whatever they are.
+pub(super) fn request_key(id: &str) -> u64 {
     let hash = Sha256::digest(id.as_bytes());
     hash.iter().take(8).fold(0, |key, &byte| key << 8 | u64::from(byte))
 }
@@ -310,7 +299,7 @@ impl Filling<'_> {
         let fields = self.fields;
         self.text(fields.doc, Some(EVENT));
         let (high, low) = event.uid.halves();
-        self.document.number(fields.uid, high);
+        self.document.uid_key(high);
         if uid_of_request(event, state) != Some(event.uid) {
             self.document.number(fields.own_uid_high, high);
             self.document.number(fields.own_uid_low, low);
@@ -328,7 +317,7 @@ impl Filling<'_> {
         if let Some(id) = event.request_id.as_deref().filter(|id| !id.is_empty()) {
             let id = value(id);
             self.document.text(fields.request, &id);
-            self.document.number(fields.request_key, request_key(&id));
+            self.document.request_key(request_key(&id));
         }
         self.source(&event.source);
     }

@@ -5,9 +5,10 @@ use std::ops::Bound;
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::query::{BooleanQuery, EnableScoring, Occur, Query, RangeQuery, TermQuery, Weight};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocId, DocSet, SegmentReader, TERMINATED, Term};
+use tantivy::{DocId, SegmentReader, Term};
 
-use super::document::{EVENT, request_and_response, state_of, uid_term};
+use super::document::{EVENT, request_and_response, state_of};
+use super::keys::Keys;
 use super::reader::{engine, text};
 use super::uids::Uids;
 use super::{IndexError, Snapshot};
@@ -116,23 +117,17 @@ impl Snapshot {
     }
 
     fn find_in(&self, uid: Uid, within: Option<(i64, i64)>) -> tantivy::Result<Option<Indexed>> {
-        let term = uid_term(&self.fields, uid);
+        let key = uid.halves().0;
         for (segment, columns) in self.searcher.segment_readers().iter().zip(self.columns()?) {
             let meant =
                 |(from, to)| columns.times.is_some_and(|(first, last)| first <= to && last >= from);
             if !within.is_none_or(meant) {
                 continue;
             }
-            let terms = segment.inverted_index(self.fields.uid)?;
-            let Some(mut found) = terms.read_postings(&term, IndexRecordOption::Basic)? else {
-                continue;
-            };
-            let mut document = found.doc();
-            while document != TERMINATED {
+            for document in columns.keys.uids.documents(&[key])? {
                 if !segment.is_deleted(document) && columns.uids.of(document)? == uid {
                     return columns.indexed(document);
                 }
-                document = found.advance();
             }
         }
         Ok(None)
@@ -151,6 +146,7 @@ impl Snapshot {
 
 /// What is read of an event that was found, in one segment.
 pub(super) struct Columns {
+    keys: Keys,
     uids: Uids,
     source: Option<StrColumn>,
     state: Option<StrColumn>,
@@ -168,6 +164,7 @@ impl Columns {
         let columns = segment.fast_fields();
         let time: Option<Column<i64>> = columns.column_opt("time")?;
         Ok(Columns {
+            keys: Keys::open(segment)?,
             uids: Uids::open(segment)?,
             source: columns.str("source")?,
             state: columns.str("state")?,

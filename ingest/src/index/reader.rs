@@ -19,8 +19,8 @@ use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, SegmentReader, Tantivy
 use super::directory::ReadDirectory;
 use super::document::state_word;
 use super::find::Columns;
+use super::plugins::EXTENSIONS;
 use super::schema::Fields;
-use super::summary::EXTENSION;
 use super::{CommitPayload, IndexError};
 use crate::pairing::State;
 use crate::source::LeafIndex;
@@ -282,7 +282,7 @@ fn load(dir: &Path, fields: Fields) -> Result<Loaded, IndexError> {
 
 /// Tells whether an index has the files and fields that this version gives it.
 pub(super) fn is_ours(metas: &tantivy::IndexMeta) -> bool {
-    metas.schema == Fields::schema().0 && metas.persisted_custom_extensions == [EXTENSION]
+    metas.schema == Fields::schema().0 && metas.persisted_custom_extensions == EXTENSIONS
 }
 
 /// Loads segments and payload of one and the same commit. Segments that the reader has opened already are not opened again.

@@ -75,10 +75,6 @@ fn number(builder: &mut Builder, name: &str) -> Field {
     builder.add_u64_field(name, NumericOptions::from(FAST))
 }
 
-fn number_term(builder: &mut Builder, name: &str) -> Field {
-    builder.add_u64_field(name, NumericOptions::default().set_indexed())
-}
-
 fn address(builder: &mut Builder, name: &str) -> Field {
     builder.add_ip_addr_field(name, IpAddrOptions::from(FAST))
 }
@@ -86,10 +82,8 @@ fn address(builder: &mut Builder, name: &str) -> Field {
 fields! {
     /// `event`, or `undecodable` for a leaf (or a torn piece of one) that holds no entry.
     doc: term_only,
-    /// The uid's first eight bytes, big endian, by which it is looked up: a dictionary of unique strings would
-    /// cost four times that. Who looks one up compares the other eight as well, see [`super::Uids`].
-    uid: number_term,
-    /// The uid's halves, of an event whose uid is not that of its request.
+    /// The uid's halves, of an event whose uid is not that of its request. An event is looked up by its segment's keys, see
+    /// [`super::KeyQuery`].
     own_uid_high: number,
     /// See there.
     own_uid_low: number,
@@ -110,10 +104,8 @@ fields! {
     leaf_request: number,
     /// The response line; of an undecodable document, the leaf.
     leaf_response: number,
-    /// Request id.
+    /// Request id. It is looked up as uids are.
     request: column,
-    /// By which it is looked up: eight bytes of it, see [`super::document::request_term`].
-    request_key: number_term,
     /// cluster/node/device.
     source: term,
     /// Cluster.

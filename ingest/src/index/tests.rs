@@ -10,7 +10,7 @@ use tantivy::{Term, collector::Count};
 use super::document;
 use super::schema::Fields;
 use super::testing::{event, time};
-use super::{CommitPayload, EventIndex, IndexError, IndexWriter, OpenLine, Uids};
+use super::{CommitPayload, EventIndex, IndexError, IndexWriter, KeyQuery, OpenLine, Uids};
 use crate::event::{AuditEvent, Flag, IdentityKind, IssuedToken, Reason, Uid};
 use crate::pairing::State;
 use crate::source::{LeafIndex, SourceId};
@@ -113,7 +113,7 @@ fn a_replacing_event_takes_the_place_of_its_uid() {
     assert_eq!(index.searcher().num_docs(), 3);
     let fields = index.fields();
     assert_eq!(count(&index, fields.is, "pending"), 0);
-    let query = TermQuery::new(document::uid_term(fields, event(1).uid), IndexRecordOption::Basic);
+    let query = KeyQuery::of_uids([event(1).uid]);
     assert_eq!(index.searcher().search(&query, &Count).expect("a count"), 1);
 }
 

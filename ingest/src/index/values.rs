@@ -12,6 +12,7 @@ use tantivy::schema::Field;
 use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf, Value};
 
 use super::documents::Documents;
+use super::keys::DocumentKeys;
 use super::summary::Gist;
 
 /// Most events have fewer values, and fewer bytes of text.
@@ -23,6 +24,7 @@ pub struct Values {
     memory: Memory,
     address: Ipv6Addr,
     gist: Gist,
+    keys: DocumentKeys,
     documents: Arc<Documents>,
 }
 
@@ -65,12 +67,28 @@ impl Memory {
 impl Values {
     /// Returns a document without values, whose memory goes back to `documents`.
     pub(super) fn of(documents: Arc<Documents>, memory: Memory, gist: Gist) -> Values {
-        Values { memory, address: Ipv6Addr::UNSPECIFIED, gist, documents }
+        let keys = DocumentKeys::default();
+        Values { memory, address: Ipv6Addr::UNSPECIFIED, gist, keys, documents }
     }
 
     /// Returns what its segment's summary takes from it.
     pub(super) fn gist(&self) -> Gist {
         self.gist
+    }
+
+    /// Returns by what it is looked up in its segment's keys.
+    pub(super) fn keys(&self) -> DocumentKeys {
+        self.keys
+    }
+
+    /// Has it looked up by its uid.
+    pub(super) fn uid_key(&mut self, key: u64) {
+        self.keys.uid = Some(key);
+    }
+
+    /// Has it looked up by its request.
+    pub(super) fn request_key(&mut self, key: u64) {
+        self.keys.request = Some(key);
     }
 
     pub(super) fn text(&mut self, field: Field, text: &str) {

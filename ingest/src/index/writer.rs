@@ -6,6 +6,7 @@
 //! answers nothing right; it goes at once.
 
 use std::fs;
+use std::mem;
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,11 +20,13 @@ use tantivy::{Index, TantivyError, Term};
 use tracing::{info, warn};
 
 use super::directory::ReadDirectory;
-use super::document::{COVERAGE, EVENT, GAP, HALF, UNDECODABLE, document, remark, uid_term, value};
+use super::document::{COVERAGE, EVENT, GAP, HALF, UNDECODABLE, document, remark, value};
 use super::documents::Documents;
-use super::reader::is_ours;
+use super::keys::{KeyQuery, Keys};
+use super::plugins;
+use super::reader::{self, is_ours};
 use super::schema::Fields;
-use super::summary::{Summary, SummaryPlugin};
+use super::summary::Summary;
 use super::values::Values;
 use super::{CommitPayload, IndexError};
 use crate::coverage::Record;
@@ -61,7 +64,9 @@ pub struct IndexWriter {
     writer: tantivy::IndexWriter<Values>,
     documents: Arc<Documents>,
     /// What the engine is told together: to wake it for each document takes longer than many a document.
-    waiting: Vec<UserOperation<Values>>,
+    waiting: Vec<Values>,
+    /// Keys of uids of which the engine is told first: their documents go before those that wait come.
+    removed: Vec<u64>,
     fields: Fields,
     payload: CommitPayload,
 }
@@ -186,7 +191,7 @@ impl IndexWriter {
             document.parts(self.fields.learned, &[hash, half, &text]);
             document.parts(self.fields.learned_text, &[&text, half, hash]);
         }
-        self.tell(UserOperation::Add(document))
+        self.tell(document)
     }
 
     /// Adds a leaf, or a torn piece of one, that holds no entry, and why it does not.
@@ -256,12 +261,16 @@ impl IndexWriter {
         Ok(())
     }
 
-    /// Removes the event of this uid.
+    /// Removes the event of this uid, which is known by its first eight bytes.
     ///
     /// # Errors
     /// As [`IndexWriter::add`].
     pub fn remove(&mut self, uid: Uid) -> Result<(), IndexError> {
-        self.tell(UserOperation::Delete(uid_term(&self.fields, uid)))
+        let (key, _) = uid.halves();
+        // What the engine was not told of yet goes here. So what it was told of may go before all that waits, at once.
+        self.waiting.retain(|document| document.keys().uid != Some(key));
+        self.removed.push(key);
+        if self.removed.len() >= TOGETHER { self.tell_now() } else { Ok(()) }
     }
 
     /// Returns the folder in which the index grows.
@@ -285,18 +294,23 @@ impl IndexWriter {
         why: &str,
     ) -> Result<(), IndexError> {
         let document = remark(&self.fields, &self.documents, doc, source, leaf, why);
-        self.tell(UserOperation::Add(document))
+        self.tell(document)
     }
 
-    /// Tells the engine what to do, together with what comes next.
-    fn tell(&mut self, operation: UserOperation<Values>) -> Result<(), IndexError> {
-        self.waiting.push(operation);
+    /// Tells the engine of a document, together with what comes next.
+    fn tell(&mut self, document: Values) -> Result<(), IndexError> {
+        self.waiting.push(document);
         if self.waiting.len() >= TOGETHER { self.tell_now() } else { Ok(()) }
     }
 
     fn tell_now(&mut self) -> Result<(), IndexError> {
+        if !self.removed.is_empty() {
+            let gone = KeyQuery::of_uid_keys(mem::take(&mut self.removed));
+            let told = self.writer.delete_query(Box::new(gone));
+            told.map_err(|source| self.engine(source))?;
+        }
         if !self.waiting.is_empty() {
-            let told = self.writer.run(self.waiting.drain(..));
+            let told = self.writer.run(self.waiting.drain(..).map(UserOperation::Add));
             told.map_err(|source| self.engine(source))?;
         }
         Ok(())
@@ -309,7 +323,7 @@ impl IndexWriter {
     pub fn commit(&mut self, payload: CommitPayload) -> Result<(), IndexError> {
         self.tell_now()?;
         let dir = place(&self.dir, self.beside);
-        commit(&mut self.writer, &payload).map_err(|source| IndexError::Engine { dir, source })?;
+        commit(&mut self.writer, &payload).map_err(|source| reader::engine(&dir, source))?;
         self.payload = payload;
         Ok(())
     }
@@ -342,7 +356,7 @@ impl IndexWriter {
     }
 
     fn engine(&self, source: TantivyError) -> IndexError {
-        IndexError::Engine { dir: place(&self.dir, self.beside), source }
+        reader::engine(&place(&self.dir, self.beside), source)
     }
 }
 
@@ -355,7 +369,7 @@ fn leaves(field: Field, range: impl RangeBounds<u64>) -> RangeQuery {
 enum Found {
     Nothing,
     Ours(Index, CommitPayload),
-    /// Of other rules, another schema or another format, or without summaries.
+    /// Of other rules, another schema or another format, or without our files beside the segments.
     OtherRules(Index),
     OtherOrigin(String),
     Damaged(String),
@@ -378,7 +392,7 @@ fn look(dir: &Path, rules: &str, origin: &str) -> Result<Found, IndexError> {
         Some(payload) if payload.origin != origin => Found::OtherOrigin(payload.origin),
         Some(payload) if payload.rules == rules && is_ours(&metas) => match read_through(dir) {
             Ok(()) => {
-                index.register_plugin(Arc::new(SummaryPlugin));
+                plugins::all().into_iter().for_each(|of| index.register_plugin(of));
                 Found::Ours(index, payload)
             }
             Err(problem) => Found::Damaged(problem.to_string()),
@@ -391,7 +405,11 @@ fn look(dir: &Path, rules: &str, origin: &str) -> Result<Found, IndexError> {
 fn read_through(dir: &Path) -> tantivy::Result<()> {
     // As readers do it: another process that writes the index may remove files meanwhile.
     let searcher = ReadDirectory::open(dir).and_then(Index::open)?.reader()?.searcher();
-    searcher.segment_readers().iter().try_for_each(|segment| Summary::read(segment).map(drop))
+    searcher.segment_readers().iter().try_for_each(|segment| {
+        Summary::read(segment)?;
+        Keys::open(segment)?;
+        Ok(())
+    })
 }
 
 fn create_in_place(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, IndexError> {
@@ -410,9 +428,10 @@ fn create_beside(dir: &Path, rules: &str, origin: &str) -> Result<IndexWriter, I
 /// a reader never sees an index that does not say what it is.
 fn create(dir: &Path, place: &Path, payload: CommitPayload) -> Result<IndexWriter, IndexError> {
     fs::create_dir_all(place).map_err(|error| io_error("create", place, error))?;
-    let index = Index::builder()
-        .schema(Fields::schema().0)
-        .register_plugin(Arc::new(SummaryPlugin))
+    let builder = Index::builder().schema(Fields::schema().0);
+    let index = plugins::all()
+        .into_iter()
+        .fold(builder, |builder, of| builder.register_plugin(of))
         .create_in_dir(place)
         .map_err(|source| IndexError::Engine { dir: place.to_owned(), source })?;
     let mut begun = start(dir, place != dir, index, payload.clone(), MEMORY_BYTES)?;
@@ -435,8 +454,16 @@ fn start(
     policy.set_del_docs_ratio_before_merge(0.5);
     writer.set_merge_policy(Box::new(policy));
     let (_, fields) = Fields::schema();
-    let (documents, waiting) = (Arc::default(), Vec::with_capacity(TOGETHER));
-    Ok(IndexWriter { dir: dir.to_owned(), beside, writer, documents, waiting, fields, payload })
+    Ok(IndexWriter {
+        dir: dir.to_owned(),
+        beside,
+        writer,
+        documents: Arc::default(),
+        waiting: Vec::with_capacity(TOGETHER),
+        removed: Vec::new(),
+        fields,
+        payload,
+    })
 }
 
 fn engine_writer(

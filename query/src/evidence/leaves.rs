@@ -58,7 +58,7 @@ pub fn of_period(view: &View, question: &Question) -> Result<Vec<Range<u64>>, Qu
     let mut given_up = Vec::new();
     for request_id in late {
         // By its term: a walk through the column for each late response would be long.
-        let of_request = RequestQuery::new(view.fields(), &value(&request_id));
+        let of_request = RequestQuery::new(&value(&request_id));
         addresses(view, &of_request, &mut given_up)?;
     }
     for row in read(view, &given_up)? {

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use ingest::index::document::uid_term;
+use ingest::index::KeyQuery;
 use ingest::index::schema::Fields;
 use tantivy::Term;
 use tantivy::query::{
@@ -64,14 +64,14 @@ fn term(key: Key, values: &[Value], fields: &Fields, sets: &dyn Sets) -> Box<dyn
         return any(places.map(|field| term_in(field, key, values, fields, sets)).into());
     }
     if key == Key::Request {
-        return any(values.iter().map(|value| request(value, fields)).collect());
+        return any(values.iter().map(request).collect());
     }
     term_in(key.field(fields), key, values, fields, sets)
 }
 
-fn request(value: &Value, fields: &Fields) -> Box<dyn Query> {
+fn request(value: &Value) -> Box<dyn Query> {
     match value {
-        Value::Text(id) => Box::new(RequestQuery::new(fields, id)),
+        Value::Text(id) => Box::new(RequestQuery::new(id)),
         Value::Glob(glob) => Box::new(RequestGlobQuery(glob.clone())),
         Value::Any | Value::Network { .. } | Value::Time { .. } | Value::Seconds { .. } => {
             exists(Key::Request)
@@ -141,10 +141,7 @@ fn is(word: &str, fields: &Fields, sets: &dyn Sets) -> Box<dyn Query> {
     match word {
         "root" => any(vec![exact(fields.kind, "root"), exact(fields.reason, "root")]),
         "forwarded" | "system" | "pending" | "unanswered" => exact(fields.reason, word),
-        "no_twin" => {
-            let terms = sets.no_twin().into_iter().map(|uid| uid_term(fields, uid));
-            Box::new(TermSetQuery::new(terms.collect::<Vec<_>>()))
-        }
+        "no_twin" => Box::new(KeyQuery::of_uids(sets.no_twin())),
         flag => exact(fields.is, flag),
     }
 }

@@ -1,13 +1,11 @@
 //! `request:` over the index. A request's id has no term of its own text, since a dictionary of ids that occur once
-//! each was a tenth of the index: a term of eight bytes leads to the documents, and the column tells whether they
+//! each was a tenth of the index: a key of eight bytes leads to the documents, and the column tells whether they
 //! have the id. A glob looks through the column.
 
-use ingest::index::document::request_term;
-use ingest::index::schema::Fields;
+use ingest::index::{KeyQuery, listed};
 use tantivy::columnar::StrColumn;
-use tantivy::query::{ConstScorer, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight};
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term};
+use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::{DocId, Score, SegmentReader};
 
 use super::glob::Glob;
 
@@ -18,33 +16,33 @@ const COLUMN: &str = "request";
 #[derive(Clone, Debug)]
 pub(crate) struct RequestQuery {
     id: String,
-    term: Term,
+    key: KeyQuery,
 }
 
 impl RequestQuery {
     /// Asks for the request of this id.
-    pub(crate) fn new(fields: &Fields, id: &str) -> RequestQuery {
-        RequestQuery { id: id.to_owned(), term: request_term(fields, id) }
+    pub(crate) fn new(id: &str) -> RequestQuery {
+        RequestQuery { id: id.to_owned(), key: KeyQuery::of_request(id) }
     }
 
     fn documents(&self, segment: &SegmentReader) -> tantivy::Result<Vec<DocId>> {
-        let index = segment.inverted_index(self.term.field())?;
-        let postings = index.read_postings(&self.term, IndexRecordOption::Basic);
-        let Some(mut postings) = postings? else { return Ok(Vec::new()) };
+        let documents = self.key.documents(segment)?;
+        // Most segments have none: there no column is opened.
+        if documents.is_empty() {
+            return Ok(documents);
+        }
         let Some(ids) = segment.fast_fields().str(COLUMN)? else { return Ok(Vec::new()) };
-        let (mut documents, mut id) = (Vec::new(), String::new());
-        while postings.doc() != TERMINATED {
-            let document = postings.doc();
+        let (mut have, mut id) = (Vec::new(), String::new());
+        for document in documents {
             if let Some(ordinal) = ids.term_ords(document).next() {
                 id.clear();
                 ids.ord_to_str(ordinal, &mut id)?;
                 if id == self.id {
-                    documents.push(document);
+                    have.push(document);
                 }
             }
-            postings.advance();
         }
-        Ok(documents)
+        Ok(have)
     }
 }
 
@@ -84,43 +82,14 @@ macro_rules! lists_documents {
 
         impl Weight for $query {
             fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-                let documents = self.documents(segment)?;
-                if documents.is_empty() {
-                    return Ok(Box::new(EmptyScorer));
-                }
-                Ok(Box::new(ConstScorer::new(Documents { documents, at: 0 }, boost)))
+                Ok(listed::scorer(self.documents(segment)?, boost))
             }
 
             fn explain(&self, segment: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
-                if self.documents(segment)?.contains(&document) {
-                    Ok(Explanation::new("request", 1.0))
-                } else {
-                    Err(TantivyError::InvalidArgument(format!("document {document} has another id")))
-                }
+                listed::explain(&self.documents(segment)?, document)
             }
         }
     )+};
 }
 
 lists_documents!(RequestQuery, RequestGlobQuery);
-
-/// A list of documents, ascending.
-struct Documents {
-    documents: Vec<DocId>,
-    at: usize,
-}
-
-impl DocSet for Documents {
-    fn advance(&mut self) -> DocId {
-        self.at += 1;
-        self.doc()
-    }
-
-    fn doc(&self) -> DocId {
-        self.documents.get(self.at).copied().unwrap_or(TERMINATED)
-    }
-
-    fn size_hint(&self) -> u32 {
-        u32::try_from(self.documents.len()).unwrap_or(u32::MAX)
-    }
-}

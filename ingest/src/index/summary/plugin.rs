@@ -7,15 +7,12 @@ use tantivy::columnar::Column;
 use tantivy::directory::TerminatingWrite;
 use tantivy::index::{Segment, SegmentComponent, SegmentReader};
 use tantivy::indexer::DocIdMapping;
-use tantivy::indexer::doc_id_mapping::MappingType;
 use tantivy::schema::Schema;
 use tantivy::schema::document::ErasedDocument;
-use tantivy::{
-    DocId, PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlugin, TantivyError,
-};
+use tantivy::{DocId, PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlugin};
 
 use super::{COUNTS, EXTENSION, Gist, Summary};
-use crate::index::Values;
+use crate::index::plugins;
 
 /// Has a summary written for each segment.
 pub(in crate::index) struct SummaryPlugin;
@@ -34,11 +31,7 @@ impl SegmentPlugin for SummaryPlugin {
     }
 
     fn merge(&self, context: PluginMergeContext<'_>) -> tantivy::Result<()> {
-        match context.doc_id_mapping.mapping_type() {
-            MappingType::Stacked | MappingType::StackedWithDeletes => {}
-            // The engine tells nobody how.
-            MappingType::Shuffled => return Err(sorted()),
-        }
+        plugins::stay_in_order(&context)?;
         let mut merged = Summary::default();
         context.readers.iter().try_for_each(|reader| append(&mut merged, reader))?;
         write(&merged, context.target_segment)
@@ -52,11 +45,7 @@ impl PluginWriter for SummaryWriter {
         document: &dyn ErasedDocument,
         _: &Schema,
     ) -> tantivy::Result<()> {
-        let Some(values) = document.as_any().downcast_ref::<Values>() else {
-            let problem = "only documents of keytrail's own have a summary";
-            return Err(TantivyError::InvalidArgument(problem.to_owned()));
-        };
-        self.0.add(values.gist());
+        self.0.add(plugins::values(document)?.gist());
         Ok(())
     }
 
@@ -65,10 +54,8 @@ impl PluginWriter for SummaryWriter {
         segment: &Segment,
         order: Option<&DocIdMapping>,
     ) -> tantivy::Result<()> {
-        match order {
-            None => write(&self.0, segment),
-            Some(_) => Err(sorted()),
-        }
+        plugins::stays_in_order(order)?;
+        write(&self.0, segment)
     }
 
     fn mem_usage(&self) -> usize {
@@ -109,8 +96,4 @@ fn write(summary: &Summary, segment: &Segment) -> tantivy::Result<()> {
     // Writes the footer, too.
     file.terminate()?;
     Ok(())
-}
-
-fn sorted() -> TantivyError {
-    TantivyError::InvalidArgument("documents stay in the order in which they were added".to_owned())
 }
