@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::summary::Gist;
 use super::values::{Memory, Values};
 
-/// So many documents are on their way at most: some MB.
-const OUT_MAX: usize = 1_024;
+/// So many documents are on their way at most: some MB, and work for a good part of the time in which the engine writes a segment.
+const OUT_MAX: usize = 4_096;
 
 /// So long one waits for the engine before it is asked what holds it up: it answers with an error, or takes more.
 const PATIENCE: Duration = Duration::from_millis(100);
