@@ -1,11 +1,12 @@
 //! The index as a whole: what a writer commits, a reader sees.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 use tantivy::query::TermQuery;
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{Term, collector::Count};
+use tantivy::{Document, Term, collector::Count};
 
 use super::document;
 use super::schema::Fields;
@@ -259,10 +260,8 @@ fn an_undecodable_leaf_is_no_event() {
     assert_eq!(count(&index, fields.error, "no entry"), 1);
 }
 
-#[test]
-fn an_event_is_found_by_each_of_its_keys() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut writer = open(folder.path());
+/// Returns an event that has something in most fields.
+fn rich() -> AuditEvent {
     let mut rich = event(1);
     rich.identity.kind = IdentityKind::Root;
     rich.identity.entity_id = Some("entity-1".to_owned());
@@ -280,6 +279,25 @@ fn an_event_is_found_by_each_of_its_keys() {
     rich.remote_address = Some("10.0.1.7".to_owned());
     rich.error = Some(String::new());
     rich.path = Some("a/".repeat(50_000));
+    rich
+}
+
+#[test]
+fn a_document_is_filled_in_the_order_of_its_fields() {
+    let (_, fields) = Fields::schema();
+    let events = [rich(), AuditEvent { lease_id: None, ..rich() }];
+    for event in events {
+        let document = document::document(&fields, &Arc::default(), &event, State::Answered);
+        let order: Vec<Field> = document.iter_fields_and_values().map(|(field, _)| field).collect();
+        assert!(order.len() > 40 && order.is_sorted(), "{order:?}");
+    }
+}
+
+#[test]
+fn an_event_is_found_by_each_of_its_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut writer = open(folder.path());
+    let rich = rich();
     let learned = [("hmac-sha256:r".to_owned(), "my-app".to_owned())];
     writer.add(&rich, State::Answered, &learned, false).expect("added");
     writer.commit(covered(4)).expect("a commit");
