@@ -38,7 +38,7 @@ use crate::source::{LeafIndex, SourceId};
 /// `cargo xtask bench tail` holds it to that.
 const MEMORY_BYTES: usize = 24 << 20;
 
-/// The same for a run that ends. A segment then has 80,000 documents, so that an import of a million lines merges
+/// The same for a run that ends. A segment then has some 150,000 documents, so that an import of a million lines merges
 /// none, and a dictionary is written once where it was written four times: a third less CPU.
 const BULK_MEMORY_BYTES: usize = 128 << 20;
 

