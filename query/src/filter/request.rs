@@ -2,7 +2,7 @@
 //! each was a tenth of the index: a key of eight bytes leads to the documents, and the column tells whether they
 //! have the id. A glob looks through the column.
 
-use ingest::index::{KeyQuery, listed};
+use ingest::index::{ColumnList, KeyQuery, listed};
 use tantivy::columnar::StrColumn;
 use tantivy::query::{EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::{DocId, Score, SegmentReader};
@@ -31,7 +31,9 @@ impl RequestQuery {
         if documents.is_empty() {
             return Ok(documents);
         }
-        let Some(ids) = segment.fast_fields().str(COLUMN)? else { return Ok(Vec::new()) };
+        let Some(ids) = ColumnList::read_for_few(segment)?.words(COLUMN)? else {
+            return Ok(Vec::new());
+        };
         let (mut have, mut id) = (Vec::new(), String::new());
         for document in documents {
             if let Some(ordinal) = ids.term_ords(document).next() {
