@@ -5,7 +5,9 @@
 use std::sync::{Mutex, PoisonError};
 
 /// The buffers that wait for whoever needs one.
-static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+static SPARE: Spare = Spare(Mutex::new(Vec::new()));
+
+struct Spare(Mutex<Vec<Vec<u8>>>);
 
 /// So many wait at most: one is being read into, one is being read back.
 const SPARE_MAX: usize = 4;
@@ -18,23 +20,33 @@ const STEP: usize = 64 << 10;
 
 /// Returns an empty buffer in which there is room for so many bytes.
 pub(crate) fn buffer(bytes: usize) -> Vec<u8> {
-    if !BYTES.contains(&bytes) {
-        return Vec::with_capacity(bytes);
-    }
-    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-    match spare.iter().position(|buffer| buffer.capacity() >= bytes) {
-        Some(at) => spare.swap_remove(at),
-        None => Vec::with_capacity(bytes.next_multiple_of(STEP)),
-    }
+    SPARE.buffer(bytes)
 }
 
 /// Takes a buffer that nobody needs any more.
-pub(crate) fn give_back(mut buffer: Vec<u8>) {
-    if BYTES.contains(&buffer.capacity()) {
-        buffer.clear();
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE_MAX {
-            spare.push(buffer);
+pub(crate) fn give_back(buffer: Vec<u8>) {
+    SPARE.give_back(buffer);
+}
+
+impl Spare {
+    fn buffer(&self, bytes: usize) -> Vec<u8> {
+        if !BYTES.contains(&bytes) {
+            return Vec::with_capacity(bytes);
+        }
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match spare.iter().position(|buffer| buffer.capacity() >= bytes) {
+            Some(at) => spare.swap_remove(at),
+            None => Vec::with_capacity(bytes.next_multiple_of(STEP)),
+        }
+    }
+
+    fn give_back(&self, mut buffer: Vec<u8>) {
+        if BYTES.contains(&buffer.capacity()) {
+            buffer.clear();
+            let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if spare.len() < SPARE_MAX {
+                spare.push(buffer);
+            }
         }
     }
 }
@@ -45,15 +57,17 @@ mod tests {
 
     #[test]
     fn buffers_go_round_and_few_wait() {
+        let spare = Spare(Mutex::new(Vec::new()));
         for bytes in [0, 1_000, *BYTES.start(), 4 << 20, *BYTES.end(), 64 << 20] {
-            let mut all: Vec<Vec<u8>> = (0..2 * SPARE_MAX).map(|_| buffer(bytes)).collect();
+            let mut all: Vec<Vec<u8>> = (0..2 * SPARE_MAX).map(|_| spare.buffer(bytes)).collect();
             assert!(all.iter().all(|buffer| buffer.is_empty() && buffer.capacity() >= bytes));
             all.iter_mut().for_each(|buffer| buffer.resize(bytes, 7));
-            all.into_iter().for_each(give_back);
+            all.into_iter().for_each(|buffer| spare.give_back(buffer));
         }
-        // Other tests read and write ledgers meanwhile.
-        let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(!spare.is_empty() && spare.len() <= SPARE_MAX);
-        assert!(spare.iter().all(|buffer| buffer.is_empty() && BYTES.contains(&buffer.capacity())));
+        let waiting = spare.0.into_inner().expect("nobody panicked");
+        assert_eq!(waiting.len(), SPARE_MAX);
+        assert!(
+            waiting.iter().all(|buffer| buffer.is_empty() && BYTES.contains(&buffer.capacity()))
+        );
     }
 }
