@@ -12,7 +12,7 @@ use crate::page::{Page, PageToken};
 use crate::question::Question;
 use crate::row::{EventRow, Rows};
 use crate::scan::{Address, Place, Places};
-use crate::select::{BLOCK, Selection, Tally, look_up};
+use crate::select::{BLOCK, Selection, Tally};
 use crate::trail::Trail;
 
 /// How many places are sorted at a time where there is no limit: 16 MB, and one pass over the index for
@@ -191,9 +191,7 @@ pub(crate) fn newest(
     let (mut reader, mut times) = (FirstValues::default(), Vec::new());
     let mut documents = Vec::new();
     let (mut all, mut come_after) = (Tally::default(), 0);
-    let parts = selection.parts()?;
-    look_up(&parts)?;
-    for part in parts {
+    for part in selection.parts()? {
         let last = part.part.times.map(|(_, last)| last);
         if heap.is_too_old(last) {
             // All of it is too old for the page, and so comes after it.

@@ -7,17 +7,15 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use ingest::index::class::{LEFT_OUT, NONE};
 use ingest::index::document::state_word;
 use ingest::index::summary::Times;
 use ingest::pairing::State;
 use tantivy::columnar::Column;
-use tantivy::query::{EnableScoring, Scorer, Weight};
-use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader, TERMINATED};
+use tantivy::query::{EnableScoring, Weight};
+use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
 
-use crate::abreast::abreast;
 use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
@@ -49,8 +47,6 @@ pub(crate) struct InPart<'a> {
     cuts_time: bool,
     /// Whether they have to be compared with the question's leaf.
     cuts_leaf: bool,
-    /// What the filter finds, once it was looked up and until it is gone through.
-    found: Mutex<Option<Box<dyn Scorer>>>,
 }
 
 /// How many events there are.
@@ -134,35 +130,14 @@ impl<'a> Selection<'a> {
                 }
             };
             let cuts_leaf = at.is_some();
-            let found = Mutex::new(None);
-            let selection = self;
-            parts.push(InPart { number, segment, part, selection, cuts_time, cuts_leaf, found });
+            parts.push(InPart { number, segment, part, selection: self, cuts_time, cuts_leaf });
         }
         parts.sort_by_key(|part| std::cmp::Reverse(part.part.times.map(|(_, last)| last)));
         Ok(parts)
     }
 }
 
-/// Looks the filter up in each of these parts, which are gone through soon: several at a time, where that waits for the disk.
-///
-/// # Errors
-/// The turn is over, or the index cannot be read.
-pub(crate) fn look_up(parts: &[InPart<'_>]) -> Result<(), QueryError> {
-    abreast(parts, InPart::look_up).into_iter().collect()
-}
-
 impl<'a> InPart<'a> {
-    fn look_up(&self) -> Result<(), QueryError> {
-        let Some(filter) = &self.selection.filter else { return Ok(()) };
-        self.selection.view.turn().check()?;
-        let found = filter.scorer(self.segment, 1.0)?;
-        if found.doc() != TERMINATED {
-            self.places()?;
-        }
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        Ok(())
-    }
-
     /// Returns where the part's documents stand in the order of answers.
     ///
     /// # Errors
@@ -247,11 +222,7 @@ impl<'a> InPart<'a> {
                 }
             }
             Some(filter) => {
-                let looked_up = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let mut documents = match looked_up {
-                    Some(found) => found,
-                    None => filter.scorer(self.segment, 1.0)?,
-                };
+                let mut documents = filter.scorer(self.segment, 1.0)?;
                 let mut found = [0; COLLECT_BLOCK_BUFFER_LEN];
                 loop {
                     let count = documents.fill_buffer(&mut found);

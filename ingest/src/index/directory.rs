@@ -5,13 +5,12 @@
 //! a page here and another there: then only these are read, and what is known to be needed whole is asked for beforehand.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use rustix::fs::{Advice as ReadAdvice, fadvise};
 use tantivy::HasLen;
@@ -32,15 +31,7 @@ pub(super) struct ReadDirectory {
     scanned: MmapDirectory,
     /// For reading a page here and there.
     scattered: MmapDirectory,
-    /// That the ends of all files were asked of the disk.
-    ends_asked: Arc<OnceLock<()>>,
 }
-
-/// What takes longer to read than this waits for the disk: a small file that is in memory is read in some hundredths of a millisecond.
-const SLOW: Duration = Duration::from_micros(50);
-
-/// What opening reads of a file: its footer, and what stands before it.
-const FOOTER: u64 = 8 << 10;
 
 /// The extensions under which the file of a segment's columns is read for few of its documents, and column by column.
 const FEW: &str = "few";
@@ -61,23 +52,7 @@ impl ReadDirectory {
             dir: dir.to_owned(),
             scanned: MmapDirectory::open(dir)?,
             scattered: MmapDirectory::open_with_madvice(dir, Advice::Random)?,
-            ends_asked: Arc::default(),
         })
-    }
-
-    /// Has the disk bring the end of each file: opening reads them one after the other, and would wait for each.
-    fn ask_for_ends(&self) {
-        let Ok(entries) = fs::read_dir(&self.dir) else { return };
-        for entry in entries.flatten() {
-            let Ok(length) = entry.metadata().map(|metadata| metadata.len()) else { continue };
-            if let (Ok(file), Some(footer)) =
-                (File::open(entry.path()), NonZeroU64::new(length.min(FOOTER)))
-            {
-                // It is advice.
-                let from = length - footer.get();
-                let _ = fadvise(&file, from, Some(footer), ReadAdvice::WillNeed);
-            }
-        }
     }
 
     /// Returns the name under which a segment's columns are read for few documents.
@@ -138,12 +113,7 @@ impl Directory for ReadDirectory {
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
-        let start = Instant::now();
-        let read = self.scanned.atomic_read(path);
-        if start.elapsed() > SLOW {
-            self.ends_asked.get_or_init(|| self.ask_for_ends());
-        }
-        read
+        self.scanned.atomic_read(path)
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {

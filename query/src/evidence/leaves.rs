@@ -57,7 +57,7 @@ pub fn of_period(view: &View, question: &Question) -> Result<Vec<Range<u64>>, Qu
     // That a response is late can be told only by whoever saw its request given up.
     let mut given_up = Vec::new();
     for request_id in late {
-        // By its term: a walk through the column for each late response would be long.
+        // By its key: a walk through the column for each late response would be long.
         let of_request = RequestQuery::new(&value(&request_id));
         addresses(view, &of_request, &mut given_up)?;
     }
