@@ -145,7 +145,8 @@ fn kills_lose_nothing_and_double_nothing() {
     let mut indexed = data.status_of("events");
     while indexed != events {
         let goes_on = || Some(data.status_of("events")).filter(|now| *now != indexed);
-        (indexed, _) = until("the index goes on to the end of the log", DEADLINE * 4, goes_on);
+        let what = format!("the index goes on from {indexed} events to the {events} of the log");
+        (indexed, _) = until(&what, DEADLINE * 4, goes_on);
     }
     server.terminate();
 

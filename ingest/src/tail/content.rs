@@ -37,12 +37,11 @@ pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     }
 }
 
-/// Returns the hash of the first whole leaf in the file at `path`, if it has one.
+/// Returns the hash of the first whole leaf in a file that is read from its start, if it has one.
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn first_leaf(path: &Path) -> io::Result<Option<LeafHash>> {
-    let (file, _) = open_regular(path)?;
+pub(super) fn first_leaf(file: &File) -> io::Result<Option<LeafHash>> {
     let mut leaves = LeafStream::new(Uncompressed::new(file)?, FIRST_LINE_CHUNK);
     Ok(leaves.next().and_then(|batch| batch.lines.iter().next().map(leaf_hash)))
 }

@@ -127,7 +127,7 @@ impl Tail {
         let compared = |file: &FollowedFile| {
             matches!(file.state, State::Reading { .. }) || file.compared == Some(file.stamp)
         };
-        files.peek().is_some() && files.all(compared)
+        files.peek().is_some() && files.all(compared) && !self.unsettled.contains(source)
     }
 
     /// Says how reading went on after a file.

@@ -13,7 +13,7 @@ use super::file::{FileKey, FollowedFile, Stamp};
 use super::follow::{FILES_MAX, Flow, FollowOptions, FollowedSource, Out, Returned, Tail, emit};
 use super::item::{Notice, TailItem};
 use super::names::{Names, Seen};
-use super::siblings::order_siblings;
+use super::siblings::{order_siblings, until_two_agree};
 use super::unreadable::explain;
 use crate::source::SourceId;
 
@@ -49,8 +49,8 @@ impl Pattern {
         }
     }
 
-    /// Returns the paths that exist, and what cannot be looked at.
-    pub(super) fn expand(&self) -> Vec<(PathBuf, io::Result<fs::Metadata>)> {
+    /// Returns what it leads to.
+    pub(super) fn expand(&self) -> Found {
         let look = |path: PathBuf| {
             let metadata = fs::metadata(&path);
             (path, metadata)
@@ -76,6 +76,23 @@ impl Pattern {
     }
 }
 
+/// What a pattern leads to: paths that exist, and what cannot be looked at.
+type Found = Vec<(PathBuf, io::Result<fs::Metadata>)>;
+
+/// A name, and the file to which it leads.
+fn name((path, metadata): &(PathBuf, io::Result<fs::Metadata>)) -> (&Path, Option<FileKey>) {
+    (path, metadata.as_ref().ok().map(FileKey::of))
+}
+
+/// What came of opening a file.
+pub(super) enum Opened {
+    File(Box<FollowedFile>),
+    /// It is open already, or cannot be, which is told.
+    Not,
+    /// The name leads to another file by now, or to none.
+    Other,
+}
+
 impl FollowOptions {
     /// Returns the folders in which files are followed; a text that is no pattern has none.
     pub fn folders(&self) -> Vec<PathBuf> {
@@ -88,9 +105,9 @@ impl Tail {
     /// Looks at the names, opens what is new, and tells what is missing.
     pub(super) fn discover(&mut self, now: Instant, out: Out<'_>) -> Flow<Names> {
         let mut seen = Names::default();
-        for index in 0..self.patterns.len() {
+        self.unsettled.clear();
+        for (index, found) in self.expand().into_iter().enumerate() {
             let source = Arc::clone(&self.patterns[index].source);
-            let found = self.patterns[index].expand();
             self.tell_missing(index, found.is_empty(), out)?;
             for (path, metadata) in found {
                 match metadata {
@@ -111,6 +128,28 @@ impl Tail {
         self.open_new(&seen, now, out)?;
         self.look_again(&seen, now);
         ControlFlow::Continue(seen)
+    }
+
+    /// Returns what each pattern leads to. What is not as it was in the round before is looked at until two looks agree,
+    /// see [`until_two_agree`].
+    fn expand(&mut self) -> Vec<Found> {
+        let look = || -> Vec<Found> { self.patterns.iter().map(Pattern::expand).collect() };
+        let found = look();
+        if found.iter().flatten().map(name).eq(self.names.iter().map(|(path, key)| (&**path, *key)))
+        {
+            return found;
+        }
+        let agree = |one: &Vec<Found>, other: &Vec<Found>| {
+            one.iter().flatten().map(name).eq(other.iter().flatten().map(name))
+        };
+        let together = until_two_agree(look, agree);
+        if together.is_none() {
+            self.unsettled.extend(self.patterns.iter().map(|pattern| Arc::clone(&pattern.source)));
+        }
+        let found = together.unwrap_or(found);
+        self.names =
+            found.iter().flatten().map(name).map(|(path, key)| (path.to_owned(), key)).collect();
+        found
     }
 
     /// Returns the folders in which something may happen.
@@ -155,19 +194,21 @@ impl Tail {
         new.sort_by_key(|name| name.stamp.modified);
         let paths: Vec<PathBuf> = new.iter().map(|name| name.path.clone()).collect();
         let by_path: HashMap<&Path, &Seen> = new.iter().map(|&name| (&*name.path, name)).collect();
-        let mut wanted: Vec<(PathBuf, Arc<SourceId>)> = Vec::new();
+        let mut wanted: Vec<(PathBuf, FileKey, Arc<SourceId>)> = Vec::new();
         for path in order_siblings(&paths) {
             let Some(name) = by_path.get(&*path) else { continue };
-            let missed = self.missed(name, seen);
-            wanted.extend(
-                missed.paths.into_iter().chain([path]).map(|path| (path, Arc::clone(&name.source))),
-            );
+            let Some(missed) = self.missed(name, seen) else {
+                self.unsettled.insert(Arc::clone(&name.source));
+                continue;
+            };
+            let files = missed.files.into_iter().chain([(path, name.key)]);
+            wanted.extend(files.map(|(path, key)| (path, key, Arc::clone(&name.source))));
         }
         self.make_room(wanted.len(), seen, now, out)?;
         let room = FILES_MAX.saturating_sub(self.files.len());
         self.unopened = wanted.len().saturating_sub(room);
         if room == 0
-            && let Some((path, source)) = wanted.first()
+            && let Some((path, _, source)) = wanted.first()
         {
             let reason = format!(
                 "{}: not read yet: {FILES_MAX} files are open already and none of them is still; narrow the pattern",
@@ -175,9 +216,15 @@ impl Tail {
             );
             self.troubles().add(path.clone(), source, reason);
         }
-        for (path, source) in wanted.into_iter().take(room) {
-            if let Some(file) = self.open(&path, &source, now) {
-                self.files.push(file);
+        for (path, key, source) in wanted.into_iter().take(room) {
+            // What is younger than a file that was not found has its turn with it.
+            if self.unsettled.contains(&source) {
+                continue;
+            }
+            match self.open(&path, Some(key), &source, now) {
+                Opened::File(file) => self.files.push(*file),
+                Opened::Not => {}
+                Opened::Other => drop(self.unsettled.insert(source)),
             }
         }
         ControlFlow::Continue(())
@@ -215,28 +262,29 @@ impl Tail {
         ControlFlow::Continue(())
     }
 
-    /// Opens a file, unless it is open or cannot be.
+    /// Opens a file, unless it is open or cannot be; `seen` is the one that was seen under this name.
     pub(super) fn open(
         &mut self,
         path: &Path,
+        seen: Option<FileKey>,
         source: &Arc<SourceId>,
         now: Instant,
-    ) -> Option<FollowedFile> {
+    ) -> Opened {
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         match FollowedFile::open(path, Arc::clone(source), now) {
+            Ok(file) if seen.is_some_and(|seen| seen != file.key) => Opened::Other,
             Ok(mut file) if !self.is_open(file.key) => {
                 if let Some(finished) = self.finished.remove(&file.key) {
                     file.returns = finished.times + 1;
                 }
-                Some(file)
+                Opened::File(Box::new(file))
             }
-            // Renamed between the look and the opening: it is open already.
-            Ok(_) => None,
-            // Gone again; the next round tells.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Ok(_) => Opened::Not,
+            Err(error) if gone(&error) => seen.map_or(Opened::Not, |_| Opened::Other),
             Err(error) => {
                 let reason = explain(path, &error);
                 self.troubles().add(path.to_owned(), source, reason);
-                None
+                Opened::Not
             }
         }
     }

@@ -100,6 +100,11 @@ pub struct Tail {
     pub(super) settled: HashMap<PathBuf, Settled>,
     /// Files that wait for room to be opened.
     pub(super) unopened: usize,
+    /// What the patterns led to in the last round.
+    pub(super) names: Vec<(PathBuf, Option<FileKey>)>,
+    /// Sources whose files are being renamed in this round, so that one of them may not have been seen. Nothing is
+    /// read of these: lines of a younger file before those of an older one would not be paired rightly.
+    pub(super) unsettled: HashSet<Arc<SourceId>>,
     pub(super) troubles: Troubles,
     /// Something has been sent since the last [`TailItem::CaughtUp`].
     behind: bool,
@@ -165,6 +170,8 @@ impl Tail {
             history: HashMap::new(),
             settled: HashMap::new(),
             unopened: 0,
+            names: Vec::new(),
+            unsettled: HashSet::new(),
             troubles: Troubles::default(),
             behind: true,
         })
@@ -186,11 +193,12 @@ impl Tail {
     fn round(&mut self, now: Instant, out: Out<'_>) -> Flow<bool> {
         let seen = self.discover(now, out)?;
         let mut backlog: HashSet<Arc<SourceId>> = HashSet::new();
-        let (mut caught_up, mut more) = (self.unopened == 0, false);
+        let settled = self.unsettled.is_empty();
+        let (mut caught_up, mut more) = (self.unopened == 0 && settled, !settled);
         let mut index = 0;
         while index < self.files.len() {
             let source = Arc::clone(&self.files[index].source);
-            let step = match backlog.contains(&source) {
+            let step = match backlog.contains(&source) || self.unsettled.contains(&source) {
                 true => Step::Waits,
                 false => self.advance(index, &seen, now, out)?,
             };

@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::compressed::{Compression, MAGIC_BYTES};
 use super::content::{first_leaf, open_regular};
+use super::discover::Opened;
 use super::file::{FileKey, Stamp};
 use super::follow::{FILES_MAX, Tail};
 use super::identity::leaf_hash;
 use super::names::{Names, Seen};
-use super::siblings::{hole, rotated_from, rotated_siblings};
+use super::siblings::{LOOK_AGAIN, LOOKS_MAX, Sibling, hole, rotated_from, siblings_together};
 use crate::source::{Generation, SourceId};
 
 /// The last leaf of a complete file is looked for in its last bytes.
@@ -40,8 +41,8 @@ pub(super) type Settled = HashMap<FileKey, (Stamp, Standing)>;
 /// Rotated files that may hold something new.
 #[derive(Default)]
 pub(super) struct Missed {
-    /// The oldest first.
-    pub(super) paths: Vec<PathBuf>,
+    /// Where each was seen, and which it is; the oldest first.
+    pub(super) files: Vec<(PathBuf, FileKey)>,
     /// There are some that cannot be read, so what they hold is not known.
     unreadable: bool,
 }
@@ -88,18 +89,31 @@ impl Tail {
                 && file.listing.is_none_or(|listing| listing.is_due(modified, now))
             {
                 let name = Seen { key, stamp: file.stamp, path, source: Arc::clone(&file.source) };
-                let Missed { paths, unreadable } = self.missed(&name, seen);
-                let before = self.files[index].listing;
+                let before = self.files[index].listing.take();
+                // Without a listing the next round looks again.
+                let Some(Missed { files, unreadable }) = self.missed(&name, seen) else {
+                    self.unsettled.insert(name.source);
+                    index += 1;
+                    continue;
+                };
                 self.files[index].listing = Some(Listing::after(before, modified, unreadable, now));
-                for path in paths {
+                for (path, key) in files {
                     if self.files.len() >= FILES_MAX {
                         // The rest has its turn when some of them have been read.
                         self.files[index].listing = None;
                         break;
                     }
-                    if let Some(file) = self.open(&path, &name.source, now) {
-                        self.files.insert(index, file);
-                        index += 1;
+                    match self.open(&path, Some(key), &name.source, now) {
+                        Opened::File(file) => {
+                            self.files.insert(index, *file);
+                            index += 1;
+                        }
+                        Opened::Not => {}
+                        Opened::Other => {
+                            self.files[index].listing = None;
+                            self.unsettled.insert(name.source);
+                            break;
+                        }
                     }
                 }
             }
@@ -109,82 +123,108 @@ impl Tail {
 
     /// Returns the rotated siblings of a new file that may hold something new, the oldest first: those
     /// that go on after what is known of them, and unknown ones that are younger than a known one or were not
-    /// there before the source was followed: the known ones may have been removed.
-    pub(super) fn missed(&mut self, name: &Seen, seen: &Names) -> Missed {
+    /// there before the source was followed: the known ones may have been removed. None if they are renamed
+    /// faster than one can look.
+    pub(super) fn missed(&mut self, name: &Seen, seen: &Names) -> Option<Missed> {
         if rotated_from(&name.path).is_some() {
-            return Missed::default();
+            return Some(Missed::default());
         }
-        // A folder that cannot be listed cannot be looked through.
-        let siblings = rotated_siblings(&name.path).unwrap_or_default();
+        for look in 1..=LOOKS_MAX {
+            let Some(siblings) = siblings_together(&name.path) else { break };
+            if let Some(missed) = self.missed_of(&siblings, name, seen, look == LOOKS_MAX) {
+                return Some(missed);
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        let reason = format!(
+            "{}: its rotated files are renamed again and again: it is read on when that ends",
+            name.path.display()
+        );
+        self.troubles().add(name.path.clone(), &name.source, reason);
+        None
+    }
+
+    /// Does that for siblings that were seen beside each other; none if a name leads to another file by now, or none
+    /// bears a name that it is about to get, unless this is the last look.
+    fn missed_of(
+        &mut self,
+        siblings: &[Sibling],
+        name: &Seen,
+        seen: &Names,
+        last: bool,
+    ) -> Option<Missed> {
         let mut settled = HashMap::new();
         let (mut missed, mut ours, mut recent, mut since) = (Vec::new(), 0, 0, None);
-        let mut unreadable = false;
-        self.note_history(name, &siblings);
+        let (mut unreadable, mut found) = (false, Vec::new());
+        self.note_history(name, siblings);
         let old = self.history.get(&name.path).map(|history| &history.files);
-        for (place, path) in siblings.iter().enumerate().rev() {
-            let Ok(metadata) = fs::metadata(path) else { continue };
-            let key = FileKey::of(&metadata);
+        for (place, sibling) in siblings.iter().enumerate().rev() {
+            let &Sibling { ref path, key, stamp } = sibling;
             if self.is_open(key) {
                 (ours, since) = (missed.len(), Some(place));
                 continue;
             }
-            let stamp = Stamp::of(&metadata);
             let before = self.settled.get(&name.path).and_then(|before| before.get(&key));
             let standing = match before.filter(|(before, _)| *before == stamp) {
                 Some(&(_, standing)) => Ok(standing),
-                None => self.standing(path, &name.source),
+                None => self.standing(sibling, &name.source).transpose()?,
             };
             let old = old.is_some_and(|old| old.get(&key) == Some(&stamp));
             let gives = !seen.lead_to(key) && !self.looked_through.contains(&(key, stamp));
             match standing {
                 Ok(standing @ Standing::Complete(generation)) => {
                     settled.insert(key, (stamp, standing));
-                    self.joints.found(&name.source, generation);
+                    found.push(generation);
                     (ours, since) = (missed.len(), Some(place));
                 }
                 Ok(Standing::Begun) => {
-                    missed.extend(gives.then(|| path.clone()));
+                    missed.extend(gives.then(|| (path.clone(), key)));
                     (ours, since) = (missed.len(), Some(place));
                 }
                 Ok(standing @ Standing::Unknown) if old => {
                     settled.insert(key, (stamp, standing));
-                    missed.extend(gives.then(|| path.clone()));
+                    missed.extend(gives.then(|| (path.clone(), key)));
                 }
                 Ok(Standing::Unknown) => {
-                    missed.extend(gives.then(|| path.clone()));
+                    missed.extend(gives.then(|| (path.clone(), key)));
                     recent = missed.len();
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(_) => {
                     unreadable = true;
                     // Opening it tells what is the matter.
                     if !old {
-                        missed.push(path.clone());
+                        missed.push((path.clone(), key));
                         recent = missed.len();
                     }
                 }
             }
         }
-        if let Some(hole) = since.and_then(|since| hole(&siblings[since..])) {
+        let known = since.map(|since| siblings[since..].iter().map(|sibling| &*sibling.path));
+        if let Some(hole) = known.and_then(hole)
+            && self.joints.is_open(&name.source)
+        {
+            if !last {
+                return None;
+            }
             self.joints.hole(&name.source, hole);
         }
+        found.into_iter().for_each(|generation| self.joints.found(&name.source, generation));
         self.settled.insert(name.path.clone(), settled);
         missed.truncate(ours.max(recent));
         missed.reverse();
-        Missed { paths: missed, unreadable }
+        Some(Missed { files: missed, unreadable })
     }
 
     /// Notes once which rotated files are from before the source was followed.
-    fn note_history(&mut self, name: &Seen, siblings: &[PathBuf]) {
+    fn note_history(&mut self, name: &Seen, siblings: &[Sibling]) {
         if self.history.contains_key(&name.path) {
             return;
         }
         let since = self.joints.new_since(&name.source);
         let before = siblings
             .iter()
-            .filter_map(|path| fs::metadata(path).ok())
-            .filter(|metadata| since.is_none_or(|since| !written_after(metadata, since)))
-            .map(|metadata| (FileKey::of(&metadata), Stamp::of(&metadata)));
+            .filter(|sibling| since.is_none_or(|since| !written_after(sibling.stamp, since)))
+            .map(|sibling| (sibling.key, sibling.stamp));
         let history = History { source: Arc::clone(&name.source), files: before.collect() };
         self.history.insert(name.path.clone(), history);
     }
@@ -202,20 +242,29 @@ impl Tail {
             .for_each(|file| file.listing = None);
     }
 
-    /// Returns what is known of a rotated file.
+    /// Returns what is known of a rotated file; none if its name leads to another one by now.
     ///
     /// # Errors
     /// It cannot be read.
-    fn standing(&self, path: &Path, source: &SourceId) -> io::Result<Standing> {
-        let Some(first) = first_leaf(path)? else { return Ok(Standing::Unknown) };
-        let known = self.known.starting_with(&source.to_string(), &first);
+    fn standing(&self, sibling: &Sibling, source: &SourceId) -> io::Result<Option<Standing>> {
+        let mut file = match open_regular(&sibling.path) {
+            Ok((file, metadata)) if FileKey::of(&metadata) == sibling.key => file,
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let known = match first_leaf(&file)? {
+            Some(first) => self.known.starting_with(&source.to_string(), &first),
+            None => Vec::new(),
+        };
         if known.is_empty() {
-            return Ok(Standing::Unknown);
+            return Ok(Some(Standing::Unknown));
         }
         let complete = known.into_iter().find(|&generation| {
-            self.known.end(generation).is_some_and(|end| ends_so(path, end).unwrap_or(false))
+            let end = self.known.end(generation);
+            end.is_some_and(|end| ends_so(&mut file, end).unwrap_or(false))
         });
-        Ok(complete.map_or(Standing::Begun, Standing::Complete))
+        Ok(Some(complete.map_or(Standing::Begun, Standing::Complete)))
     }
 }
 
@@ -243,21 +292,21 @@ impl Listing {
 }
 
 /// Tells whether a file was written after a moment, as far as clocks and the system's coarse times tell.
-fn written_after(metadata: &fs::Metadata, unix_ns: i64) -> bool {
-    metadata.mtime().saturating_add(1) >= unix_ns / 1_000_000_000
+fn written_after(stamp: Stamp, unix_ns: i64) -> bool {
+    stamp.modified.0.saturating_add(1) >= unix_ns / 1_000_000_000
 }
 
 /// Tells whether a file's content ends with this leaf at this place. Of a compressed file the length
 /// that it states must do: to read it all at each start would take long.
-fn ends_so(path: &Path, (end, last): (u64, [u8; 32])) -> io::Result<bool> {
-    let (mut file, metadata) = open_regular(path)?;
+fn ends_so(file: &mut File, (end, last): (u64, [u8; 32])) -> io::Result<bool> {
     let mut head = Vec::new();
-    (&mut file).take(18).read_to_end(&mut head)?;
+    file.rewind()?;
+    file.take(18).read_to_end(&mut head)?;
     match Compression::of(&head[..head.len().min(MAGIC_BYTES)]) {
-        Compression::None if metadata.len() != end => Ok(false),
+        Compression::None if file.metadata()?.len() != end => Ok(false),
         Compression::None => {
             let start = end.saturating_sub(LAST_LEAF_MAX);
-            let bytes = read_from(&mut file, SeekFrom::Start(start))?;
+            let bytes = read_from(file, SeekFrom::Start(start))?;
             let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
             let leaf = match memchr::memrchr(b'\n', text) {
                 Some(newline) => &bytes[newline + 1..],
@@ -267,7 +316,7 @@ fn ends_so(path: &Path, (end, last): (u64, [u8; 32])) -> io::Result<bool> {
             Ok(leaf_hash(leaf) == last)
         }
         Compression::Gzip => {
-            let stated = read_from(&mut file, SeekFrom::End(-4))?;
+            let stated = read_from(file, SeekFrom::End(-4))?;
             // Modulo 2^32, by the format.
             Ok(stated == (end & u64::from(u32::MAX)).to_le_bytes()[..4])
         }

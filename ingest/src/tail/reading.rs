@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::copies::copy_of;
+use super::discover::Opened;
 use super::file::{FileKey, State};
 use super::follow::{Departed, Flow, Out, Returned, Step, Tail, emit};
 use super::identity::{End, leaf_hash};
@@ -84,11 +85,14 @@ impl Tail {
         source: &Arc<SourceId>,
         now: Instant,
     ) -> bool {
-        let file = self.open(path, source, now).or_else(|| {
-            let key = fs::metadata(path).map(|metadata| FileKey::of(&metadata)).ok()?;
-            let at = self.files.iter().position(|file| file.key == key)?;
-            (at > place).then(|| self.files.remove(at))
-        });
+        let file = match self.open(path, None, source, now) {
+            Opened::File(file) => Some(*file),
+            Opened::Not | Opened::Other => {
+                let key = fs::metadata(path).map(|metadata| FileKey::of(&metadata)).ok();
+                let at = self.files.iter().position(|file| Some(file.key) == key);
+                at.filter(|&at| at > place).map(|at| self.files.remove(at))
+            }
+        };
         let opened = file.is_some();
         if let Some(file) = file {
             self.files.insert(place, file);

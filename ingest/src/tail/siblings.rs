@@ -9,6 +9,22 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use super::file::{FileKey, Stamp};
+
+/// So many looks one after the other may differ before a folder counts as one that never stands still.
+pub(super) const LOOKS_MAX: u32 = 50;
+/// A rotation takes about so long. It is waited for rarely: only when two looks differ.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// A rotated sibling: its name, and the file to which that led.
+pub(super) struct Sibling {
+    pub(super) path: PathBuf,
+    pub(super) key: FileKey,
+    pub(super) stamp: Stamp,
+}
 
 /// Returns the paths, siblings oldest first and side by side where their first one stood; files that
 /// are no siblings of each other keep their order.
@@ -53,10 +69,47 @@ pub(crate) fn rotated_siblings(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(order_siblings(&siblings))
 }
 
+/// Returns the rotated siblings of `path` as they stood beside each other at one moment, oldest first. A folder that is
+/// listed in the middle of a rotation shows some files twice and others not at all, so it is listed until two looks agree;
+/// none if they never do. A folder that cannot be listed has none.
+pub(super) fn siblings_together(path: &Path) -> Option<Vec<Sibling>> {
+    let look = || -> Vec<Sibling> {
+        let paths = rotated_siblings(path).unwrap_or_default();
+        let sibling = |path: PathBuf| {
+            let metadata = fs::metadata(&path).ok()?;
+            Some(Sibling { path, key: FileKey::of(&metadata), stamp: Stamp::of(&metadata) })
+        };
+        paths.into_iter().filter_map(sibling).collect()
+    };
+    let same = |one: &Sibling, other: &Sibling| one.path == other.path && one.key == other.key;
+    until_two_agree(look, |one, other| {
+        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+    })
+}
+
+/// Looks until two looks, one after the other, agree, and returns the last; none if they never do.
+pub(super) fn until_two_agree<T>(
+    mut look: impl FnMut() -> T,
+    agree: impl Fn(&T, &T) -> bool,
+) -> Option<T> {
+    let mut before = look();
+    for looks in 0..LOOKS_MAX {
+        if looks > 0 {
+            thread::sleep(LOOK_AGAIN);
+        }
+        let now = look();
+        if agree(&before, &now) {
+            return Some(now);
+        }
+        before = now;
+    }
+    None
+}
+
 /// Returns a name that is missing in a row of siblings, oldest first, that reaches to the youngest: numbers
 /// must go down to 1 or 0 one by one. Dates do not tell.
-pub(crate) fn hole(siblings: &[PathBuf]) -> Option<PathBuf> {
-    let numbers = siblings.iter().filter_map(|path| match age(path) {
+pub(super) fn hole<'a>(siblings: impl IntoIterator<Item = &'a Path>) -> Option<PathBuf> {
+    let numbers = siblings.into_iter().filter_map(|path| match age(path) {
         (base, Age::Numbered(Reverse(number))) => Some((base, number)),
         (_, Age::Dated(_) | Age::Current) => None,
     });
@@ -162,7 +215,11 @@ mod tests {
             ("a.log-20261120 a.log-20261124", None),
         ] {
             let paths: Vec<PathBuf> = siblings.split_whitespace().map(PathBuf::from).collect();
-            assert_eq!(hole(&paths), expected.map(PathBuf::from), "{siblings}");
+            assert_eq!(
+                hole(paths.iter().map(|path| &**path)),
+                expected.map(PathBuf::from),
+                "{siblings}"
+            );
         }
     }
 

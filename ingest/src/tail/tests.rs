@@ -3,6 +3,7 @@
 mod bench;
 mod following;
 mod importing;
+mod meanwhile;
 mod model;
 mod random;
 mod recognition;
