@@ -57,7 +57,9 @@ pub(super) fn document(
     document.document
 }
 
-/// Fills the document of a leaf that is no event: `doc` says what it is.
+/// Fills the document of a leaf that is no event: `doc` says what it is. It is one in a thousand; so that the columns that
+/// each event has are without gaps, it has a value there as well, which nothing asks for: no word, zero, its leaf, and the
+/// time of its `neighbour`, since a column of times takes more room the further they are apart.
 pub(super) fn remark(
     fields: &Fields,
     documents: &Arc<Documents>,
@@ -65,16 +67,29 @@ pub(super) fn remark(
     source: Option<&SourceId>,
     leaf: LeafIndex,
     why: &str,
+    neighbour: Option<i64>,
 ) -> Values {
     let gist = Gist { time: None, issued_leaf: leaf.0, class: class::NONE };
     let mut document = Filling { document: documents.empty(gist), fields };
     document.text(fields.doc, Some(doc));
+    document.no_words([fields.state]);
+    document.signed(fields.time, neighbour);
+    document.signed(fields.completed, neighbour);
+    document.signed(fields.latency_us, Some(0));
+    document.document.number(fields.issued_leaf, gist.issued_leaf);
+    document.document.number(fields.issued_ordinal, 0);
+    document.document.number(fields.leaf_request, leaf.0);
+    document.document.number(fields.leaf_response, leaf.0);
+    document.no_words([fields.request]);
     if let Some(source) = source {
         document.source(source);
     }
+    document.no_words([fields.kind, fields.ip]);
+    document.document.address(fields.ip_addr, std::net::Ipv6Addr::UNSPECIFIED);
+    document.document.number(fields.port, 0);
+    document.no_words([fields.op, fields.action, fields.path, fields.mount, fields.engine]);
+    document.no_words([fields.decision, fields.reason, fields.outcome]);
     document.text(fields.error, Some(why));
-    document.document.number(fields.leaf_response, leaf.0);
-    document.document.number(fields.issued_leaf, gist.issued_leaf);
     document.document
 }
 
@@ -266,6 +281,11 @@ impl Filling<'_> {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
             self.document.text(field, &value(text));
         }
+    }
+
+    /// Fills the columns of a document that has nothing to say there.
+    fn no_words<const N: usize>(&mut self, fields: [Field; N]) {
+        fields.into_iter().for_each(|field| self.document.text(field, ""));
     }
 
     fn texts<'t>(&mut self, field: Field, texts: impl IntoIterator<Item = &'t str>) {

@@ -2,7 +2,8 @@
 //!
 //! There is no stored document: rows are read from fast fields, whole events from the ledger.
 //! Strings are whole terms (never tokenised) but for `text`. Several values stand side by side in a
-//! field marked "many". A field without a value is absent, never "".
+//! field marked "many". Of an event a field without a value is absent, never "": that only documents have that are no
+//! events.
 //!
 //! Fields stand in the order in which a document is filled: the engine sorts the values of each document by
 //! field, and has nothing to do where they are in order.

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
+use tantivy::columnar::{Cardinality, ColumnarReader};
+use tantivy::index::SegmentComponent;
 use tantivy::query::TermQuery;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Document, Term, collector::Count};
@@ -260,6 +262,37 @@ fn an_undecodable_leaf_is_no_event() {
     assert_eq!(count(&index, fields.error, "no entry"), 1);
 }
 
+#[test]
+fn what_is_no_event_leaves_no_gap_in_a_column_that_each_event_has() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut writer = open(folder.path());
+    for number in 0..3 {
+        let whole = AuditEvent {
+            completed: Some(time(number as i64)),
+            latency_us: Some(7),
+            remote_port: Some(443),
+            mount: Some("secret/".to_owned()),
+            mount_type: Some("kv".to_owned()),
+            ..AuditEvent { remote_address: rich().remote_address, ..event(number) }
+        };
+        add(&mut writer, &whole, State::Answered, false);
+        writer.add_gap(&whole.source, LeafIndex(number), "bytes are missing").expect("added");
+    }
+    writer.commit(covered(9)).expect("a commit");
+    let index = EventIndex::open(folder.path()).expect("an index");
+    let segment = index.searcher().segment_reader(0).clone();
+    let file = segment.open_read(SegmentComponent::FastFields).expect("columns");
+    let all = ColumnarReader::open(file).and_then(|all| all.list_columns()).expect("all");
+    let full = all.iter().filter_map(|(name, column)| {
+        let cardinality = column.open().expect("a column").get_cardinality();
+        (cardinality == Cardinality::Full).then_some(name.as_str())
+    });
+    let full: Vec<&str> = full.collect();
+    let of_each = "action cluster completed decision device engine ip ip_addr issued_leaf issued_ordinal kind latency_us \
+                   leaf_request leaf_response mount node op outcome path port reason request source state time";
+    assert_eq!(full, of_each.split_whitespace().collect::<Vec<_>>());
+}
+
 /// Returns an event that has something in most fields.
 fn rich() -> AuditEvent {
     let mut rich = event(1);
@@ -291,6 +324,12 @@ fn a_document_is_filled_in_the_order_of_its_fields() {
         let order: Vec<Field> = document.iter_fields_and_values().map(|(field, _)| field).collect();
         assert!(order.len() > 40 && order.is_sorted(), "{order:?}");
     }
+    let source = event(1).source;
+    let (leaf, documents) = (LeafIndex(3), Arc::default());
+    let gap =
+        document::remark(&fields, &documents, document::GAP, Some(&source), leaf, "why", Some(1));
+    let order: Vec<Field> = gap.iter_fields_and_values().map(|(field, _)| field).collect();
+    assert!(order.len() > 20 && order.is_sorted(), "{order:?}");
 }
 
 #[test]

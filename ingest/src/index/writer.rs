@@ -68,6 +68,8 @@ pub struct IndexWriter {
     /// Keys of uids of which the engine is told first: their documents go before those that wait come.
     removed: Vec<u64>,
     fields: Fields,
+    /// The time of the event that was added last.
+    time: Option<i64>,
     payload: CommitPayload,
 }
 
@@ -184,6 +186,7 @@ impl IndexWriter {
             self.remove(event.uid)?;
         }
         let mut document = document(&self.fields, &self.documents, event, state);
+        self.time = document.gist().time.or(self.time);
         let mut buffer = [0; 4];
         let half: &str = HALF.encode_utf8(&mut buffer);
         for (hash, text) in learned {
@@ -293,7 +296,7 @@ impl IndexWriter {
         leaf: LeafIndex,
         why: &str,
     ) -> Result<(), IndexError> {
-        let document = remark(&self.fields, &self.documents, doc, source, leaf, why);
+        let document = remark(&self.fields, &self.documents, doc, source, leaf, why, self.time);
         self.tell(document)
     }
 
@@ -462,6 +465,7 @@ fn start(
         waiting: Vec::with_capacity(TOGETHER),
         removed: Vec::new(),
         fields,
+        time: None,
         payload,
     })
 }

@@ -11,7 +11,7 @@ use tantivy::schema::Schema;
 use tantivy::schema::document::ErasedDocument;
 use tantivy::{DocId, PluginMergeContext, PluginWriter, PluginWriterContext, SegmentPlugin};
 
-use super::{COUNTS, EXTENSION, Gist, Summary};
+use super::{COUNTS, EXTENSION, Gist, NONE, Summary};
 use crate::index::plugins;
 
 /// Has a summary written for each segment.
@@ -81,10 +81,13 @@ fn append(merged: &mut Summary, segment: &SegmentReader) -> tantivy::Result<()> 
     for document in segment.doc_ids_alive() {
         while classes.next_if(|&(other, _)| other < document).is_some() {}
         let class = classes.next_if(|&(other, _)| other == document);
+        let class = class.map_or(COUNTS, |(_, class)| class);
+        // What is no event has a neighbour's time in the column.
+        let times = times.as_ref().filter(|_| class != NONE);
         merged.add(Gist {
-            time: times.as_ref().and_then(|column| column.first(document)),
+            time: times.and_then(|column| column.first(document)),
             issued_leaf: leaves.as_ref().and_then(|column| column.first(document)).unwrap_or(0),
-            class: class.map_or(COUNTS, |(_, class)| class),
+            class,
         });
     }
     Ok(())

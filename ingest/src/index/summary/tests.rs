@@ -59,7 +59,8 @@ fn found_out(segment: &SegmentReader, fields: &Fields) -> Summary {
         times: all
             .chunks(BLOCK as usize)
             .map(|block| {
-                let known = || block.iter().filter_map(|&document| time(document));
+                let events = || block.iter().copied().filter(|&at| class(at) != NONE);
+                let known = || events().filter_map(time);
                 let lacks = |&at: &DocId| time(at).is_none() && class(at) != NONE;
                 Times {
                     ends: known().min().zip(known().max()),

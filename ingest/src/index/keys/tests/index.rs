@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tantivy::Searcher;
 use tantivy::collector::Count;
+use tantivy::columnar::StrColumn;
 
 use super::*;
 use crate::event::{AuditEvent, Issued, Uid};
@@ -46,19 +47,18 @@ pub(super) fn compare(searcher: &Searcher) -> BTreeMap<u64, Uid> {
         let leaves = columns.u64("issued_leaf").expect("a column");
         let (mut by_uid, mut by_request) = (Vec::new(), Vec::new());
         for document in 0..segment.max_doc() {
-            let is_event =
-                states.as_ref().is_some_and(|of| of.term_ords(document).next().is_some());
+            // Of what is no event these columns say nothing, in no words.
+            let word = |column: &Option<StrColumn>| {
+                let (column, mut word) = (column.as_ref()?, String::new());
+                column.ord_to_str(column.term_ords(document).next()?, &mut word).expect("readable");
+                Some(word).filter(|word| !word.is_empty())
+            };
+            let is_event = word(&states).is_some();
             let uid = uids.of(document).expect("readable");
             if is_event {
                 by_uid.push((uid.halves().0, document));
             }
-            if let Some(column) = &requests
-                && let Some(ordinal) = column.term_ords(document).next()
-            {
-                let mut id = String::new();
-                column.ord_to_str(ordinal, &mut id).expect("readable");
-                by_request.push((request_key(&id), document));
-            }
+            by_request.extend(word(&requests).map(|id| (request_key(&id), document)));
             if is_event && !segment.is_deleted(document) {
                 let leaf = leaves.first(document).expect("a leaf");
                 assert_eq!(events.insert(leaf, uid), None, "one event a leaf");
