@@ -131,22 +131,19 @@ impl Tail {
     }
 
     /// Returns what each pattern leads to. What is not as it was in the round before is looked at until two looks agree,
-    /// see [`until_two_agree`].
+    /// see [`until_two_agree`]; if none do, as the last one has it: under a wide pattern other files may come and go all
+    /// the time.
     fn expand(&mut self) -> Vec<Found> {
         let look = || -> Vec<Found> { self.patterns.iter().map(Pattern::expand).collect() };
         let found = look();
-        if found.iter().flatten().map(name).eq(self.names.iter().map(|(path, key)| (&**path, *key)))
-        {
+        let before = self.names.iter().map(|(path, key)| (&**path, *key));
+        if found.iter().flatten().map(name).eq(before) {
             return found;
         }
         let agree = |one: &Vec<Found>, other: &Vec<Found>| {
             one.iter().flatten().map(name).eq(other.iter().flatten().map(name))
         };
-        let together = until_two_agree(look, agree);
-        if together.is_none() {
-            self.unsettled.extend(self.patterns.iter().map(|pattern| Arc::clone(&pattern.source)));
-        }
-        let found = together.unwrap_or(found);
+        let found = until_two_agree(look, agree).unwrap_or_else(|last| last);
         self.names =
             found.iter().flatten().map(name).map(|(path, key)| (path.to_owned(), key)).collect();
         found

@@ -15,7 +15,7 @@ use super::file::{FileKey, Stamp};
 use super::follow::{FILES_MAX, Tail};
 use super::identity::leaf_hash;
 use super::names::{Names, Seen};
-use super::siblings::{LOOK_AGAIN, LOOKS_MAX, Sibling, hole, rotated_from, siblings_together};
+use super::siblings::{PAUSES, Sibling, hole, rotated_from, siblings_together};
 use crate::source::{Generation, SourceId};
 
 /// The last leaf of a complete file is looked for in its last bytes.
@@ -129,12 +129,12 @@ impl Tail {
         if rotated_from(&name.path).is_some() {
             return Some(Missed::default());
         }
-        for look in 1..=LOOKS_MAX {
+        for pause in PAUSES.map(Some).into_iter().chain([None]) {
             let Some(siblings) = siblings_together(&name.path) else { break };
-            if let Some(missed) = self.missed_of(&siblings, name, seen, look == LOOKS_MAX) {
+            if let Some(missed) = self.missed_of(&siblings, name, seen, pause.is_none()) {
                 return Some(missed);
             }
-            thread::sleep(LOOK_AGAIN);
+            pause.into_iter().for_each(thread::sleep);
         }
         let reason = format!(
             "{}: its rotated files are renamed again and again: it is read on when that ends",

@@ -8,16 +8,19 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use super::file::{FileKey, Stamp};
 
-/// So many looks one after the other may differ before a folder counts as one that never stands still.
-pub(super) const LOOKS_MAX: u32 = 50;
-/// A rotation takes about so long. It is waited for rarely: only when two looks differ.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// Between looks that differ: a rotation takes some milliseconds. Rarely waited for, and never long, since in a large
+/// folder something may change all the time.
+pub(super) const PAUSES: [Duration; 7] = {
+    let ms = Duration::from_millis;
+    [ms(1), ms(2), ms(4), ms(8), ms(16), ms(32), ms(64)]
+};
 
 /// A rotated sibling: its name, and the file to which that led.
 pub(super) struct Sibling {
@@ -85,25 +88,26 @@ pub(super) fn siblings_together(path: &Path) -> Option<Vec<Sibling>> {
     until_two_agree(look, |one, other| {
         one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
     })
+    .ok()
 }
 
-/// Looks until two looks, one after the other, agree, and returns the last; none if they never do.
+/// Looks until two looks, one after the other, agree, and returns the last.
+///
+/// # Errors
+/// The last one, if none agree.
 pub(super) fn until_two_agree<T>(
     mut look: impl FnMut() -> T,
     agree: impl Fn(&T, &T) -> bool,
-) -> Option<T> {
-    let mut before = look();
-    for looks in 0..LOOKS_MAX {
-        if looks > 0 {
-            thread::sleep(LOOK_AGAIN);
-        }
-        let now = look();
+) -> Result<T, T> {
+    let (mut before, mut now) = (look(), look());
+    for pause in PAUSES {
         if agree(&before, &now) {
-            return Some(now);
+            break;
         }
-        before = now;
+        thread::sleep(pause);
+        before = mem::replace(&mut now, look());
     }
-    None
+    if agree(&before, &now) { Ok(now) } else { Err(now) }
 }
 
 /// Returns a name that is missing in a row of siblings, oldest first, that reaches to the youngest: numbers
