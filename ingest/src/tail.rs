@@ -33,6 +33,7 @@ mod rotated;
 mod siblings;
 #[cfg(test)]
 mod tests;
+mod together;
 mod troubles;
 mod unreadable;
 mod watch;

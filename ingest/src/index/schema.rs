@@ -2,8 +2,8 @@
 //!
 //! There is no stored document: rows are read from fast fields, whole events from the ledger.
 //! Strings are whole terms (never tokenised) but for `text`. Several values stand side by side in a
-//! field marked "many". Of an event a field without a value is absent, never "": that only documents have that are no
-//! events.
+//! field marked "many". A field without a value is absent, never "": only a document that is no event has that, see
+//! [`super::document`].
 //!
 //! Fields stand in the order in which a document is filled: the engine sorts the values of each document by
 //! field, and has nothing to do where they are in order.
@@ -101,9 +101,9 @@ fields! {
     issued_leaf: number,
     /// Which of that leaf's events this is.
     issued_ordinal: number,
-    /// The request line.
+    /// The request line; of what is no event, its leaf.
     leaf_request: number,
-    /// The response line; of an undecodable document, the leaf.
+    /// The response line; of what is no event, its leaf.
     leaf_response: number,
     /// Request id. It is looked up as uids are.
     request: column,

@@ -273,7 +273,8 @@ fn what_is_no_event_leaves_no_gap_in_a_column_that_each_event_has() {
             remote_port: Some(443),
             mount: Some("secret/".to_owned()),
             mount_type: Some("kv".to_owned()),
-            ..AuditEvent { remote_address: rich().remote_address, ..event(number) }
+            remote_address: rich().remote_address,
+            ..event(number)
         };
         add(&mut writer, &whole, State::Answered, false);
         writer.add_gap(&whole.source, LeafIndex(number), "bytes are missing").expect("added");

@@ -13,7 +13,8 @@ use super::file::{FileKey, FollowedFile, Stamp};
 use super::follow::{FILES_MAX, Flow, FollowOptions, FollowedSource, Out, Returned, Tail, emit};
 use super::item::{Notice, TailItem};
 use super::names::{Names, Seen};
-use super::siblings::{order_siblings, until_two_agree};
+use super::siblings::order_siblings;
+use super::together::until_two_agree;
 use super::unreadable::explain;
 use crate::source::SourceId;
 

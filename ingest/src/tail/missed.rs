@@ -15,7 +15,8 @@ use super::file::{FileKey, Stamp};
 use super::follow::{FILES_MAX, Tail};
 use super::identity::leaf_hash;
 use super::names::{Names, Seen};
-use super::siblings::{PAUSES, Sibling, hole, rotated_from, siblings_together};
+use super::siblings::{hole, rotated_from};
+use super::together::{PAUSES, Sibling, siblings_together};
 use crate::source::{Generation, SourceId};
 
 /// The last leaf of a complete file is looked for in its last bytes.
@@ -129,12 +130,12 @@ impl Tail {
         if rotated_from(&name.path).is_some() {
             return Some(Missed::default());
         }
-        for pause in PAUSES.map(Some).into_iter().chain([None]) {
+        for (look, pause) in (1..).zip(PAUSES) {
+            thread::sleep(pause);
             let Some(siblings) = siblings_together(&name.path) else { break };
-            if let Some(missed) = self.missed_of(&siblings, name, seen, pause.is_none()) {
+            if let Some(missed) = self.missed_of(&siblings, name, seen, look == PAUSES.len()) {
                 return Some(missed);
             }
-            pause.into_iter().for_each(thread::sleep);
         }
         let reason = format!(
             "{}: its rotated files are renamed again and again: it is read on when that ends",

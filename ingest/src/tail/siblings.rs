@@ -8,26 +8,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::mem;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
-
-use super::file::{FileKey, Stamp};
-
-/// Between looks that differ: a rotation takes some milliseconds. Rarely waited for, and never long, since in a large
-/// folder something may change all the time.
-pub(super) const PAUSES: [Duration; 7] = {
-    let ms = Duration::from_millis;
-    [ms(1), ms(2), ms(4), ms(8), ms(16), ms(32), ms(64)]
-};
-
-/// A rotated sibling: its name, and the file to which that led.
-pub(super) struct Sibling {
-    pub(super) path: PathBuf,
-    pub(super) key: FileKey,
-    pub(super) stamp: Stamp,
-}
 
 /// Returns the paths, siblings oldest first and side by side where their first one stood; files that
 /// are no siblings of each other keep their order.
@@ -70,44 +51,6 @@ pub(crate) fn rotated_siblings(path: &Path) -> io::Result<Vec<PathBuf>> {
     // A folder is listed in any order; equal ages (`audit.log.1` while it becomes `audit.log.1.gz`) too.
     siblings.sort();
     Ok(order_siblings(&siblings))
-}
-
-/// Returns the rotated siblings of `path` as they stood beside each other at one moment, oldest first. A folder that is
-/// listed in the middle of a rotation shows some files twice and others not at all, so it is listed until two looks agree;
-/// none if they never do. A folder that cannot be listed has none.
-pub(super) fn siblings_together(path: &Path) -> Option<Vec<Sibling>> {
-    let look = || -> Vec<Sibling> {
-        let paths = rotated_siblings(path).unwrap_or_default();
-        let sibling = |path: PathBuf| {
-            let metadata = fs::metadata(&path).ok()?;
-            Some(Sibling { path, key: FileKey::of(&metadata), stamp: Stamp::of(&metadata) })
-        };
-        paths.into_iter().filter_map(sibling).collect()
-    };
-    let same = |one: &Sibling, other: &Sibling| one.path == other.path && one.key == other.key;
-    until_two_agree(look, |one, other| {
-        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
-    })
-    .ok()
-}
-
-/// Looks until two looks, one after the other, agree, and returns the last.
-///
-/// # Errors
-/// The last one, if none agree.
-pub(super) fn until_two_agree<T>(
-    mut look: impl FnMut() -> T,
-    agree: impl Fn(&T, &T) -> bool,
-) -> Result<T, T> {
-    let (mut before, mut now) = (look(), look());
-    for pause in PAUSES {
-        if agree(&before, &now) {
-            break;
-        }
-        thread::sleep(pause);
-        before = mem::replace(&mut now, look());
-    }
-    if agree(&before, &now) { Ok(now) } else { Err(now) }
 }
 
 /// Returns a name that is missing in a row of siblings, oldest first, that reaches to the youngest: numbers
