@@ -488,6 +488,54 @@ assert all(one.read(name) == other.read(name) for name in one.namelist()) and on
     assert!(found >= 40, "{found} of 48");
 }
 
+/// What who unpacks from front to back would find is what was verified.
+#[test]
+fn a_zip_with_other_files_than_its_list_names_is_refused() {
+    if has_no_cryptography() {
+        return;
+    }
+    let (data, folder) = (nodes(&[3]), tempfile::tempdir().unwrap());
+    let (key, whole) = (fingerprint(&data), pack(&data, folder.path(), "pack.zip", &DAY));
+    let changed = folder.path().join("changed.zip");
+    for change in [
+        // The name before a file.
+        "at = data.index(b'issue.json'); data[at:at + 10] = b'issue.exe!'",
+        // A file, and bytes, that the list does not name, before its files, between them and behind them.
+        "put(0, hidden)",
+        "put(0, b'#!/bin/sh\\n')",
+        "put(zip.getinfo('issue.json').header_offset, hidden)",
+        "put(zip.start_dir, hidden)",
+        // A comment, which may hold a list of its own.
+        "data[-2:] = (5).to_bytes(2, 'little'); data += b'words'",
+    ] {
+        let script = format!(
+            "
+import io, struct, sys, zipfile
+zip, data = zipfile.ZipFile(sys.argv[1]), bytearray(open(sys.argv[1], 'rb').read())
+hidden = io.BytesIO()
+with zipfile.ZipFile(hidden, 'w') as one: one.writestr('payload/README.txt', 'other words')
+hidden = hidden.getvalue()[:one.start_dir]
+def put(place, these):
+    'Puts bytes there, and mends the list.'
+    list = zip.start_dir
+    for of in zip.infolist():
+        if of.header_offset >= place: struct.pack_into('<L', data, list + 42, of.header_offset + len(these))
+        list += 46 + sum(struct.unpack_from('<3H', data, list + 28))
+    struct.pack_into('<L', data, len(data) - 6, zip.start_dir + len(these))
+    data[place:place] = these
+{change}
+open(sys.argv[2], 'wb').write(data)
+"
+        );
+        Run::of(python().args(["-c", &script]).args([&whole, &changed])).expect(0);
+        for told in verifiers(&changed, &key) {
+            let told = told.expect(1);
+            let is_named = told.text().contains("not the zip file that was issued");
+            assert!(is_named, "{change}: {}", told.text());
+        }
+    }
+}
+
 #[test]
 fn a_pack_of_samples_says_that_its_population_is_asserted() {
     let (data, folder) = (nodes(&[3]), tempfile::tempdir().unwrap());

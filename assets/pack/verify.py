@@ -212,6 +212,24 @@ class Lines:
         return [sha256.hex(), self.sources[source], *map(str, numbers)]
 
 
+def check_headers(path, zip):
+    """Who reads the zip from front to back finds the files that the list at its end names, and nothing else."""
+    with open(path, "rb") as file:
+        end = 0
+        for of in sorted(zip.infolist(), key=lambda of: of.header_offset):
+            file.seek(end)
+            mark, _, flags, method, _, _, crc, packed, size, name, extra = struct.unpack("<4s5H3L2H", exact(file, 30, f"{path}: cut off"))
+            name, extra = file.read(name).decode("utf-8" if flags & 0x800 else "cp437"), file.read(extra)
+            if (packed, size) == (0xFFFFFFFF,) * 2 and extra[:4] == b"\1\0\x10\0":
+                size, packed = struct.unpack_from("<QQ", extra, 4)
+            need((of.header_offset, mark, flags, name, method, crc, packed, size) == (end, b"PK\3\4", of.flag_bits, of.orig_filename,
+                 of.compress_type, of.CRC, of.compress_size, of.file_size),
+                 f"{path}: not the zip file that was issued, ask for that one: at byte {end} is not what its list says of {of.filename!r}")
+            end = file.tell() + packed
+        need(zip.start_dir == end and not zip.comment, f"{path}: not the zip file that was issued, ask for that one: "
+             "there is something behind its last file, or a comment")
+
+
 class Pack:
     """One zip file, or the parts that it was handed over in: one of them, or their folder, is enough."""
 
@@ -224,7 +242,9 @@ class Pack:
         else:
             paths = [path]
         self.zips, names = {}, []
-        for zip in map(zipfile.ZipFile, paths):
+        for path in paths:
+            zip = zipfile.ZipFile(path)
+            check_headers(path, zip)
             names += zip.namelist()
             self.zips.update(dict.fromkeys(zip.namelist(), zip))
         self.registers, self.reviews = (None, {}), {}

@@ -37,6 +37,7 @@ impl Pack {
         let mut pack = Pack { zips: Vec::new(), places: BTreeMap::new(), manifest: Vec::new() };
         for path in zips_of(path)? {
             let mut zip = ZipArchive::new(File::open(&path)?)?;
+            check_headers(&path, &mut zip)?;
             for number in 0..zip.len().min(FILES_MAX) {
                 let name = zip.by_index_raw(number)?.name()?.into_owned();
                 let place = (pack.zips.len(), number);
@@ -159,6 +160,36 @@ impl Pack {
         let text = self.text(path)?;
         serde_json::from_str(&text).map_err(|error| PackError::Wrong(format!("{path}: {error}")))
     }
+}
+
+/// Refuses a zip in which who reads from front to back finds other files than the list at its end names: what was
+/// verified is then not what everybody unpacks.
+fn check_headers(path: &Path, zip: &mut ZipArchive<File>) -> Result<(), PackError> {
+    let other = |what: &str| {
+        let path = path.display();
+        wrong(&format!("{path}: not the zip file that was issued, ask for that one: {what}"))
+    };
+    if let Err(error) = zip.validate_header_consistency() {
+        return other(&error.to_string());
+    }
+    let mut places = Vec::with_capacity(zip.len());
+    for number in 0..zip.len() {
+        let file = zip.by_index_raw(number)?;
+        let end = file.data_start().map(|start| start.saturating_add(file.compressed_size()));
+        places.push((file.header_start(), end));
+    }
+    places.sort_unstable();
+    let mut end = Some(0);
+    for (start, next_end) in places {
+        if end != Some(start) {
+            return other(&format!("there is something before byte {start} that no file is"));
+        }
+        end = next_end;
+    }
+    if end != Some(zip.central_directory_start()) || !zip.comment().is_empty() {
+        return other("there is something behind its last file, or a comment");
+    }
+    Ok(())
 }
 
 /// The rows of a table below its heading, out of all its parts.
