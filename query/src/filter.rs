@@ -32,6 +32,7 @@ use tantivy::query::Query;
 use tantivy::schema::Field;
 
 mod all_of;
+mod documents;
 mod error;
 mod exclude;
 mod field;
@@ -40,8 +41,8 @@ mod index;
 mod key;
 mod lex;
 mod node;
+mod one_term;
 mod parse;
-mod rare_term;
 pub(crate) mod request;
 mod stream;
 mod value;

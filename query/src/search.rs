@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use ingest::index::summary::Times;
 use tantivy::DocId;
 
 use crate::column::FirstValues;
@@ -206,7 +207,7 @@ pub(crate) fn newest(
                 part.part.ask_for_times(part.segment);
             }
             for (block, block_times) in part.last_blocks() {
-                if !heap.is_too_old(block_times.ends.map(|(_, last)| last)) {
+                if heap.may_want(block_times) {
                     part.block(block, &mut documents)?;
                     let places = part.places()?;
                     places.times(&documents, &mut reader, &mut times);
@@ -221,15 +222,18 @@ pub(crate) fn newest(
             if wanted.min(documents.len()) >= BLOCK {
                 part.part.ask_for_times(part.segment);
             }
-            for (documents, block_times) in part.part.block_times.apart(documents).rev() {
-                if heap.is_too_old(block_times.ends.map(|(_, last)| last)) {
-                    come_after += documents.len() as u64;
-                    continue;
-                }
-                let places = part.places()?;
-                places.times(documents, &mut reader, &mut times);
-                come_after += heap.offer(part.number, places, documents, &times);
+            let mut left = &documents[..];
+            while let Some(block) =
+                part.part.block_times.last_wanted(left, |times| heap.may_want(times))
+            {
+                // Those behind the block are too old for the page, and so come after it.
+                come_after += (left.len() - block.end) as u64;
+                let (places, of_block) = (part.places()?, &left[block.clone()]);
+                places.times(of_block, &mut reader, &mut times);
+                come_after += heap.offer(part.number, places, of_block, &times);
+                left = &left[..block.start];
             }
+            come_after += left.len() as u64;
             documents.clear();
             Ok::<(), QueryError>(())
         };
@@ -261,6 +265,11 @@ impl Heap {
     fn is_too_old(&self, last: Option<i64>) -> bool {
         let oldest = self.entries.peek().filter(|_| self.entries.len() == self.wanted);
         oldest.is_some_and(|Reverse((place, _))| last < place.time)
+    }
+
+    /// Tells whether some of the events that were then may be among those that are wanted.
+    fn may_want(&self, times: Times) -> bool {
+        !self.is_too_old(times.ends.map(|(_, last)| last))
     }
 
     /// Offers documents of a part and returns how many of them come after the given place.

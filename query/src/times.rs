@@ -44,9 +44,27 @@ impl BlockTimes {
     pub(crate) fn apart<'a>(
         &'a self,
         documents: &'a [DocId],
-    ) -> impl DoubleEndedIterator<Item = (&'a [DocId], Times)> {
+    ) -> impl Iterator<Item = (&'a [DocId], Times)> {
         let blocks = documents.chunk_by(|one, next| one / BLOCK == next / BLOCK);
         blocks.map(|documents| (documents, self.0[(documents[0] / BLOCK) as usize]))
+    }
+
+    /// Returns which of ascending documents lie in the last block that is wanted and has one of them; `None` if there is none.
+    pub(crate) fn last_wanted(
+        &self,
+        documents: &[DocId],
+        is_wanted: impl Fn(Times) -> bool,
+    ) -> Option<Range<usize>> {
+        let (first, last) = (documents.first()? / BLOCK, documents.last()? / BLOCK);
+        for block in (first..=last).rev().filter(|&block| is_wanted(self.0[block as usize])) {
+            let end = documents.partition_point(|document| document / BLOCK <= block);
+            let before = end.saturating_sub(BLOCK as usize);
+            let of_block = documents[before..end].partition_point(|at| at / BLOCK < block);
+            if before + of_block < end {
+                return Some(before + of_block..end);
+            }
+        }
+        None
     }
 }
 
@@ -96,6 +114,20 @@ mod tests {
         let apart: Vec<_> = blocks.apart(&documents).collect();
         let each = [(&documents[..2], 0), (&documents[2..3], 1), (&documents[3..], 2)];
         assert_eq!(apart, each.map(|(documents, at)| (documents, blocks.0[at])));
+        let last_wanted = |documents: &[DocId], wanted: [bool; 3]| {
+            let is_wanted = |times| {
+                let at = blocks.0.iter().position(|of| *of == times).expect("one of them");
+                wanted[at]
+            };
+            blocks.last_wanted(documents, is_wanted)
+        };
+        assert_eq!(last_wanted(&documents, [true; 3]), Some(3..4));
+        assert_eq!(last_wanted(&documents[..3], [true; 3]), Some(2..3));
+        assert_eq!(last_wanted(&documents[..2], [true; 3]), Some(0..2));
+        assert_eq!(last_wanted(&documents, [true, false, false]), Some(0..2));
+        assert_eq!(last_wanted(&documents[3..], [true, true, false]), None);
+        assert_eq!(last_wanted(&[0, 2 * BLOCK], [false, true, false]), None);
+        assert_eq!(last_wanted(&[], [true; 3]), None);
         assert_eq!(blocks.across(Some(11), None), 2);
         assert_eq!(blocks.across(Some(15), None), 1);
     }

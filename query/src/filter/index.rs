@@ -6,10 +6,9 @@ use ingest::index::KeyQuery;
 use ingest::index::schema::Fields;
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, EmptyQuery, ExistsQuery, PhraseQuery, Query, RangeQuery, TermQuery,
-    TermSetQuery,
+    AllQuery, BooleanQuery, EmptyQuery, ExistsQuery, PhraseQuery, Query, RangeQuery, TermSetQuery,
 };
-use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::schema::Field;
 
 use super::Sets;
 use super::all_of::AllOf;
@@ -17,7 +16,7 @@ use super::exclude::not;
 use super::glob::{Glob, GlobQuery};
 use super::key::{Key, WRITES};
 use super::node::Node;
-use super::rare_term::RareTerm;
+use super::one_term::OneTerm;
 use super::request::{RequestGlobQuery, RequestQuery};
 use super::value::Value;
 
@@ -126,7 +125,8 @@ fn term_in(
     match texts[..] {
         [] => {}
         [text] if key.is_rare() => {
-            others.push(Box::new(RareTerm(Term::from_field_text(field, text))));
+            let term = Term::from_field_text(field, text);
+            others.push(Box::new(OneTerm { term, is_rare: true }));
         }
         // A set looks at every document that has one of its words, before anything else narrows them down.
         [..] if texts.len() <= APART_MAX => {
@@ -162,7 +162,7 @@ fn seconds(key: Key, field: Field, low: Option<i64>, high: Option<i64>) -> Box<d
 }
 
 fn exact(field: Field, text: &str) -> Box<dyn Query> {
-    Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic))
+    Box::new(OneTerm { term: Term::from_field_text(field, text), is_rare: false })
 }
 
 fn one_of(field: Field, texts: impl IntoIterator<Item = impl AsRef<str>>) -> Box<dyn Query> {

@@ -1,7 +1,8 @@
-//! Documents with a term that few have: a token, a lease, a hash.
+//! Documents with one term.
 //!
 //! To look a term up, a block of a segment's dictionary is decompressed, and a page about fifty tokens looks each of
-//! theirs up in every segment a dozen times. What a segment said is remembered: it never says anything else.
+//! theirs up in every segment a dozen times. What a segment said of a term that few have (a token, a lease, a hash) is
+//! remembered: it never says anything else.
 
 use std::num::NonZeroUsize;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -10,8 +11,9 @@ use lru::LruCache;
 use tantivy::index::SegmentId;
 use tantivy::postings::TermInfo;
 use tantivy::query::{ConstScorer, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight};
-use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, Term};
+
+use super::documents::Documents;
 
 /// What segments said: some 200 bytes each.
 const KNOWN_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
@@ -23,37 +25,42 @@ static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(|| Mutex::new(LruCache::new
 
 /// Documents with this term.
 #[derive(Clone, Debug)]
-pub(super) struct RareTerm(pub(super) Term);
+pub(super) struct OneTerm {
+    pub(super) term: Term,
+    /// Whether few have it.
+    pub(super) is_rare: bool,
+}
 
-impl RareTerm {
+impl OneTerm {
     fn info(&self, segment: &SegmentReader) -> tantivy::Result<Option<TermInfo>> {
         let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (segment.segment_id(), self.0.clone());
-        if let Some(info) = known().get(&key) {
-            return Ok(info.clone());
+        let key = self.is_rare.then(|| (segment.segment_id(), self.term.clone()));
+        if let Some(info) = key.as_ref().and_then(|key| known().get(key).cloned()) {
+            return Ok(info);
         }
-        let info = segment.inverted_index(self.0.field())?.get_term_info(&self.0)?;
-        known().put(key, info.clone());
+        let info = segment.inverted_index(self.term.field())?.get_term_info(&self.term)?;
+        if let Some(key) = key {
+            known().put(key, info.clone());
+        }
         Ok(info)
     }
 }
 
-impl Query for RareTerm {
+impl Query for OneTerm {
     fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         Ok(Box::new(self.clone()))
     }
 
     fn query_terms<'a>(&'a self, visitor: &mut dyn FnMut(&'a Term, bool)) {
-        visitor(&self.0, false);
+        visitor(&self.term, false);
     }
 }
 
-impl Weight for RareTerm {
+impl Weight for OneTerm {
     fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let Some(info) = self.info(segment)? else { return Ok(Box::new(EmptyScorer)) };
-        let index = segment.inverted_index(self.0.field())?;
-        let postings = index.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
-        Ok(Box::new(ConstScorer::new(postings, boost)))
+        let index = segment.inverted_index(self.term.field())?;
+        Ok(Box::new(ConstScorer::new(Documents::open(&index, &info)?, boost)))
     }
 
     fn explain(&self, segment: &SegmentReader, document: DocId) -> tantivy::Result<Explanation> {
