@@ -4,7 +4,7 @@
 //! and merged. tantivy's own aggregations would cut per segment, drop events without a value, and stop at
 //! 65,000 buckets. What one part answers is kept (`kept.rs`), since parts never change.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub use self::latency::Latency;
 pub use self::top::Others;
 
 use self::group::Grouper;
-use self::grouped::{Merged, MergedGroup};
+use self::grouped::{Merged, MergedGroup, Words};
 
 /// The most groups of an answer.
 pub const GROUPS_MAX: usize = 1_000_000;
@@ -312,24 +312,46 @@ fn rows(
     interval: Option<&Interval>,
     measures: Measures,
 ) -> Vec<CountRow> {
-    let mut rows: Vec<(Option<i64>, CountRow)> = Vec::with_capacity(merged.groups.len());
-    for (group, measured) in merged.groups.iter().zip(measured(merged, measures)) {
+    let ranks = ranks(merged, by);
+    let place = |at: &usize| {
+        let MergedGroup { bucket, count, words, .. } = &merged.groups[*at];
+        let mut ranked = [0; FIELDS_MAX];
+        for ((rank, ranks), &number) in ranked.iter_mut().zip(&ranks).zip(words) {
+            *rank = ranks[number as usize];
+        }
+        (bucket.is_none(), bucket.map(|(from, _)| from), Reverse(*count), ranked)
+    };
+    let mut order: Vec<usize> = (0..merged.groups.len()).collect();
+    order.sort_by_cached_key(place);
+    let measured = measured(merged, measures);
+    let row = |at: usize| {
+        let group = &merged.groups[at];
         let values = values(merged, group, by, interval);
-        rows.push((
-            group.bucket.map(|(from, _)| from),
-            CountRow { values, count: group.count, measured },
-        ));
-    }
-    rows.sort_unstable_by(|(one_time, one), (other_time, other)| {
-        let time = none_last(one_time, other_time);
-        time.then(other.count.cmp(&one.count)).then_with(|| {
-            let mut values = one.values.iter().zip(&other.values);
-            values
-                .find_map(|(one, other)| Some(none_last(one, other)).filter(|order| order.is_ne()))
-                .unwrap_or(Ordering::Equal)
-        })
-    });
-    rows.into_iter().map(|(_, row)| row).collect()
+        CountRow { values, count: group.count, measured: measured[at].clone() }
+    };
+    order.into_iter().map(row).collect()
+}
+
+/// Returns of each field the places of its words in the order of rows, by their numbers: words are compared once, however many
+/// groups have them. What has no word is last; an identity stands by its name, then by its key.
+fn ranks(merged: &Merged, by: &[CountField]) -> Vec<Vec<u32>> {
+    let of_field = |(field, words): (&CountField, &Words)| {
+        let name = |number: u32| match is_identity(field) {
+            true => merged.names.get(&number).map(|newest| &*newest.name),
+            false => None,
+        };
+        let mut numbers: Vec<u32> = (0..=words.count()).collect();
+        numbers.sort_unstable_by(|&one, &other| {
+            let names = none_last(&name(one), &name(other));
+            names.then_with(|| none_last(&words.text(one), &words.text(other)))
+        });
+        let mut ranks = vec![0; numbers.len()];
+        for (rank, number) in (0..).zip(numbers) {
+            ranks[number as usize] = rank;
+        }
+        ranks
+    };
+    by.iter().zip(&merged.words).map(of_field).collect()
 }
 
 /// Returns the values of a group: ends of its time, then a value for each field, of an identity name and key.

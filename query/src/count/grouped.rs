@@ -181,6 +181,11 @@ impl Words {
         number
     }
 
+    /// Returns how many there are: the last one's number.
+    pub(super) fn count(&self) -> u32 {
+        self.texts.len() as u32
+    }
+
     /// Returns the word of a number.
     pub(super) fn text(&self, number: u32) -> Option<&str> {
         let place = (number as usize).checked_sub(1)?;

@@ -97,6 +97,42 @@ b 1
     assert_eq!(whole.rows, [CountRow { count: 6, ..CountRow::default() }]);
 }
 
+/// Groups of one size stand by their values: an identity by its name and then its key, nothing last.
+#[test]
+fn groups_of_one_size_are_sorted_by_their_values() {
+    let who = [
+        (Some("k2"), Some("same")),
+        (Some("k1"), Some("same")),
+        (Some("k0"), None),
+        (Some("k9"), Some("first")),
+        (None, None),
+    ];
+    let events = (1..).zip(who.iter().flat_map(|who| [(who, "b"), (who, "a")]));
+    let events = events.map(|(number, ((key, name), path))| {
+        let mut event = on(number, "a", 1.0);
+        event.identity.key = key.map(str::to_owned);
+        event.identity.name = name.map(str::to_owned);
+        event.path = Some(path.to_owned());
+        event
+    });
+    let view = view_of(&events.collect::<Vec<_>>(), 3);
+    let counts = count_in(&view, &Question::everything(), &by(&["identity", "path"]), None);
+    let expected = "
+identity identity_key path
+first k9 a 1
+first k9 b 1
+same k1 a 1
+same k1 b 1
+same k2 a 1
+same k2 b 1
+- k0 a 1
+- k0 b 1
+- - a 1
+- - b 1
+";
+    assert_eq!(lines(&counts.expect("counts")), expected.trim());
+}
+
 #[test]
 fn what_cannot_be_counted_is_an_error() {
     let view = view_of(&[on(1, "a", 1.0)], 1);
