@@ -34,6 +34,8 @@ use crate::texts::Texts;
 use crate::turn::Turn;
 use crate::twins::Twins;
 
+mod halves;
+
 /// The path of the line that an audit device writes when it is enabled, with a new salt.
 const PROBE_PATH: &str = "sys/audit/test";
 
@@ -375,18 +377,16 @@ impl View {
 
     /// Returns what follows `half` and its separator in the terms of a field.
     fn other_halves(&self, field: Field, half: &str) -> Result<BTreeSet<String>, QueryError> {
-        let prefix = format!("{half}{HALF}");
         let mut halves = BTreeSet::new();
         for (number, segment) in (0..).zip(self.searcher().segment_readers()) {
+            let beside = halves::beside(segment, field, half, &self.turn)?;
+            if beside.is_empty() {
+                continue;
+            }
             let index = segment.inverted_index(field)?;
-            let end = format!("{half}{}", char::from_u32(HALF as u32 + 1).expect("a space"));
-            let range = index.terms().range().ge(prefix.as_bytes()).lt(end.as_bytes());
-            let mut terms = range.into_stream().map_err(tantivy::TantivyError::from)?;
-            while terms.advance() {
-                self.turn.check()?;
-                if self.is_there(number, &index, terms.value())? {
-                    let half = &terms.key()[prefix.len()..];
-                    halves.insert(String::from_utf8_lossy(half).into_owned());
+            for (half, term) in beside.iter() {
+                if self.is_there(number, &index, term)? {
+                    halves.insert(String::from(&**half));
                 }
             }
         }

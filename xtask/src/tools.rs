@@ -78,6 +78,19 @@ pub(crate) fn programs(full: bool) -> Result<()> {
         // With a Java.
         packages.push("maven");
     }
+    install(&packages)
+}
+
+/// Sees to the program that makes many connections at a time.
+///
+/// # Errors
+/// As [`programs`].
+pub(crate) fn wrk() -> Result<()> {
+    if on_path("wrk") { Ok(()) } else { install(&["wrk"]) }
+}
+
+/// Installs Debian packages.
+fn install(packages: &[&str]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
@@ -91,7 +104,7 @@ pub(crate) fn programs(full: bool) -> Result<()> {
             superuser("apt-get").with_context(|| format!("these packages are missing: {names}"))?;
         command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
         if arguments[0] == "install" {
-            command.args(&packages);
+            command.args(packages);
         }
         step(&format!("apt-get {} ({names})", arguments[0]), &mut command)?;
     }

@@ -124,10 +124,6 @@ fn term_in(
     }
     match texts[..] {
         [] => {}
-        [text] if key.is_rare() => {
-            let term = Term::from_field_text(field, text);
-            others.push(Box::new(OneTerm { term, is_rare: true }));
-        }
         // A set looks at every document that has one of its words, before anything else narrows them down.
         [..] if texts.len() <= APART_MAX => {
             others.extend(texts.iter().map(|text| exact(field, text)));
@@ -162,7 +158,7 @@ fn seconds(key: Key, field: Field, low: Option<i64>, high: Option<i64>) -> Box<d
 }
 
 fn exact(field: Field, text: &str) -> Box<dyn Query> {
-    Box::new(OneTerm { term: Term::from_field_text(field, text), is_rare: false })
+    Box::new(OneTerm(Term::from_field_text(field, text)))
 }
 
 fn one_of(field: Field, texts: impl IntoIterator<Item = impl AsRef<str>>) -> Box<dyn Query> {

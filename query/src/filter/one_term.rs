@@ -1,8 +1,8 @@
 //! Documents with one term.
 //!
 //! To look a term up, a block of a segment's dictionary is decompressed, and a page about fifty tokens looks each of
-//! theirs up in every segment a dozen times. What a segment said of a term that few have (a token, a lease, a hash) is
-//! remembered: it never says anything else.
+//! theirs, and the same few actions, up in every segment a dozen times. What a segment said of a term is remembered:
+//! it never says anything else.
 
 use std::num::NonZeroUsize;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -15,8 +15,11 @@ use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, Term};
 
 use super::documents::Documents;
 
-/// What segments said: some 200 bytes each.
+/// What segments said: some 200 bytes each. Who asks for long texts does not fill memory with them.
 const KNOWN_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+
+/// Longer terms are not remembered.
+const TERM_BYTES_MAX: usize = 256;
 
 type Known = LruCache<(SegmentId, Term), Option<TermInfo>>;
 
@@ -25,21 +28,17 @@ static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(|| Mutex::new(LruCache::new
 
 /// Documents with this term.
 #[derive(Clone, Debug)]
-pub(super) struct OneTerm {
-    pub(super) term: Term,
-    /// Whether few have it.
-    pub(super) is_rare: bool,
-}
+pub(super) struct OneTerm(pub(super) Term);
 
 impl OneTerm {
     fn info(&self, segment: &SegmentReader) -> tantivy::Result<Option<TermInfo>> {
         let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = self.is_rare.then(|| (segment.segment_id(), self.term.clone()));
-        if let Some(info) = key.as_ref().and_then(|key| known().get(key).cloned()) {
-            return Ok(info);
+        let key = (segment.segment_id(), self.0.clone());
+        if let Some(info) = known().get(&key) {
+            return Ok(info.clone());
         }
-        let info = segment.inverted_index(self.term.field())?.get_term_info(&self.term)?;
-        if let Some(key) = key {
+        let info = segment.inverted_index(self.0.field())?.get_term_info(&self.0)?;
+        if self.0.serialized_value_bytes().len() <= TERM_BYTES_MAX {
             known().put(key, info.clone());
         }
         Ok(info)
@@ -52,14 +51,14 @@ impl Query for OneTerm {
     }
 
     fn query_terms<'a>(&'a self, visitor: &mut dyn FnMut(&'a Term, bool)) {
-        visitor(&self.term, false);
+        visitor(&self.0, false);
     }
 }
 
 impl Weight for OneTerm {
     fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let Some(info) = self.info(segment)? else { return Ok(Box::new(EmptyScorer)) };
-        let index = segment.inverted_index(self.term.field())?;
+        let index = segment.inverted_index(self.0.field())?;
         Ok(Box::new(ConstScorer::new(Documents::open(&index, &info)?, boost)))
     }
 

@@ -1,4 +1,6 @@
 use ingest::event::{AuditEvent, Decision};
+use ingest::index::{CommitPayload, EventIndex, IndexWriter};
+use ingest::pairing::State;
 use ingest::source::SourceId;
 
 use super::*;
@@ -39,6 +41,30 @@ fn what_one_line_teaches_is_known_of_all() {
     assert_eq!(view.texts_of("hmac-sha256:").expect("texts"), set(&[]));
     assert_eq!(view.hashes_of("my-app").expect("hashes"), set(&["hmac-sha256:1", "hmac-sha256:9"]));
     assert_eq!(view.hashes_of("my-ap").expect("hashes"), set(&[]));
+}
+
+#[test]
+fn what_is_remembered_of_a_segment_is_not_told_of_events_that_went() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut writer = IndexWriter::open(folder.path(), "V", "keytrail/prod").expect("a writer");
+    let events = [on(1, "a", 1.0), on(2, "a", 2.0)];
+    for event in &events {
+        let learned = [pair("hmac-sha256:1", "my-app")];
+        writer.add(event, State::Answered, &learned, false).expect("added");
+    }
+    // It teaches nothing, and keeps the segment alive.
+    writer.add(&on(3, "a", 3.0), State::Answered, &[], false).expect("added");
+    let mut texts = |gone: Option<&AuditEvent>| {
+        if let Some(event) = gone {
+            writer.remove(event.uid).expect("removed");
+        }
+        writer.commit(CommitPayload::nothing("V", "keytrail/prod")).expect("a commit");
+        let index = EventIndex::open(folder.path()).expect("an index");
+        View::new(index.snapshot()).texts_of("hmac-sha256:1").expect("texts")
+    };
+    assert_eq!(texts(None), set(&["my-app"]));
+    assert_eq!(texts(Some(&events[0])), set(&["my-app"]));
+    assert_eq!(texts(Some(&events[1])), set(&[]));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! Rows and columns that are alike stand together, so that whoever reaches what others do not stands out. What does not
 //! fit is added up as "other".
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 use super::scale::{Scale, Shade};
 use super::{brief, unit};
@@ -17,14 +19,14 @@ const TOP: f64 = 180.0;
 const NAME_CHARS: usize = 32;
 
 /// An identity: the key that asks for it, and the name that people read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Who {
     /// Nothing of a failed login and the like.
     pub(crate) key: Option<String>,
     pub(crate) name: String,
 }
 
-/// How often an identity reached a path.
+/// How often an identity reached a path; of one and the same there may be several.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) who: Who,
@@ -91,13 +93,7 @@ pub(crate) fn matrix(
 ) -> Matrix {
     let whos = largest(pairs.iter().map(|pair| (&pair.who, pair.count)), at_most);
     let paths = largest(pairs.iter().map(|pair| (&pair.path, pair.count)), at_most);
-    let mut sums = Sums::new();
-    for pair in pairs.iter().filter(|pair| pair.count > 0) {
-        let who = whos.contains(&&pair.who).then_some(&pair.who);
-        let path = paths.contains(&&pair.path).then_some(&pair.path);
-        let sum = sums.entry((who, path)).or_default();
-        *sum = (sum.0 + pair.count, sum.1 + pair.denied);
-    }
+    let sums = added_up(pairs, &whos, &paths);
     let (rows, columns) = ordered(&sums, whos, paths);
     // What is added up would make all else look like nothing.
     let named = sums.iter().filter(|(place, _)| place.0.is_some() && place.1.is_some());
@@ -179,14 +175,38 @@ pub(crate) fn matrix(
 }
 
 /// Returns the values with the largest sums, the largest first.
-fn largest<'a, T: Ord>(counts: impl Iterator<Item = (&'a T, u64)>, at_most: usize) -> Vec<&'a T> {
-    let mut sums: BTreeMap<&T, u64> = BTreeMap::new();
+fn largest<'a, T: Ord + Hash>(
+    counts: impl Iterator<Item = (&'a T, u64)>,
+    at_most: usize,
+) -> Vec<&'a T> {
+    let mut sums: HashMap<&T, u64> = HashMap::new();
     for (value, count) in counts {
         *sums.entry(value).or_default() += count;
     }
-    let mut all: Vec<(&T, u64)> = sums.into_iter().filter(|(_, sum)| *sum > 0).collect();
-    all.sort_by_key(|(_, sum)| std::cmp::Reverse(*sum));
-    all.into_iter().take(at_most).map(|(value, _)| value).collect()
+    let mut all: Vec<(Reverse<u64>, &T)> = sums
+        .into_iter()
+        .filter(|(_, sum)| *sum > 0)
+        .map(|(value, sum)| (Reverse(sum), value))
+        .collect();
+    all.sort_unstable();
+    all.into_iter().take(at_most).map(|(_, value)| value).collect()
+}
+
+/// Adds up what is in each cell. There are many pairs and few cells: cells are found by numbers, not by names.
+fn added_up<'a>(pairs: &[Pair], whos: &[&'a Who], paths: &[&'a String]) -> Sums<'a> {
+    let rows: HashMap<&Who, usize> = whos.iter().copied().zip(0..).collect();
+    let columns: HashMap<&String, usize> = paths.iter().copied().zip(0..).collect();
+    let width = paths.len() + 1;
+    let mut cells = vec![(0, 0); (whos.len() + 1) * width];
+    for pair in pairs {
+        let row = rows.get(&pair.who).copied().unwrap_or(whos.len());
+        let column = columns.get(&pair.path).copied().unwrap_or(paths.len());
+        let cell: &mut (u64, u64) = &mut cells[row * width + column];
+        *cell = (cell.0 + pair.count, cell.1 + pair.denied);
+    }
+    let place = |at| (whos.get(at / width).copied(), paths.get(at % width).copied());
+    let counted = cells.into_iter().enumerate().filter(|(_, (count, _))| *count > 0);
+    counted.map(|(at, sum)| (place(at), sum)).collect()
 }
 
 /// Returns rows and columns such that what is alike stands together, "other" last.

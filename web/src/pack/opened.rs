@@ -19,8 +19,6 @@ const BESIDE: [&str; 4] = ["consistency.txt", "issue.json", "issue.sig", "keys"]
 pub(super) const MANIFEST: &str = "payload/manifest.json";
 /// No text that is read as a whole is longer.
 const TEXT_BYTES_MAX: u64 = 64 << 20;
-/// More files than this are no pack.
-const FILES_MAX: usize = 100_000;
 
 /// A pack that is read.
 pub(super) struct Pack {
@@ -38,7 +36,7 @@ impl Pack {
         for path in zips_of(path)? {
             let mut zip = ZipArchive::new(File::open(&path)?)?;
             check_headers(&path, &mut zip)?;
-            for number in 0..zip.len().min(FILES_MAX) {
+            for number in 0..zip.len() {
                 let name = zip.by_index_raw(number)?.name()?.into_owned();
                 let place = (pack.zips.len(), number);
                 if pack.places.insert(name.clone(), place).is_some() {

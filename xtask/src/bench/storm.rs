@@ -17,6 +17,7 @@ use self::traffic::{Writing, write_lines};
 use super::tail::lines_indexed;
 use super::{generated, release};
 use crate::measure::{cpu_s, high_water_bytes};
+use crate::tools;
 
 /// Lines that are there before the storm.
 const BEFORE: usize = 500_000;
@@ -45,8 +46,9 @@ const TARGETS: [&str; 12] = [
 /// Storms a running keytrail for so many seconds.
 ///
 /// # Errors
-/// wrk is missing (Debian has it); an answer that is neither good nor a 429; a lag or memory over the bounds.
+/// wrk cannot be installed; an answer that is neither good nor a 429; a lag or memory over the bounds.
 pub(crate) fn storm(seconds: u64) -> Result<()> {
+    tools::wrk()?;
     let program = release()?;
     let folder = super::folder()?;
     let lines = BEFORE + traffic::LINES_PER_SECOND * usize::try_from(seconds + 30)?;
@@ -115,7 +117,7 @@ fn measure(
         .arg("--")
         .arg(&targets)
         .output()
-        .context("wrk cannot be started: Debian has it")?;
+        .context("wrk cannot be started")?;
     let cpu = cpu_s(child.id()).context("keytrail has ended")? - before;
     let lags = finding.end()?;
     let written = writing.end()?;

@@ -1,7 +1,5 @@
 //! What is seen rather than read: when requests come, where they flow, and who reaches what.
 
-use std::collections::BTreeMap;
-
 use query::count::{CountRow, count_in};
 use query::interval::Interval;
 
@@ -68,23 +66,15 @@ const NONE: &str = "none named";
 pub(super) fn reached(scope: &Scope<'_>) -> Result<Matrix, PageError> {
     let by = fields(scope, &["identity", "path", "decision"]);
     let counts = count_in(scope.view, &scope.question("")?, &by, None)?;
-    let mut pairs: BTreeMap<(Who, String), (u64, u64)> = BTreeMap::new();
-    for row in counts.rows {
+    let pair = |row: CountRow| {
         // Of an identity, its newest name stands before its key.
-        let [name, key, path, decision] = &row.values[..] else { continue };
-        let who = Who {
-            key: key.clone(),
-            name: name.clone().or_else(|| key.clone()).unwrap_or_else(|| "nobody known".to_owned()),
-        };
-        let path = path.clone().unwrap_or_else(|| NONE.to_owned());
-        let sum = pairs.entry((who, path)).or_default();
-        sum.0 += row.count;
-        sum.1 += if decision.as_deref() == Some("denied") { row.count } else { 0 };
-    }
-    let pairs: Vec<Pair> = pairs
-        .into_iter()
-        .map(|((who, path), (count, denied))| Pair { who, path, count, denied })
-        .collect();
+        let [name, key, path, decision] = <[_; 4]>::try_from(row.values).ok()?;
+        let name = name.or_else(|| key.clone()).unwrap_or_else(|| "nobody known".to_owned());
+        let denied = if decision.as_deref() == Some("denied") { row.count } else { 0 };
+        let path = path.unwrap_or_else(|| NONE.to_owned());
+        Some(Pair { who: Who { key, name }, path, count: row.count, denied })
+    };
+    let pairs: Vec<Pair> = counts.rows.into_iter().filter_map(pair).collect();
     Ok(matrix(&pairs, AT_MOST, |who, path| {
         let key = match who {
             Some(Who { key: Some(key), .. }) => Some(&**key),

@@ -1,6 +1,6 @@
 //! Who was denied most, and what was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use query::count::count_in;
 
@@ -56,7 +56,7 @@ fn ranking(
 ) -> Result<Ranking, PageError> {
     let counts =
         count_in(scope.view, &scope.question(DENIED)?, &fields(scope, &[key, "reason"]), None)?;
-    let mut by_value: BTreeMap<Option<String>, Denied> = BTreeMap::new();
+    let mut by_value: HashMap<Option<String>, Denied> = HashMap::new();
     for row in counts.rows {
         let mut values = row.values;
         let reason = values.pop().flatten().unwrap_or_default();
@@ -67,13 +67,16 @@ fn ranking(
         denied.total += row.count;
         *denied.reasons.entry(reason).or_default() += row.count;
     }
-    let mut all: Vec<(Option<String>, Denied)> = by_value.into_iter().collect();
-    all.sort_by_key(|(_, denied)| std::cmp::Reverse(denied.total));
-    let more = all.len().saturating_sub(SHOWN);
-    let most = all.first().map_or(1, |(_, denied)| denied.total);
-    let over_time = over_time(scope, key)?;
-    let rows = all.into_iter().take(SHOWN).map(|(value, denied)| Ranked {
-        spark: sparkline(&steps(scope, over_time.get(&value)), scope.step.says),
+    let mut shown: Vec<(Option<String>, Denied)> = by_value.into_iter().collect();
+    shown.sort_unstable_by(|(one_value, one), (other_value, other)| {
+        other.total.cmp(&one.total).then_with(|| one_value.cmp(other_value))
+    });
+    let more = shown.len().saturating_sub(SHOWN);
+    shown.truncate(SHOWN);
+    let most = shown.first().map_or(1, |(_, denied)| denied.total);
+    let over_time = over_time(scope, key, shown.iter().map(|(value, _)| value))?;
+    let rows = shown.iter().map(|(value, denied)| Ranked {
+        spark: sparkline(&steps(scope, over_time.get(value)), scope.step.says),
         link: link(scope, key, value.as_deref(), denied.name.as_deref()),
         count: grouped(denied.total),
         share: share(denied.total, most),
@@ -96,19 +99,25 @@ fn ranking(
 /// Counts what was denied in each step, by its beginning.
 type Steps = BTreeMap<i64, u64>;
 
-/// Returns what was denied of each value over time.
-fn over_time(scope: &Scope<'_>, key: &str) -> Result<BTreeMap<Option<String>, Steps>, PageError> {
+/// Returns what was denied of each of these values over time.
+fn over_time<'a>(
+    scope: &Scope<'_>,
+    key: &str,
+    values: impl Iterator<Item = &'a Option<String>>,
+) -> Result<HashMap<&'a Option<String>, Steps>, PageError> {
     let by = fields(scope, &[key]);
     let counts = count_in(scope.view, &scope.question(DENIED)?, &by, Some(&scope.interval))?;
-    let mut all: BTreeMap<Option<String>, Steps> = BTreeMap::new();
-    for mut row in counts.rows {
-        let value = row.values.pop().flatten();
-        let from = row.values.first().and_then(|from| nanoseconds(from.as_deref()?));
-        if let Some(from) = from {
-            *all.entry(value).or_default().entry(from).or_default() += row.count;
+    let mut of_values: HashMap<&Option<String>, Steps> =
+        values.map(|value| (value, Steps::new())).collect();
+    for row in counts.rows {
+        let Some(steps) = row.values.last().and_then(|value| of_values.get_mut(value)) else {
+            continue;
+        };
+        if let Some(from) = row.values.first().and_then(|from| nanoseconds(from.as_deref()?)) {
+            *steps.entry(from).or_default() += row.count;
         }
     }
-    Ok(all)
+    Ok(of_values)
 }
 
 /// Returns each step of the stretch; nothing where nothing is known.
