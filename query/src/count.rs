@@ -31,6 +31,7 @@ pub(crate) use self::grouped::Grouped;
 pub(crate) use self::groups::{OneGroup, groups_in};
 
 pub use self::distinct::{Distinct, distinct_in};
+pub use self::groups::{Groups, NumberedGroup, numbered_in};
 pub use self::latency::Latency;
 pub use self::top::Others;
 

@@ -20,7 +20,7 @@ pub(crate) use self::coverage_strip::{CoverageDay, CoverageStrip, DayState, cove
 pub(crate) use self::heat_map::{HeatMap, heat_map, heat_step};
 pub(crate) use self::histogram::{Bucket, Chart, histogram};
 pub(crate) use self::lifelines::{Life, Lifelines, Termination, lifelines};
-pub(crate) use self::matrix::{Matrix, Pair, Who, matrix};
+pub(crate) use self::matrix::{Matrix, Pair, Reached, Who, matrix};
 pub(crate) use self::sankey::{Flow, Sankey, sankey};
 pub(crate) use self::sparkline::{Sparkline, sparkline};
 

@@ -210,6 +210,30 @@ proptest! {
         }
         prop_assert_eq!(found, expected);
         prop_assert_eq!(counts.total, answer.len() as u64);
+
+        let groups = numbered_in(&view, &question, &by(&names), interval.as_ref()).expect("groups");
+        let words: Vec<Vec<Option<&str>>> = (0..names.len()).map(|field| groups.values(field)).collect();
+        let mut numbered: Vec<(Vec<Option<String>>, u64)> = groups
+            .numbered()
+            .map(|group| {
+                let mut row = Vec::new();
+                if over_time {
+                    let ends = group.stretch.map(|(from, to)| [from, to].map(|end| rfc3339_in(end, &TimeZone::UTC)));
+                    row.extend(ends.map_or([None, None], |ends| ends.map(Some)));
+                }
+                for ((name, words), &number) in names.iter().zip(&words).zip(group.values) {
+                    if *name == "identity" {
+                        row.push(groups.name(number).map(str::to_owned));
+                    }
+                    row.push(words[number as usize].map(str::to_owned));
+                }
+                (row, group.count)
+            })
+            .collect();
+        let mut rows: Vec<_> = counts.rows.into_iter().map(|row| (row.values, row.count)).collect();
+        numbered.sort();
+        rows.sort();
+        prop_assert_eq!(numbered, rows, "the same groups by their numbers");
     }
 }
 

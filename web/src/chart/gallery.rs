@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 
 use super::lifelines::{Life, Lifelines, Termination, lifelines};
 use super::{
-    Bucket, Chart, CoverageDay, CoverageStrip, DayState, Flow, HeatMap, Matrix, Pair, Sankey,
-    Sparkline, Who, coverage_strip, heat_map, histogram, matrix, sankey, sparkline,
+    Bucket, Chart, CoverageDay, CoverageStrip, DayState, Flow, HeatMap, Matrix, Pair, Reached,
+    Sankey, Sparkline, Who, coverage_strip, heat_map, histogram, matrix, sankey, sparkline,
 };
 use crate::time::{DAY, HOUR, MINUTE};
 
@@ -66,19 +66,24 @@ fn gallery() -> Gallery {
         .map(|at| (MONDAY + at * HOUR, lot(step(at)) % 1_000))
         .collect();
     let names = ["ci-runner", "svc-payments", "my-app/my-app", "alice", HOSTILE, "etl", "backup"];
-    let who = |at: usize| Who { key: Some(format!("k/{at}")), name: names[at].to_owned() };
-    let pairs: Vec<Pair> = (0..120_u64)
-        .filter(|at| lot(*at).is_multiple_of(3))
-        .map(|at| Pair {
-            who: who(usize::try_from(lot(at) % 7).expect("small")),
-            path: match lot(at + 7) % 14 {
-                13 => HOSTILE.to_owned(),
-                path => format!("secret/data/team-{path}/service/config"),
-            },
-            count: lot(at) % 400 + 1,
-            denied: u64::from(lot(at + 3).is_multiple_of(6)),
-        })
-        .collect();
+    let small = |at: u64| usize::try_from(at).expect("small");
+    let who =
+        |(at, name): (usize, &&str)| Who { key: Some(format!("k/{at}")), name: (*name).to_owned() };
+    let path = |path: usize| match path {
+        13 => HOSTILE.to_owned(),
+        path => format!("secret/data/team-{path}/service/config"),
+    };
+    let pair = |at: u64| Pair {
+        who: small(lot(at) % 7),
+        path: small(lot(at + 7) % 14),
+        count: lot(at) % 400 + 1,
+        denied: u64::from(lot(at + 3).is_multiple_of(6)),
+    };
+    let reached = Reached {
+        whos: names.iter().enumerate().map(who).collect(),
+        paths: (0..14).map(path).collect(),
+        pairs: (0..120).filter(|at| lot(*at).is_multiple_of(3)).map(pair).collect(),
+    };
     let flow = |group: &str, mount: &str, decision: &str, count| {
         let [group, mount, decision] = [group, mount, decision].map(str::to_owned);
         Flow { group, mount, decision, count }
@@ -125,7 +130,7 @@ fn gallery() -> Gallery {
             ],
             |_, _, _| Some("/explore".to_owned()),
         ),
-        matrix: matrix(&pairs, 12, |_, _| Some("/explore".to_owned())),
+        matrix: matrix(&reached, 12, |_, _| Some("/explore".to_owned())),
         lives: lifelines(
             &[
                 life("token my-app/my-app", 0, 5, &[30, 60, 90], Termination::Open),

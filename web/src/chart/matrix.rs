@@ -4,8 +4,7 @@
 //! fit is added up as "other".
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeMap;
 
 use super::scale::{Scale, Shade};
 use super::{brief, unit};
@@ -19,18 +18,29 @@ const TOP: f64 = 180.0;
 const NAME_CHARS: usize = 32;
 
 /// An identity: the key that asks for it, and the name that people read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Who {
     /// Nothing of a failed login and the like.
     pub(crate) key: Option<String>,
     pub(crate) name: String,
 }
 
-/// How often an identity reached a path; of one and the same there may be several.
+/// Who reached what: many pairs of few identities and paths, which are named by their places.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reached {
+    pub(crate) whos: Vec<Who>,
+    pub(crate) paths: Vec<String>,
+    /// Of one and the same there may be several.
+    pub(crate) pairs: Vec<Pair>,
+}
+
+/// How often an identity reached a path.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
-    pub(crate) who: Who,
-    pub(crate) path: String,
+    /// Its place among the identities.
+    pub(crate) who: usize,
+    /// Its place among the paths.
+    pub(crate) path: usize,
     pub(crate) count: u64,
     /// How many of them were denied.
     pub(crate) denied: u64,
@@ -87,14 +97,17 @@ type Sums<'a> = BTreeMap<(Place<&'a Who>, Place<&'a String>), (u64, u64)>;
 
 /// Draws the largest `at_most` identities and paths. `href` leads to what an identity did with a path; nothing is any.
 pub(crate) fn matrix(
-    pairs: &[Pair],
+    reached: &Reached,
     at_most: usize,
     href: impl Fn(Option<&Who>, Option<&str>) -> Option<String>,
 ) -> Matrix {
-    let whos = largest(pairs.iter().map(|pair| (&pair.who, pair.count)), at_most);
-    let paths = largest(pairs.iter().map(|pair| (&pair.path, pair.count)), at_most);
-    let sums = added_up(pairs, &whos, &paths);
-    let (rows, columns) = ordered(&sums, whos, paths);
+    let Reached { whos, paths, pairs } = reached;
+    let largest_whos = largest(whos, pairs.iter().map(|pair| (pair.who, pair.count)), at_most);
+    let largest_paths = largest(paths, pairs.iter().map(|pair| (pair.path, pair.count)), at_most);
+    let sums = added_up(reached, &largest_whos, &largest_paths);
+    let rows = largest_whos.iter().map(|&at| &whos[at]).collect();
+    let columns = largest_paths.iter().map(|&at| &paths[at]).collect();
+    let (rows, columns) = ordered(&sums, rows, columns);
     // What is added up would make all else look like nothing.
     let named = sums.iter().filter(|(place, _)| place.0.is_some() && place.1.is_some());
     let scale = Scale::up_to(named.map(|(_, sum)| sum.0).max().unwrap_or(0));
@@ -174,37 +187,44 @@ pub(crate) fn matrix(
     }
 }
 
-/// Returns the values with the largest sums, the largest first.
-fn largest<'a, T: Ord + Hash>(
-    counts: impl Iterator<Item = (&'a T, u64)>,
+/// Returns the places of the values with the largest sums, the largest first, and of the same sum by name.
+fn largest<T: Ord>(
+    values: &[T],
+    counts: impl Iterator<Item = (usize, u64)>,
     at_most: usize,
-) -> Vec<&'a T> {
-    let mut sums: HashMap<&T, u64> = HashMap::new();
-    for (value, count) in counts {
-        *sums.entry(value).or_default() += count;
+) -> Vec<usize> {
+    let mut sums = vec![0; values.len()];
+    for (at, count) in counts {
+        sums[at] += count;
     }
-    let mut all: Vec<(Reverse<u64>, &T)> = sums
-        .into_iter()
-        .filter(|(_, sum)| *sum > 0)
-        .map(|(value, sum)| (Reverse(sum), value))
-        .collect();
-    all.sort_unstable();
-    all.into_iter().take(at_most).map(|(_, value)| value).collect()
+    let mut all: Vec<usize> = (0..values.len()).filter(|&at| sums[at] > 0).collect();
+    all.sort_unstable_by_key(|&at| (Reverse(sums[at]), &values[at]));
+    all.truncate(at_most);
+    all
 }
 
-/// Adds up what is in each cell. There are many pairs and few cells: cells are found by numbers, not by names.
-fn added_up<'a>(pairs: &[Pair], whos: &[&'a Who], paths: &[&'a String]) -> Sums<'a> {
-    let rows: HashMap<&Who, usize> = whos.iter().copied().zip(0..).collect();
-    let columns: HashMap<&String, usize> = paths.iter().copied().zip(0..).collect();
-    let width = paths.len() + 1;
-    let mut cells = vec![(0, 0); (whos.len() + 1) * width];
+/// Adds up what is in each cell.
+fn added_up<'a>(reached: &'a Reached, rows: &[usize], columns: &[usize]) -> Sums<'a> {
+    let Reached { whos, paths, pairs } = reached;
+    // Of each value its row or column; what has none is in the last.
+    let places = |values: usize, largest: &[usize]| {
+        let mut places = vec![largest.len(); values];
+        for (place, &at) in largest.iter().enumerate() {
+            places[at] = place;
+        }
+        places
+    };
+    let (row_of, column_of) = (places(whos.len(), rows), places(paths.len(), columns));
+    let width = columns.len() + 1;
+    let mut cells = vec![(0, 0); (rows.len() + 1) * width];
     for pair in pairs {
-        let row = rows.get(&pair.who).copied().unwrap_or(whos.len());
-        let column = columns.get(&pair.path).copied().unwrap_or(paths.len());
-        let cell: &mut (u64, u64) = &mut cells[row * width + column];
+        let cell: &mut (u64, u64) = &mut cells[row_of[pair.who] * width + column_of[pair.path]];
         *cell = (cell.0 + pair.count, cell.1 + pair.denied);
     }
-    let place = |at| (whos.get(at / width).copied(), paths.get(at % width).copied());
+    let place = |at: usize| {
+        let (who, path) = (rows.get(at / width), columns.get(at % width));
+        (who.map(|&at| &whos[at]), path.map(|&at| &paths[at]))
+    };
     let counted = cells.into_iter().enumerate().filter(|(_, (count, _))| *count > 0);
     counted.map(|(at, sum)| (place(at), sum)).collect()
 }
@@ -277,9 +297,23 @@ mod tests {
 
     use super::*;
 
-    fn pair(who: &str, path: &str, count: u64, denied: u64) -> Pair {
-        let who = Who { key: Some(format!("k/{who}")), name: who.to_owned() };
-        Pair { who, path: path.to_owned(), count, denied }
+    /// Who, what, how often, and how often denied.
+    fn reached<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str, u64, u64)>) -> Reached {
+        let mut all = Reached::default();
+        for (who, path, count, denied) in pairs {
+            let who = Who { key: Some(format!("k/{who}")), name: who.to_owned() };
+            let who = place(&mut all.whos, who);
+            let path = place(&mut all.paths, path.to_owned());
+            all.pairs.push(Pair { who, path, count, denied });
+        }
+        all
+    }
+
+    fn place<T: PartialEq>(values: &mut Vec<T>, value: T) -> usize {
+        values.iter().position(|known| *known == value).unwrap_or_else(|| {
+            values.push(value);
+            values.len() - 1
+        })
     }
 
     fn link(who: Option<&Who>, path: Option<&str>) -> Option<String> {
@@ -308,14 +342,14 @@ mod tests {
 
     #[test]
     fn what_is_alike_stands_together_and_the_rest_is_added_up() {
-        let pairs = [
-            pair("web", "app", 9, 0),
-            pair("etl", "db", 8, 0),
-            pair("api", "app", 7, 1),
-            pair("job", "db", 6, 0),
-            pair("rare", "odd", 1, 1),
-            pair("web", "odd", 1, 0),
-        ];
+        let pairs = reached([
+            ("web", "app", 9, 0),
+            ("etl", "db", 8, 0),
+            ("api", "app", 7, 1),
+            ("job", "db", 6, 0),
+            ("rare", "odd", 1, 1),
+            ("web", "odd", 1, 0),
+        ]);
         let drawn = matrix(&pairs, 4, link);
         insta::assert_snapshot!(picture(&drawn), @r"
             web     1  9  ·
@@ -335,7 +369,7 @@ mod tests {
 
     #[test]
     fn geometry_of_one_cell() {
-        let drawn = matrix(&[pair("web", "app", 9, 2)], 40, link);
+        let drawn = matrix(&reached([("web", "app", 9, 2)]), 40, link);
         insta::assert_debug_snapshot!(drawn, @r#"
             Matrix {
                 width: "373",
@@ -428,11 +462,11 @@ mod tests {
 
     #[test]
     fn nobody_known_has_no_link() {
-        let nobody =
-            Pair { who: Who { key: None, name: "nobody known".into() }, ..pair("", "p", 1, 1) };
-        let drawn = matrix(&[nobody], 40, link);
+        let mut nobody = reached([("nobody known", "p", 1, 1)]);
+        nobody.whos[0].key = None;
+        let drawn = matrix(&nobody, 40, link);
         assert_eq!(drawn.cells[0].href, None);
-        assert_eq!(matrix(&[], 40, link).summary, "No requests in this time.");
+        assert_eq!(matrix(&Reached::default(), 40, link).summary, "No requests in this time.");
     }
 
     proptest! {
@@ -441,18 +475,19 @@ mod tests {
             pairs in prop::collection::vec((0..20_u8, 0..20_u8, 0..1000_u64, 0..10_u64), 0..60),
             at_most in 1..12_usize,
         ) {
-            let pairs: Vec<Pair> = pairs
+            let pairs: Vec<_> = pairs
                 .into_iter()
                 .map(|(who, path, count, denied)| {
-                    pair(&who.to_string(), &path.to_string(), count, denied.min(count))
+                    (who.to_string(), path.to_string(), count, denied.min(count))
                 })
                 .collect();
-            let drawn = matrix(&pairs, at_most, link);
+            let borrowed = pairs.iter().map(|(who, path, count, denied)| (&**who, &**path, *count, *denied));
+            let drawn = matrix(&reached(borrowed), at_most, link);
             let sum = |of: fn(&MatrixCell) -> &String| -> u64 {
                 drawn.cells.iter().map(|cell| of(cell).replace(',', "").parse::<u64>().expect("a number")).sum()
             };
-            prop_assert_eq!(sum(|cell| &cell.count), pairs.iter().map(|pair| pair.count).sum::<u64>());
-            prop_assert_eq!(sum(|cell| &cell.denied), pairs.iter().map(|pair| pair.denied).sum::<u64>());
+            prop_assert_eq!(sum(|cell| &cell.count), pairs.iter().map(|pair| pair.2).sum::<u64>());
+            prop_assert_eq!(sum(|cell| &cell.denied), pairs.iter().map(|pair| pair.3).sum::<u64>());
             prop_assert!(drawn.rows.len() <= at_most + 1 && drawn.columns.len() <= at_most + 1);
         }
     }

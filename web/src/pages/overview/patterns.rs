@@ -1,11 +1,13 @@
 //! What is seen rather than read: when requests come, where they flow, and who reaches what.
 
-use query::count::{CountRow, count_in};
+use query::count::{CountRow, NumberedGroup, count_in, numbered_in};
 use query::interval::Interval;
 
 use super::buckets::nanoseconds;
 use super::tiles::fields;
-use crate::chart::{Flow, HeatMap, Matrix, Pair, Sankey, Who, heat_map, heat_step, matrix, sankey};
+use crate::chart::{
+    Flow, HeatMap, Matrix, Pair, Reached, Sankey, Who, heat_map, heat_step, matrix, sankey,
+};
 use crate::error::PageError;
 use crate::link;
 use crate::pages::scope::Scope;
@@ -65,17 +67,25 @@ const NONE: &str = "none named";
 /// Returns how often identities reached paths.
 pub(super) fn reached(scope: &Scope<'_>) -> Result<Matrix, PageError> {
     let by = fields(scope, &["identity", "path", "decision"]);
-    let counts = count_in(scope.view, &scope.question("")?, &by, None)?;
-    let pair = |row: CountRow| {
-        // Of an identity, its newest name stands before its key.
-        let [name, key, path, decision] = <[_; 4]>::try_from(row.values).ok()?;
-        let name = name.or_else(|| key.clone()).unwrap_or_else(|| "nobody known".to_owned());
-        let denied = if decision.as_deref() == Some("denied") { row.count } else { 0 };
-        let path = path.unwrap_or_else(|| NONE.to_owned());
-        Some(Pair { who: Who { key, name }, path, count: row.count, denied })
+    let groups = numbered_in(scope.view, &scope.question("")?, &by, None)?;
+    let who = |(number, key): (u32, Option<&str>)| Who {
+        key: key.map(str::to_owned),
+        name: groups.name(number).or(key).unwrap_or("nobody known").to_owned(),
     };
-    let pairs: Vec<Pair> = counts.rows.into_iter().filter_map(pair).collect();
-    Ok(matrix(&pairs, AT_MOST, |who, path| {
+    let path = |path: Option<&str>| path.unwrap_or(NONE).to_owned();
+    let is_denied: Vec<bool> =
+        groups.values(2).into_iter().map(|decision| decision == Some("denied")).collect();
+    let pair = |group: NumberedGroup<'_>| {
+        let [who, path, decision] = [0, 1, 2].map(|field| group.values[field] as usize);
+        let denied = if is_denied[decision] { group.count } else { 0 };
+        Pair { who, path, count: group.count, denied }
+    };
+    let reached = Reached {
+        whos: (0..).zip(groups.values(0)).map(who).collect(),
+        paths: groups.values(1).into_iter().map(path).collect(),
+        pairs: groups.numbered().map(pair).collect(),
+    };
+    Ok(matrix(&reached, AT_MOST, |who, path| {
         let key = match who {
             Some(Who { key: Some(key), .. }) => Some(&**key),
             // No filter means "no identity" without meaning others too.

@@ -1,10 +1,10 @@
 //! Who was denied most, and what was.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-use query::count::count_in;
+use query::count::numbered_in;
 
-use super::buckets::nanoseconds;
 use super::tiles::{fields, say};
 use crate::chart::{Sparkline, share, sparkline};
 use crate::error::PageError;
@@ -41,12 +41,17 @@ pub(super) fn rankings(scope: &Scope<'_>) -> Result<[Ranking; 2], PageError> {
     ])
 }
 
-/// One value with its counts by reason.
+/// One value.
 #[derive(Default)]
-struct Denied {
-    name: Option<String>,
+struct Denied<'a> {
+    value: Option<&'a str>,
+    /// Its number among the groups.
+    number: u32,
+    /// The newest name of an identity.
+    name: Option<&'a str>,
     total: u64,
-    reasons: BTreeMap<String, u64>,
+    /// How many by reason.
+    reasons: BTreeMap<&'a str, u64>,
 }
 
 fn ranking(
@@ -54,33 +59,34 @@ fn ranking(
     key: &'static str,
     title: &'static str,
 ) -> Result<Ranking, PageError> {
-    let counts =
-        count_in(scope.view, &scope.question(DENIED)?, &fields(scope, &[key, "reason"]), None)?;
-    let mut by_value: HashMap<Option<String>, Denied> = HashMap::new();
-    for row in counts.rows {
-        let mut values = row.values;
-        let reason = values.pop().flatten().unwrap_or_default();
-        let value = values.pop().flatten();
-        let denied = by_value.entry(value).or_default();
-        // Of an identity, its newest name stands before its key.
-        denied.name = denied.name.take().or(values.pop().flatten());
-        denied.total += row.count;
-        *denied.reasons.entry(reason).or_default() += row.count;
+    let by = fields(scope, &[key, "reason"]);
+    let groups = numbered_in(scope.view, &scope.question(DENIED)?, &by, None)?;
+    let of_value =
+        |(number, value)| Denied { value, number, name: groups.name(number), ..Denied::default() };
+    let mut shown: Vec<Denied<'_>> = (0..).zip(groups.values(0)).map(of_value).collect();
+    for group in groups.numbered() {
+        shown[group.values[0] as usize].total += group.count;
     }
-    let mut shown: Vec<(Option<String>, Denied)> = by_value.into_iter().collect();
-    shown.sort_unstable_by(|(one_value, one), (other_value, other)| {
-        other.total.cmp(&one.total).then_with(|| one_value.cmp(other_value))
-    });
+    shown.retain(|denied| denied.total > 0);
+    shown.sort_unstable_by_key(|denied| (Reverse(denied.total), denied.value));
     let more = shown.len().saturating_sub(SHOWN);
     shown.truncate(SHOWN);
-    let most = shown.first().map_or(1, |(_, denied)| denied.total);
-    let over_time = over_time(scope, key, shown.iter().map(|(value, _)| value))?;
-    let rows = shown.iter().map(|(value, denied)| Ranked {
-        spark: sparkline(&steps(scope, over_time.get(value)), scope.step.says),
-        link: link(scope, key, value.as_deref(), denied.name.as_deref()),
+    let reasons = groups.values(1);
+    for group in groups.numbered() {
+        let [number, reason] = [0, 1].map(|field| group.values[field]);
+        if let Some(denied) = shown.iter_mut().find(|denied| denied.number == number) {
+            let reason = reasons[reason as usize].unwrap_or_default();
+            *denied.reasons.entry(reason).or_default() += group.count;
+        }
+    }
+    let most = shown.first().map_or(1, |denied| denied.total);
+    let over_time = over_time(scope, key, &shown)?;
+    let rows = shown.iter().zip(over_time).map(|(denied, over_time)| Ranked {
+        spark: sparkline(&steps(scope, &over_time), scope.step.says),
+        link: link(scope, key, denied.value, denied.name),
         count: grouped(denied.total),
         share: share(denied.total, most),
-        because: say(denied.reasons.iter().map(|(reason, count)| (&**reason, *count))),
+        because: say(denied.reasons.iter().map(|(reason, count)| (*reason, *count))),
     });
     Ok(Ranking {
         title,
@@ -99,35 +105,29 @@ fn ranking(
 /// Counts what was denied in each step, by its beginning.
 type Steps = BTreeMap<i64, u64>;
 
-/// Returns what was denied of each of these values over time.
-fn over_time<'a>(
-    scope: &Scope<'_>,
-    key: &str,
-    values: impl Iterator<Item = &'a Option<String>>,
-) -> Result<HashMap<&'a Option<String>, Steps>, PageError> {
-    let by = fields(scope, &[key]);
-    let counts = count_in(scope.view, &scope.question(DENIED)?, &by, Some(&scope.interval))?;
-    let mut of_values: HashMap<&Option<String>, Steps> =
-        values.map(|value| (value, Steps::new())).collect();
-    for row in counts.rows {
-        let Some(steps) = row.values.last().and_then(|value| of_values.get_mut(value)) else {
-            continue;
-        };
-        if let Some(from) = row.values.first().and_then(|from| nanoseconds(from.as_deref()?)) {
-            *steps.entry(from).or_default() += row.count;
+/// Returns what was denied of each of these values over time, in their order.
+fn over_time(scope: &Scope<'_>, key: &str, shown: &[Denied<'_>]) -> Result<Vec<Steps>, PageError> {
+    let (question, by) = (scope.question(DENIED)?, fields(scope, &[key]));
+    let groups = numbered_in(scope.view, &question, &by, Some(&scope.interval))?;
+    let place = |value| shown.iter().position(|denied| denied.value == value);
+    let places: Vec<Option<usize>> = groups.values(0).into_iter().map(place).collect();
+    let mut of_shown = vec![Steps::new(); shown.len()];
+    for group in groups.numbered() {
+        if let (Some(place), Some((from, _))) = (places[group.values[0] as usize], group.stretch) {
+            *of_shown[place].entry(from).or_default() += group.count;
         }
     }
-    Ok(of_values)
+    Ok(of_shown)
 }
 
 /// Returns each step of the stretch; nothing where nothing is known.
-fn steps(scope: &Scope<'_>, found: Option<&Steps>) -> Vec<Option<u64>> {
+fn steps(scope: &Scope<'_>, found: &Steps) -> Vec<Option<u64>> {
     let mut steps = Vec::new();
     let mut from = scope.from;
     while from < scope.to {
         let (_, to) = scope.interval.bucket(from);
         let known = from < scope.known.end && to > scope.known.start;
-        let count = found.and_then(|found| found.get(&from)).copied();
+        let count = found.get(&from).copied();
         steps.push(count.or(known.then_some(0)));
         from = to;
     }
