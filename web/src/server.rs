@@ -77,6 +77,13 @@ pub async fn serve(
     let reach = Reach::new(bound.ip(), &listening);
     let tls = listening.acceptor()?;
     let door = Door::new(host.data(), reach, listening.oidc, signed_in, Arc::new(Timestamp::now));
+    let view = trail.view();
+    tokio::task::spawn_blocking(move || {
+        // Whoever asks first waits then, or is told.
+        if let Err(error) = query::row::prepare(&view) {
+            debug!(%error, "the index could not be prepared");
+        }
+    });
     let app = App::new(trail, host, door);
     let _rest = Rest(app.clone());
     let router = routes(app);

@@ -1,11 +1,13 @@
 //! What questions cost: `questions DATA [NAME [ROUNDS]]` asks a data folder the questions of `cargo xtask bench query` and prints a
-//! line for each, with tabs between: the question, events matched, then milliseconds: warm, asked again, opened, cold, and the
-//! MiB that were read from the disk for cold.
+//! line for each, with tabs between: the question, events matched, then milliseconds: warm, asked again, opened, cold, the
+//! MiB that were read from the disk for cold, and the milliseconds of a server that has started.
 //!
 //! Warm and again are the least CPU time of several runs, of all threads of the process: other programs slow the clock, and
 //! hardly that. Warm asks a view that has answered another question of the kind and has no
 //! answer kept; again asks the same view once more. Opened and cold are by the clock, from opening the folder to the answer, the least of
 //! several processes that do nothing else: opened finds what it reads in the page cache, cold after the page cache gave up the whole folder.
+//! A server that has started has the folder open and is prepared for rows, as `keytrail run` is; then the page cache gave up all that it
+//! does not hold on to, and the clock runs from the question to the answer.
 //! With a name, only questions with that in theirs are asked, so many times, for a look by a profiler.
 
 use std::error::Error;
@@ -24,6 +26,7 @@ use query::filter::{CountField, Filter};
 use query::history::View;
 use query::interval::Interval;
 use query::question::Question;
+use query::row::prepare;
 use query::search::search_in;
 use query::trail::Trail;
 
@@ -46,15 +49,18 @@ const DAY_NS: i64 = 86_400_000_000_000;
 /// Asks a question of a folder that the process has not opened yet, and prints what [`opened`] reads.
 const OPEN: &str = "--open";
 
+/// The same of a folder that was opened and given up before the clock runs.
+const STARTED: &str = "--started";
+
 fn main() -> Fallible<()> {
     let mut arguments = std::env::args_os().skip(1);
     let data = arguments.next().ok_or("which data folder?")?;
     let data = Path::new(&data);
     let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
     let named = arguments.next().unwrap_or_default();
-    if named == OPEN {
+    if named == OPEN || named == STARTED {
         let name = arguments.next().ok_or("which question?")?;
-        return open(data, &name, &Values(arguments.collect()));
+        return open(data, named == STARTED, &name, &Values(arguments.collect()));
     }
     let rounds = arguments.next().map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     let mut out = std::io::stdout();
@@ -77,31 +83,38 @@ fn main() -> Fallible<()> {
         drop(trail);
         let mut opened_ms = f64::MAX;
         for _ in 0..rounds {
-            opened_ms = opened_ms.min(opened(data, name, &values)?.0);
+            opened_ms = opened_ms.min(opened(data, OPEN, name, &values)?.0);
         }
-        let (mut cold_ms, mut read_mib) = (f64::MAX, 0.0);
+        let (mut cold_ms, mut read_mib, mut started_ms) = (f64::MAX, 0.0, f64::MAX);
         for _ in 0..rounds.min(ROUNDS) {
             give_up(data)?;
-            (cold_ms, read_mib) = match opened(data, name, &values)? {
+            (cold_ms, read_mib) = match opened(data, OPEN, name, &values)? {
                 (ms, mib) if ms < cold_ms => (ms, mib),
                 _ => (cold_ms, read_mib),
             };
+            started_ms = started_ms.min(opened(data, STARTED, name, &values)?.0);
         }
         writeln!(
             out,
-            "{name}\t{matched}\t{warm_ms:.2}\t{again_ms:.2}\t{opened_ms:.1}\t{cold_ms:.1}\t{read_mib:.1}"
+            "{name}\t{matched}\t{warm_ms:.2}\t{again_ms:.2}\t{opened_ms:.1}\t{cold_ms:.1}\t{read_mib:.1}\t{started_ms:.1}"
         )?;
     }
     Ok(())
 }
 
-/// Prints the milliseconds from opening the folder to the answer and the bytes that were read from the disk.
-fn open(data: &Path, name: &str, values: &Values) -> Fallible<()> {
+/// Prints the milliseconds from opening the folder, or of a server that has started from the question, to the answer, and the bytes
+/// that were read from the disk.
+fn open(data: &Path, is_started: bool, name: &str, values: &Values) -> Fallible<()> {
     let (_, _, ask) = questions(values)?.into_iter().find(|of| of.0 == name).ok_or("no such")?;
-    let before = read_from_disk()?;
-    let start = Instant::now();
+    let mut before = read_from_disk()?;
+    let mut start = Instant::now();
     let trail = Trail::open(data)?;
     let view = trail.view();
+    if is_started {
+        prepare(&view)?;
+        give_up(data)?;
+        (before, start) = (read_from_disk()?, Instant::now());
+    }
     ask(&view)?;
     let ms = start.elapsed().as_secs_f64() * 1e3;
     writeln!(std::io::stdout(), "{ms}\t{}", read_from_disk()? - before)?;
@@ -109,8 +122,8 @@ fn open(data: &Path, name: &str, values: &Values) -> Fallible<()> {
 }
 
 /// Has a process of its own ask a question; returns the milliseconds and MiB that it tells.
-fn opened(data: &Path, name: &str, values: &Values) -> Fallible<(f64, f64)> {
-    let arguments = [data.as_os_str(), OsStr::new(OPEN), OsStr::new(name)];
+fn opened(data: &Path, how: &str, name: &str, values: &Values) -> Fallible<(f64, f64)> {
+    let arguments = [data.as_os_str(), OsStr::new(how), OsStr::new(name)];
     let mut asking = Command::new(std::env::current_exe()?);
     asking.args(arguments).args(&values.0).stderr(Stdio::inherit());
     let told = String::from_utf8(asking.output()?.stdout)?;

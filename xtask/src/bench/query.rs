@@ -58,9 +58,9 @@ pub(crate) fn query(millions: u64) -> Result<()> {
     let mut rule = "\n|---|".to_owned();
     for (millions, size) in asked.iter().zip(&sizes) {
         table += &format!(
-            " {millions} M events ({size}): matched | warm ms | again ms | opened ms | cold ms | read MiB |"
+            " {millions} M events ({size}): matched | warm ms | again ms | opened ms | cold ms | read MiB | started ms |"
         );
-        rule += "---|---|---|---|---|---|";
+        rule += "---|---|---|---|---|---|---|";
     }
     table += &rule;
     for name in &names {
