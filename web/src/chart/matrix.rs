@@ -25,7 +25,7 @@ pub(crate) struct Who {
     pub(crate) name: String,
 }
 
-/// Who reached what: many pairs of few identities and paths, which are named by their places.
+/// Who reached what: many pairs of few identities and paths, which are named by their places. No two that pairs name are the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reached {
     pub(crate) whos: Vec<Who>,

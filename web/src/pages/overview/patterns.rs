@@ -72,17 +72,17 @@ pub(super) fn reached(scope: &Scope<'_>) -> Result<Matrix, PageError> {
         key: key.map(str::to_owned),
         name: groups.name(number).or(key).unwrap_or("nobody known").to_owned(),
     };
-    let path = |path: Option<&str>| path.unwrap_or(NONE).to_owned();
+    let (paths, path_of) = paths(&groups.values(1));
     let is_denied: Vec<bool> =
         groups.values(2).into_iter().map(|decision| decision == Some("denied")).collect();
     let pair = |group: NumberedGroup<'_>| {
         let [who, path, decision] = [0, 1, 2].map(|field| group.values[field] as usize);
         let denied = if is_denied[decision] { group.count } else { 0 };
-        Pair { who, path, count: group.count, denied }
+        Pair { who, path: path_of[path], count: group.count, denied }
     };
     let reached = Reached {
         whos: (0..).zip(groups.values(0)).map(who).collect(),
-        paths: groups.values(1).into_iter().map(path).collect(),
+        paths,
         pairs: groups.numbered().map(pair).collect(),
     };
     Ok(matrix(&reached, AT_MOST, |who, path| {
@@ -96,6 +96,14 @@ pub(super) fn reached(scope: &Scope<'_>) -> Result<Matrix, PageError> {
     }))
 }
 
+/// Returns the words of paths, and which of them each stands for: a path may be called as what stands for none, and two of the
+/// same words would be one cell.
+fn paths(values: &[Option<&str>]) -> (Vec<String>, Vec<usize>) {
+    let words = values.iter().map(|path| path.unwrap_or(NONE).to_owned()).collect();
+    let place = |(at, path): (usize, &Option<&str>)| if *path == Some(NONE) { 0 } else { at };
+    (words, values.iter().enumerate().map(place).collect())
+}
+
 /// Returns where the events of all these values are; nothing if one of them cannot be asked for.
 fn asked(scope: &Scope<'_>, wanted: &[(&str, Option<&str>)]) -> Option<String> {
     let terms = wanted.iter().filter_map(|(key, value)| value.map(|value| (*key, value)));
@@ -103,4 +111,21 @@ fn asked(scope: &Scope<'_>, wanted: &[(&str, Option<&str>)]) -> Option<String> {
         .map(|(key, value)| if value == NONE { None } else { link::term(key, value) })
         .collect();
     Some(scope.href(&terms?.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_called_as_none_is_counted_with_none() {
+        let (paths, path_of) = paths(&[None, Some("kv/a"), Some(NONE)]);
+        let pair = |(number, count)| Pair { who: 0, path: path_of[number], count, denied: 0 };
+        let pairs = [(0, 1), (1, 2), (2, 4)].map(pair).into();
+        let reached = Reached { whos: vec![Who::default()], paths, pairs };
+        let drawn = matrix(&reached, AT_MOST, |_, _| None);
+        let mut counts: Vec<&str> = drawn.cells.iter().map(|cell| &*cell.count).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, ["2", "5"]);
+    }
 }
