@@ -20,7 +20,7 @@ use crate::period::{Period, rfc3339, zone_name};
 use crate::question::Question;
 use crate::registers::Registers;
 use crate::report::catalogue::Catalogue;
-use crate::row::Rows;
+use crate::rows::Rows;
 use crate::trail::Trail;
 
 mod control;

@@ -13,7 +13,8 @@ use crate::full::find_all;
 use crate::history::View;
 use crate::page::Page;
 use crate::question::Question;
-use crate::row::{EventRow, Rows};
+use crate::row::EventRow;
+use crate::rows::Rows;
 use crate::search::each_row;
 use crate::table::{Cell, Column, Kind};
 

@@ -153,7 +153,8 @@ impl View {
     pub(crate) fn read_parts(&self) -> Result<(), QueryError> {
         let unread = (0..).zip(&self.shared.parts).filter(|(_, part)| part.get().is_none());
         let unread: Vec<u32> = unread.map(|(number, _)| number).collect();
-        abreast(&unread, |&number| self.part(number).map(|_| ())).into_iter().collect()
+        let read = |number| self.part(number).map(|_| ());
+        abreast(unread, read).into_iter().collect()
     }
 
     /// Returns what the reader is bound to; `None`: he sees the whole trail.

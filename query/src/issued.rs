@@ -14,7 +14,8 @@ use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery};
 use crate::error::QueryError;
 use crate::history::View;
 use crate::question::{LeftOut, Question, exact};
-use crate::row::{EventRow, Rows};
+use crate::row::EventRow;
+use crate::rows::Rows;
 use crate::scan::{Address, Places, Scan};
 
 /// Events that were issued after a place.

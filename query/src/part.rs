@@ -1,7 +1,7 @@
 //! What is known of one immutable part of the index: a segment with its deletions. Most of it was written with the segment
 //! (`ingest::index::summary`); it is kept for as long as a view has that part.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use ingest::index::ColumnList;
 use ingest::index::class::NONE;
@@ -46,7 +46,7 @@ pub(crate) struct Part {
     /// The same of all columns.
     columns_asked: OnceLock<()>,
     /// The columns of rows, once a row was read.
-    pub(crate) columns: Mutex<Option<Columns>>,
+    columns: OnceLock<Columns>,
     /// The names of identities, once they were asked for.
     names: OnceLock<Option<Vec<u32>>>,
 }
@@ -70,7 +70,7 @@ impl Part {
             places: OnceLock::new(),
             times_asked: OnceLock::new(),
             columns_asked: OnceLock::new(),
-            columns: Mutex::new(None),
+            columns: OnceLock::new(),
             names: OnceLock::new(),
         })
     }
@@ -89,7 +89,7 @@ impl Part {
             places: self.places.clone(),
             times_asked: self.times_asked.clone(),
             columns_asked: self.columns_asked.clone(),
-            columns: Mutex::new(None),
+            columns: OnceLock::new(),
             names: OnceLock::new(),
         }
     }
@@ -146,18 +146,22 @@ impl Part {
         Ok(self.names.get().and_then(Option::as_deref))
     }
 
-    /// Reads with the columns of rows.
-    pub(crate) fn with_columns<T>(
-        &self,
-        segment: &SegmentReader,
-        read: impl FnOnce(&mut Columns) -> Result<T, QueryError>,
-    ) -> Result<T, QueryError> {
-        let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
-        let columns = match &mut *columns {
-            Some(columns) => columns,
-            columns => columns.insert(Columns::open(segment, self.places(segment)?.clone())?),
-        };
-        read(columns)
+    /// Returns the columns of rows.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub(crate) fn columns(&self, segment: &SegmentReader) -> Result<&Columns, QueryError> {
+        if let Some(columns) = self.columns.get() {
+            return Ok(columns);
+        }
+        let columns = Columns::open(segment, self.places(segment)?.clone())?;
+        Ok(self.columns.get_or_init(|| columns))
+    }
+
+    /// Tells whether they are open.
+    #[cfg(test)]
+    pub(crate) fn has_columns(&self) -> bool {
+        self.columns.get().is_some()
     }
 }
 

@@ -2,18 +2,22 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::mem;
+use std::sync::{Mutex, PoisonError};
 
 use ingest::index::summary::Times;
 use tantivy::DocId;
 
+use crate::abreast::abreast;
 use crate::column::FirstValues;
 use crate::error::QueryError;
 use crate::history::View;
 use crate::page::{Page, PageToken};
 use crate::question::Question;
-use crate::row::{EventRow, Rows};
+use crate::row::EventRow;
+use crate::rows::{PAGE_MOST, Rows};
 use crate::scan::{Address, Place, Places};
-use crate::select::{BLOCK, Selection, Tally};
+use crate::select::{BLOCK, InPart, Selection, Tally};
 use crate::trail::Trail;
 
 /// How many places are sorted at a time where there is no limit: 16 MB, and one pass over the index for
@@ -182,62 +186,127 @@ pub(crate) struct Newest {
     after: u64,
 }
 
-/// Finds the newest events that come after a place, over all parts with one heap.
+/// Finds the newest events that come after a place. Part after part, with one heap, and parts of a page abreast where that waits
+/// for the disk.
 pub(crate) fn newest(
     selection: &Selection<'_>,
     wanted: usize,
     after: Option<Place>,
 ) -> Result<Newest, QueryError> {
-    let mut heap = Heap { wanted, after, entries: BinaryHeap::new() };
-    let (mut reader, mut times) = (FirstValues::default(), Vec::new());
-    let mut documents = Vec::new();
+    let found = Mutex::new(Heap { wanted, after, too_old: None, entries: BinaryHeap::new() });
+    let found = || found.lock().unwrap_or_else(PoisonError::into_inner);
+    let look_through = |part: InPart<'_>| {
+        let mut heap = found().take();
+        let tally = heap.look_through(&part);
+        found().merge(heap);
+        tally
+    };
+    let parts = selection.parts()?;
+    let looked = match wanted {
+        0..=PAGE_MOST => abreast(parts, look_through),
+        // Heaps of several parts at a time are more memory.
+        _ => parts.into_iter().map(look_through).collect(),
+    };
     let (mut all, mut come_after) = (Tally::default(), 0);
-    for part in selection.parts()? {
+    for of_part in looked {
+        let (tally, after) = of_part?;
+        all.add(&tally);
+        come_after += after;
+    }
+    let events = found().take().entries.into_sorted_vec();
+    let events = events.into_iter().map(|Reverse(event)| event).collect();
+    Ok(Newest { events, tally: all, after: come_after })
+}
+
+/// The newest of the events that were offered.
+struct Heap {
+    wanted: usize,
+    after: Option<Place>,
+    /// Events of earlier times are too old, by what another heap has.
+    too_old: Option<Option<i64>>,
+    /// The oldest of them is on top, to be thrown out first.
+    entries: BinaryHeap<Reverse<(Place, Address)>>,
+}
+
+impl Heap {
+    /// Takes what was found so far and leaves a heap with nothing in it, that knows what is too old.
+    fn take(&mut self) -> Heap {
+        let Heap { wanted, after, .. } = *self;
+        let too_old = self.oldest_wanted();
+        Heap { wanted, after, too_old, entries: mem::take(&mut self.entries) }
+    }
+
+    /// Adds what another heap found.
+    fn merge(&mut self, mut other: Heap) {
+        if self.entries.len() < other.entries.len() {
+            mem::swap(&mut self.entries, &mut other.entries);
+        }
+        self.too_old = self.too_old.max(other.too_old);
+        other.entries.into_iter().for_each(|entry| self.push(entry));
+        self.too_old = self.oldest_wanted();
+    }
+
+    /// Returns the time of the oldest event that is wanted, if as many are known as are wanted.
+    fn oldest_wanted(&self) -> Option<Option<i64>> {
+        let oldest = self.entries.peek().filter(|_| self.entries.len() == self.wanted);
+        oldest.map(|Reverse((place, _))| place.time).max(self.too_old)
+    }
+
+    /// Tells whether events up to this time are older than all that are wanted.
+    fn is_too_old(&self, last: Option<i64>) -> bool {
+        self.oldest_wanted().is_some_and(|oldest| last < oldest)
+    }
+
+    /// Tells whether some of the events that were then may be among those that are wanted.
+    fn may_want(&self, times: Times) -> bool {
+        !self.is_too_old(times.ends.map(|(_, last)| last))
+    }
+
+    /// Offers the answer's documents of a part; returns how many there are, and how many of them come after the given place.
+    fn look_through(&mut self, part: &InPart<'_>) -> Result<(Tally, u64), QueryError> {
         let last = part.part.times.map(|(_, last)| last);
-        if heap.is_too_old(last) {
+        if self.is_too_old(last) {
             // All of it is too old for the page, and so comes after it.
             let tally = part.count()?;
-            come_after += tally.matched;
-            all.add(&tally);
-            continue;
+            return Ok((tally, tally.matched));
         }
-        if let Some(tally) = part.known_count().filter(|_| after.is_none()) {
+        let (mut reader, mut times) = (FirstValues::default(), Vec::new());
+        let mut documents = Vec::new();
+        if let Some(tally) = part.known_count().filter(|_| self.after.is_none()) {
             // For a page most blocks are too old, and need not be looked at. Who wants all looks at all.
-            if (wanted as u64).min(tally.matched) >= BLOCK as u64 {
+            if (self.wanted as u64).min(tally.matched) >= BLOCK as u64 {
                 part.part.ask_for_times(part.segment);
             }
             for (block, block_times) in part.last_blocks() {
-                if heap.may_want(block_times) {
+                if self.may_want(block_times) {
                     part.block(block, &mut documents)?;
                     let places = part.places()?;
                     places.times(&documents, &mut reader, &mut times);
-                    heap.offer(part.number, places, &documents, &times);
+                    self.offer(part.number, places, &documents, &times);
                 }
             }
-            come_after += tally.matched;
-            all.add(&tally);
-            continue;
+            return Ok((tally, tally.matched));
         }
+        let mut come_after = 0;
         let mut take = |documents: &mut Vec<DocId>| {
-            if wanted.min(documents.len()) >= BLOCK {
+            if self.wanted.min(documents.len()) >= BLOCK {
                 part.part.ask_for_times(part.segment);
             }
             let mut left = &documents[..];
             while let Some(block) =
-                part.part.block_times.last_wanted(left, |times| heap.may_want(times))
+                part.part.block_times.last_wanted(left, |times| self.may_want(times))
             {
                 // Those behind the block are too old for the page, and so come after it.
                 come_after += (left.len() - block.end) as u64;
                 let (places, of_block) = (part.places()?, &left[block.clone()]);
                 places.times(of_block, &mut reader, &mut times);
-                come_after += heap.offer(part.number, places, of_block, &times);
+                come_after += self.offer(part.number, places, of_block, &times);
                 left = &left[..block.start];
             }
             come_after += left.len() as u64;
             documents.clear();
             Ok::<(), QueryError>(())
         };
-        documents.clear();
         let tally = part.blocks(|block| {
             documents.extend_from_slice(block);
             match documents.len() {
@@ -246,30 +315,7 @@ pub(crate) fn newest(
             }
         })?;
         take(&mut documents)?;
-        all.add(&tally);
-    }
-    let events = heap.entries.into_sorted_vec().into_iter().map(|Reverse(event)| event).collect();
-    Ok(Newest { events, tally: all, after: come_after })
-}
-
-/// The newest of the events that were offered.
-struct Heap {
-    wanted: usize,
-    after: Option<Place>,
-    /// The oldest of them is on top, to be thrown out first.
-    entries: BinaryHeap<Reverse<(Place, Address)>>,
-}
-
-impl Heap {
-    /// Tells whether events up to this time are older than all that are wanted.
-    fn is_too_old(&self, last: Option<i64>) -> bool {
-        let oldest = self.entries.peek().filter(|_| self.entries.len() == self.wanted);
-        oldest.is_some_and(|Reverse((place, _))| last < place.time)
-    }
-
-    /// Tells whether some of the events that were then may be among those that are wanted.
-    fn may_want(&self, times: Times) -> bool {
-        !self.is_too_old(times.ends.map(|(_, last)| last))
+        Ok((tally, come_after))
     }
 
     /// Offers documents of a part and returns how many of them come after the given place.
@@ -292,16 +338,20 @@ impl Heap {
                 continue;
             }
             come_after += 1;
-            let entry = Reverse((place, Address { segment, document }));
-            if self.entries.len() < self.wanted {
-                self.entries.push(entry);
-            } else if let Some(mut last) = self.entries.peek_mut()
-                && entry < *last
-            {
-                *last = entry;
-            }
+            self.push(Reverse((place, Address { segment, document })));
         }
         come_after
+    }
+
+    /// Takes an event in if it is one of the newest.
+    fn push(&mut self, event: Reverse<(Place, Address)>) {
+        if self.entries.len() < self.wanted {
+            self.entries.push(event);
+        } else if let Some(mut last) = self.entries.peek_mut()
+            && event < *last
+        {
+            *last = event;
+        }
     }
 }
 

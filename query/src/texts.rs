@@ -8,6 +8,8 @@ use std::sync::Arc;
 use tantivy::columnar::StrColumn;
 use tantivy::{DocId, SegmentReader};
 
+use crate::column::FirstValues;
+
 /// A column of words that remembers what it read: rows repeat themselves.
 pub(crate) struct Texts {
     column: Option<StrColumn>,
@@ -45,21 +47,51 @@ impl Texts {
         Texts { column, known }
     }
 
-    /// Reads the texts of these documents, so that asking for them reads nothing more until [`Texts::forget`].
-    pub(crate) fn learn(&mut self, documents: &[DocId]) -> io::Result<()> {
-        let (Some(column), Known::Some(texts, _)) = (&self.column, &self.known) else {
-            return Ok(());
-        };
-        let ordinals = documents.iter().flat_map(|&document| column.term_ords(document));
+    /// Returns the first text of each document, which ascend; `None` where it has none.
+    pub(crate) fn first_of_each(&mut self, documents: &[DocId]) -> io::Result<Vec<Option<String>>> {
+        let Some(column) = &self.column else { return Ok(vec![None; documents.len()]) };
+        let mut numbers = Vec::new();
+        FirstValues::default().numbers(column.ords(), documents, &mut numbers);
+        self.learn(numbers.iter().filter_map(|number| number.checked_sub(1)))?;
+        let texts =
+            numbers.iter().map(|number| number.checked_sub(1).map(|ordinal| self.learned(ordinal)));
+        let texts = texts.map(Option::transpose).collect();
+        self.forget();
+        texts
+    }
+
+    /// Returns all texts of each document.
+    pub(crate) fn all_of_each(&mut self, documents: &[DocId]) -> io::Result<Vec<Vec<String>>> {
+        let Some(column) = &self.column else { return Ok(vec![Vec::new(); documents.len()]) };
+        let ordinals = |&document: &DocId| column.term_ords(document).collect();
+        let ordinals: Vec<Vec<u64>> = documents.iter().map(ordinals).collect();
+        self.learn(ordinals.iter().flatten().copied())?;
+        let texts = ordinals
+            .iter()
+            .map(|of_one| of_one.iter().map(|&ordinal| self.learned(ordinal)).collect());
+        let texts = texts.collect();
+        self.forget();
+        texts
+    }
+
+    /// Reads the texts of these numbers together, so that reading one of them reads nothing more.
+    fn learn(&mut self, ordinals: impl Iterator<Item = u64>) -> io::Result<()> {
         let mut missing: Vec<u64> =
-            ordinals.filter(|ordinal| !texts.contains_key(ordinal)).collect();
+            ordinals.filter(|&ordinal| self.known(ordinal).is_none()).collect();
         missing.sort_unstable();
         missing.dedup();
-        self.read(&missing)
+        match &missing[..] {
+            [] => Ok(()),
+            missing => self.read(missing),
+        }
+    }
+
+    fn learned(&self, ordinal: u64) -> io::Result<String> {
+        self.known(ordinal).map(|text| text.to_string()).ok_or_else(|| no_text(ordinal))
     }
 
     /// Forgets what would be too much to keep.
-    pub(crate) fn forget(&mut self) {
+    fn forget(&mut self) {
         if let Known::Some(texts, bytes) = &mut self.known
             && (texts.len() > KNOWN_MAX || *bytes > KNOWN_BYTES_MAX)
         {
@@ -72,12 +104,6 @@ impl Texts {
             Some(ordinal) => self.text(ordinal).map(Some),
             None => Ok(None),
         }
-    }
-
-    pub(crate) fn all(&mut self, document: DocId) -> io::Result<Vec<Arc<str>>> {
-        let Some(column) = &self.column else { return Ok(Vec::new()) };
-        let ordinals: Vec<u64> = column.term_ords(document).collect();
-        ordinals.into_iter().map(|ordinal| self.text(ordinal)).collect()
     }
 
     fn text(&mut self, ordinal: u64) -> io::Result<Arc<str>> {
@@ -160,19 +186,22 @@ mod tests {
     fn texts_of_many_documents_are_those_of_each() {
         for count in [10, 3 * SMALL_TEXTS] {
             let (segment, words) = column(count);
-            let documents: Vec<DocId> = (0..words.len() as DocId).rev().step_by(3).collect();
+            let documents: Vec<DocId> = (0..words.len() as DocId).step_by(3).collect();
             let mut together = Texts::open(&segment, "word").expect("a column");
             assert_eq!(matches!(together.known, Known::All(_)), count < SMALL_TEXTS);
             let mut alone = Texts::open(&segment, "word").expect("a column");
             for documents in documents.chunks(500) {
-                together.learn(documents).expect("learned");
-                for &document in documents {
-                    let wanted = Some(words[document as usize].as_str());
-                    let text = together.first(document).expect("a text");
-                    assert_eq!(text.as_deref(), wanted);
-                    assert_eq!(alone.first(document).expect("a text").as_deref(), wanted);
+                let first = together.first_of_each(documents).expect("texts");
+                let all = together.all_of_each(documents).expect("texts");
+                for ((&document, first), all) in documents.iter().zip(first).zip(all) {
+                    let wanted = words[document as usize].as_str();
+                    assert_eq!(
+                        (first.as_deref(), &all[..]),
+                        (Some(wanted), &[wanted.to_owned()][..])
+                    );
+                    let text = alone.first(document).expect("a text");
+                    assert_eq!(text.as_deref(), Some(wanted));
                 }
-                together.forget();
                 for texts in [&together, &alone] {
                     if let Known::Some(known, bytes) = &texts.known {
                         assert!(known.len() <= KNOWN_MAX + 1 && *bytes <= KNOWN_BYTES_MAX + 200);
@@ -188,6 +217,8 @@ mod tests {
             let (segment, _) = column(count);
             let mut texts = Texts::open(&segment, "word").expect("a column");
             assert!(texts.text(1 << 20).is_err());
+            texts.learn([0].into_iter()).expect("a text");
+            assert!(texts.learned(1 << 20).is_err());
         }
     }
 }

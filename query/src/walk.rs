@@ -19,7 +19,8 @@ use crate::filter::request::RequestQuery;
 use crate::history::View;
 use crate::issued::newest;
 use crate::question::exact;
-use crate::row::{EventRow, Rows};
+use crate::row::EventRow;
+use crate::rows::Rows;
 use crate::scan::{Address, Places, Scan};
 use crate::trail::Trail;
 

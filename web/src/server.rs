@@ -80,7 +80,7 @@ pub async fn serve(
     let view = trail.view();
     tokio::task::spawn_blocking(move || {
         // Whoever asks first waits then, or is told.
-        if let Err(error) = query::row::prepare(&view) {
+        if let Err(error) = query::prepare::prepare(&view) {
             debug!(%error, "the index could not be prepared");
         }
     });

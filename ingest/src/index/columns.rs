@@ -14,6 +14,9 @@ use tantivy::index::SegmentComponent;
 
 use super::directory::ReadDirectory;
 
+/// A column is narrow if it takes no more than so many bits a document: half of those that a row shows, a twelfth of all bytes.
+const NARROW_BITS: u64 = 5;
+
 /// The columns of a segment, none of them opened yet.
 pub struct ColumnList(Vec<(String, DynamicColumnHandle)>);
 
@@ -48,6 +51,23 @@ impl ColumnList {
             file => ColumnarReader::open(file?)?.read_columns(name)?,
         };
         columns.iter().try_for_each(|column| column.file_slice().read_bytes().map(drop))?;
+        Ok(())
+    }
+
+    /// Has the disk bring the columns whose values take few bits each, of which rows all over a segment need most pages.
+    ///
+    /// # Errors
+    /// The segment cannot be read.
+    pub fn ask_for_narrow(segment: &SegmentReader) -> tantivy::Result<()> {
+        let columns = match segment.open_read(ReadDirectory::whole_columns()) {
+            Err(OpenReadError::FileDoesNotExist(_)) => return Ok(()),
+            file => ColumnarReader::open(file?)?.list_columns()?,
+        };
+        let most = u64::from(segment.max_doc()) * NARROW_BITS / 8;
+        let narrow = columns.iter().filter(|(_, column)| column.num_bytes().get_bytes() <= most);
+        narrow
+            .map(|(_, column)| column.file_slice())
+            .try_for_each(|file| file.read_bytes().map(drop))?;
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::run::{Run, Span};
 use crate::error::QueryError;
 use crate::filter::Filter;
 use crate::period::rfc3339;
-use crate::row::Rows;
+use crate::rows::Rows;
 use crate::scan::Address;
 
 /// How many events of an exception are named; all are counted.

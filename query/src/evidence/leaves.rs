@@ -14,7 +14,8 @@ use crate::error::QueryError;
 use crate::filter::request::RequestQuery;
 use crate::history::View;
 use crate::question::{Question, exact, within};
-use crate::row::{EventRow, Rows};
+use crate::row::EventRow;
+use crate::rows::Rows;
 use crate::scan::{Address, Scan};
 use crate::search::each_row;
 

@@ -12,7 +12,7 @@ use crate::full::find;
 use crate::lookup::look_up;
 use crate::question::Question;
 use crate::registers::Approval;
-use crate::row::Rows;
+use crate::rows::Rows;
 use crate::table::{Cell, Kind, Table};
 
 /// The most root tokens of a period: each is looked up.

@@ -6,8 +6,8 @@
 //! hardly that. Warm asks a view that has answered another question of the kind and has no
 //! answer kept; again asks the same view once more. Opened and cold are by the clock, from opening the folder to the answer, the least of
 //! several processes that do nothing else: opened finds what it reads in the page cache, cold after the page cache gave up the whole folder.
-//! A server that has started has the folder open and is prepared for rows, as `keytrail run` is; then the page cache gave up all that it
-//! does not hold on to, and the clock runs from the question to the answer.
+//! A server that has started was started after the page cache gave up the whole folder, and is prepared, as `keytrail run` is; the clock runs
+//! from the question to the answer.
 //! With a name, only questions with that in theirs are asked, so many times, for a look by a profiler.
 
 use std::error::Error;
@@ -25,9 +25,9 @@ use query::count::{Measures, count_each_in, count_in, distinct_in, measure_in};
 use query::filter::{CountField, Filter};
 use query::history::View;
 use query::interval::Interval;
+use query::prepare::prepare;
 use query::question::Question;
-use query::row::prepare;
-use query::search::search_in;
+use query::search::{earliest, search_in};
 use query::trail::Trail;
 
 /// What keytrail has.
@@ -49,7 +49,7 @@ const DAY_NS: i64 = 86_400_000_000_000;
 /// Asks a question of a folder that the process has not opened yet, and prints what [`opened`] reads.
 const OPEN: &str = "--open";
 
-/// The same of a folder that was opened and given up before the clock runs.
+/// The same of a folder that was opened and prepared before the clock runs.
 const STARTED: &str = "--started";
 
 fn main() -> Fallible<()> {
@@ -92,6 +92,7 @@ fn main() -> Fallible<()> {
                 (ms, mib) if ms < cold_ms => (ms, mib),
                 _ => (cold_ms, read_mib),
             };
+            give_up(data)?;
             started_ms = started_ms.min(opened(data, STARTED, name, &values)?.0);
         }
         writeln!(
@@ -103,7 +104,7 @@ fn main() -> Fallible<()> {
 }
 
 /// Prints the milliseconds from opening the folder, or of a server that has started from the question, to the answer, and the bytes
-/// that were read from the disk.
+/// that were read from the disk for it.
 fn open(data: &Path, is_started: bool, name: &str, values: &Values) -> Fallible<()> {
     let (_, _, ask) = questions(values)?.into_iter().find(|of| of.0 == name).ok_or("no such")?;
     let mut before = read_from_disk()?;
@@ -112,7 +113,6 @@ fn open(data: &Path, is_started: bool, name: &str, values: &Values) -> Fallible<
     let view = trail.view();
     if is_started {
         prepare(&view)?;
-        give_up(data)?;
         (before, start) = (read_from_disk()?, Instant::now());
     }
     ask(&view)?;
@@ -161,12 +161,17 @@ impl Values {
                 counts.rows.iter().filter_map(|row| row.values.last()?.clone()).collect();
             Ok(rows.get(rows.len() / of).ok_or("no values")?.clone())
         };
-        let leases = search_in(view, &filtered("has:lease")?, 40, None)?.items;
-        let [newest, .., older] = &leases[..] else { return Err("no leases".into()) };
+        let newest = search_in(view, &Question::everything(), 1, None)?.items;
+        let last = newest.first().and_then(|row| row.time_unix_ns).ok_or("no event has a time")?;
+        let first = earliest(view, &Question::everything())?.unwrap_or(last);
+        let middle_ns = first + (last - first) / 2;
+        let before = Question { to: Some(middle_ns), ..filtered("has:lease")? };
+        let leases = search_in(view, &before, 40, None)?.items;
+        let [newer, .., older] = &leases[..] else { return Err("too few leases".into()) };
         let word = |path: &str| path.rsplit(['/', '-']).next().unwrap_or_default().to_owned();
-        let of = |value: &Option<String>| value.clone().ok_or("the newest event lacks a value");
+        let of =
+            |value: &Option<String>| value.clone().ok_or("an event with a lease lacks a value");
         let (path, another_path) = (middle("path", 2)?, middle("path", 3)?);
-        let last = newest.time_unix_ns.ok_or("the newest event has no time")?;
         Ok(Values(vec![
             last.to_string(),
             middle("identity", 2)?,
@@ -175,11 +180,11 @@ impl Values {
             another_path.clone(),
             word(&path),
             word(&another_path),
-            of(&newest.request_id)?,
+            of(&newer.request_id)?,
             of(&older.request_id)?,
-            of(&newest.token)?,
+            of(&newer.token)?,
             of(&older.token)?,
-            of(&newest.accessor)?,
+            of(&newer.accessor)?,
             of(&older.accessor)?,
         ]))
     }

@@ -9,7 +9,7 @@ use crate::error::QueryError;
 use crate::filter::{Filter, quoted};
 use crate::full::events_in;
 use crate::question::Question;
-use crate::row::Rows;
+use crate::rows::Rows;
 use crate::scan::Address;
 
 /// How many parents are followed: of more, the chain is taken to end there.

@@ -13,7 +13,7 @@ use crate::error::QueryError;
 use crate::filter::Filter;
 use crate::full::find;
 use crate::period::rfc3339;
-use crate::row::Rows;
+use crate::rows::Rows;
 
 /// The most root tokens of a period.
 const TOKENS_MAX: usize = 10_000;
