@@ -101,10 +101,16 @@ macro_rules! texts {
             }
 
             /// Returns what reads each column, of documents that ascend. They can be read in any order and at the same time.
-            pub(crate) fn readings<'a>(&'a self, documents: &'a [DocId], into: &'a mut Cells) -> Vec<Reading<'a>> {
+            pub(crate) fn readings<'a>(
+                &'a self,
+                documents: &'a [DocId],
+                into: &'a mut Cells,
+            ) -> Vec<Reading<'a>> {
+                let place = |document| self.places.of(document);
+                let own_uid = |document| self.own_uids.of(document);
                 vec![
-                    reading(&mut into.places, || Ok(each(documents, |document| self.places.of(document)))),
-                    reading(&mut into.own_uids, || Ok(each(documents, |document| self.own_uids.of(document)))),
+                    reading(&mut into.places, move || Ok(each(documents, place))),
+                    reading(&mut into.own_uids, move || Ok(each(documents, own_uid))),
                     reading(&mut into.completed, || Ok(first(&self.completed, documents))),
                     reading(&mut into.latency_us, || Ok(first(&self.latency_us, documents))),
                     reading(&mut into.leaf_request, || Ok(first(&self.leaf_request, documents))),
@@ -120,12 +126,12 @@ macro_rules! texts {
         impl Cells {
             /// Takes the row of one of the documents out, once all columns are read.
             pub(crate) fn row(&mut self, at: usize) -> EventRow {
-                let (place, own_uid, completed) = (self.places[at], self.own_uids[at], self.completed[at]);
+                let (place, own_uid) = (self.places[at], self.own_uids[at]);
                 let mut row = EventRow {
                     uid: own_uid.unwrap_or(Uid::of_halves(0, 0)),
                     time: place.time.map(rfc3339),
                     time_unix_ns: place.time,
-                    completed: completed.map(rfc3339),
+                    completed: self.completed[at].map(rfc3339),
                     latency_us: self.latency_us[at],
                     $($name: self.$name[at].take(),)+
                     port: self.port[at],

@@ -58,8 +58,10 @@ impl<'a> Rows<'a> {
     pub(crate) fn rows(&mut self, addresses: &[Address]) -> Result<Vec<EventRow>, QueryError> {
         let mut order: Vec<usize> = (0..addresses.len()).collect();
         order.sort_unstable_by_key(|&at| addresses[at]);
+        let mut unique = order.clone();
+        unique.dedup_by_key(|at| addresses[*at]);
         let by_part =
-            order.chunk_by(|&one, &other| addresses[one].segment == addresses[other].segment);
+            unique.chunk_by(|&one, &other| addresses[one].segment == addresses[other].segment);
         let mut by_part: Vec<OfPart<'_>> = by_part.map(|at| OfPart::new(at, addresses)).collect();
         let is_page = addresses.len() <= PAGE_MOST;
         let open = |of_part: &OfPart<'_>| self.columns(of_part.number, is_page);
@@ -81,6 +83,12 @@ impl<'a> Rows<'a> {
         for of_part in &mut by_part {
             for (within, &at) in of_part.at.iter().enumerate() {
                 rows[at] = Some(of_part.cells.row(within));
+            }
+        }
+        // Who asks for an event twice gets it twice.
+        for pair in order.windows(2) {
+            if rows[pair[1]].is_none() {
+                rows[pair[1]] = rows[pair[0]].clone();
             }
         }
         let mut rows: Vec<EventRow> = rows.into_iter().flatten().collect();
@@ -115,5 +123,41 @@ impl<'a> Rows<'a> {
         }
         self.former_names.insert(token.to_owned(), name.clone());
         Ok(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::*;
+    use crate::testing::{any_events, view_of};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn rows_read_together_are_those_read_one_by_one(
+            events in any_events(24),
+            segment in 3_usize..24,
+            // Side by side, far apart, in any order, and some of them twice.
+            picked in prop::collection::vec(any::<Index>(), 0..30),
+        ) {
+            let view = view_of(&events, segment);
+            let segments = (0..).zip(view.searcher().segment_readers());
+            let all: Vec<Address> = segments
+                .flat_map(|(segment, of)| {
+                    of.doc_ids_alive().map(move |document| Address { segment, document })
+                })
+                .collect();
+            let addresses: Vec<Address> = match &all[..] {
+                [] => Vec::new(),
+                all => picked.iter().map(|at| *at.get(all)).collect(),
+            };
+            let mut rows = Rows::new(&view);
+            let alone: Vec<EventRow> =
+                addresses.iter().map(|&address| rows.row(address).expect("a row")).collect();
+            prop_assert_eq!(Rows::new(&view).rows(&addresses).expect("rows"), alone);
+        }
     }
 }
