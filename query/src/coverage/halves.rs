@@ -10,7 +10,7 @@ use crate::error::QueryError;
 use crate::history::View;
 use crate::period::rfc3339;
 use crate::question::{exact, within};
-use crate::scan::{Places, Scan};
+use crate::scan::Scan;
 
 /// Events of one source that lack a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,8 @@ impl View {
     fn halves(&self, query: &BooleanQuery) -> Result<Halves, QueryError> {
         let mut halves = Halves::default();
         for in_segment in Scan::new(self, query)?.segments() {
-            let places = Places::open(in_segment.segment)?;
+            // Kept open: every answer asks this of each source three times.
+            let places = self.part(in_segment.number)?.places(in_segment.segment)?;
             in_segment.each(|document| {
                 halves.number += 1;
                 if let Some(time) = places.time(document) {
