@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use ingest::room::Reserve;
 
 mod account;
 mod forward;
@@ -92,6 +93,21 @@ pub(crate) struct DataArgs {
     pub(crate) data: Option<PathBuf>,
 }
 
+/// How much room is left to the secrets server.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct ReserveArgs {
+    /// Bytes to leave free on a volume that holds a followed file, in place of the configuration's [reserve] [default: 1 GiB or a tenth of the volume, whichever is more]
+    #[arg(long, env = "KEYTRAIL_RESERVE", value_name = "BYTES")]
+    reserve: Option<u64>,
+}
+
+impl ReserveArgs {
+    /// Returns what was asked for here, else what the configuration says.
+    pub(crate) fn or(self, configured: Reserve) -> Reserve {
+        self.reserve.map_or(configured, |bytes| Reserve { bytes, percent: 0 })
+    }
+}
+
 /// Which running keytrail.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct UrlArgs {
@@ -129,6 +145,8 @@ pub(crate) struct RunArgs {
     /// Address of the dashboard [default: 127.0.0.1:8088]
     #[arg(long, env = "KEYTRAIL_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) reserve: ReserveArgs,
 }
 
 /// `import`.
@@ -691,6 +709,8 @@ pub(crate) struct StatusArgs {
     /// Configuration file: also tell which rotated files are safe to remove
     #[arg(short, long)]
     pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reserve: ReserveArgs,
     /// Output format
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: StatusFormat,

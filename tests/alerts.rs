@@ -13,7 +13,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::util::{DEADLINE, Data, Run, Server, files_below, keytrail, pair, request, until};
+use crate::util::{
+    DEADLINE, Data, Run, Server, files_below, keytrail, pair, request, reserving_keytrail, until,
+};
 
 const KEY: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -232,7 +234,7 @@ fn want_of_room_and_lag_are_told_and_so_is_their_end() {
         fs::write(&config, text).unwrap();
     };
     configure(1 << 60);
-    let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    let server = Server::start_as(reserving_keytrail(), &data, &["-c", config.to_str().unwrap()]);
     let told = || {
         let both = [(); 2].map(|()| messages.recv_timeout(DEADLINE).expect("a message").json());
         let mut both = both.map(|message| {

@@ -60,7 +60,7 @@ impl Setup {
         let log = self.path("audit.log");
         // Whatever else is on the volume of the tests.
         let text = format!(
-            "[reserve]\nbytes = 0\npercent = 0\n[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n{sinks}",
+            "[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n{sinks}",
             log.display()
         );
         fs::write(&config, text).unwrap();

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::util::{
-    Bao, DEADLINE, Data, Server, SmallVolume, pair, real_servers_are_wanted, tools_required, until,
+    Bao, DEADLINE, Data, Run, Server, SmallVolume, pair, real_servers_are_wanted,
+    reserving_keytrail, tools_required, until,
 };
 
 const MEGABYTE: u64 = 1 << 20;
@@ -37,7 +38,7 @@ fn the_reserve_is_the_servers_and_recording_goes_on_by_itself() {
     };
     let data = Data::at(&volume.path.join("data"));
     let config = config(&volume.path, &log, 16 * MEGABYTE);
-    let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    let server = Server::start_as(reserving_keytrail(), &data, &["-c", config.to_str().unwrap()]);
     write(0..50);
     until("the first requests are found", DEADLINE, || {
         (data.status_of("events") == 50).then_some(())
@@ -73,6 +74,40 @@ fn the_reserve_is_the_servers_and_recording_goes_on_by_itself() {
 }
 
 #[test]
+fn what_the_command_line_leaves_goes_before_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    fs::write(&log, pair("first", "secret/data/a", -5)).unwrap();
+    // The log stands on the data folder's volume, and no volume has so much.
+    let data = Data::at(&folder.path().join("data"));
+    let config = config(folder.path(), &log, 1 << 60);
+    let config = ["-c", config.to_str().unwrap()];
+    let left = |arguments: &[&str]| {
+        let mut command = reserving_keytrail();
+        command.arg("status").arg("-d").arg(data.path()).args(["--format", "json"]);
+        let status = Run::of(command.args(config).args(arguments)).expect(0).json();
+        status[0]["disk"]["reserve"].as_u64().unwrap()
+    };
+    let server = Server::start_as(reserving_keytrail(), &data, &config);
+    server.says("recording stops for want of room");
+    server.says("leave less with --reserve or [reserve]");
+    assert_eq!(left(&[]), 1 << 60);
+    server.terminate();
+
+    let arguments = [&config[..], &["--reserve", "4096"]].concat();
+    let server = Server::start_as(reserving_keytrail(), &data, &arguments);
+    until("the first is found", DEADLINE, || (data.status_of("events") == 1).then_some(()));
+    assert_eq!(left(&["--reserve", "4096"]), 4096);
+    // The configuration that is read again does not go before it either.
+    server.hang_up();
+    server.says("is in order, and is what holds now");
+    let mut audit = OpenOptions::new().append(true).open(&log).unwrap();
+    audit.write_all(pair("second", "secret/data/a", -4).as_bytes()).unwrap();
+    until("the second is found", DEADLINE, || (data.status_of("events") == 2).then_some(()));
+    assert!(!server.said().contains("want of room"), "{}", server.said());
+}
+
+#[test]
 fn a_volume_that_is_full_under_keytrail_is_waited_for() {
     let Some(volume) = SmallVolume::mount(48) else { return };
     // The log stands elsewhere: nothing is reserved here, so the disk does get full.
@@ -81,7 +116,7 @@ fn a_volume_that_is_full_under_keytrail_is_waited_for() {
     fs::write(&log, pair("first", "secret/data/a", -5)).unwrap();
     let data = Data::at(&volume.path.join("data"));
     let config = config(folder.path(), &log, 16 * MEGABYTE);
-    let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    let server = Server::start_as(reserving_keytrail(), &data, &["-c", config.to_str().unwrap()]);
     until("the first request is found", DEADLINE, || (data.status_of("events") == 1).then_some(()));
     volume.fill_up();
     let mut audit = OpenOptions::new().append(true).open(&log).unwrap();
@@ -116,7 +151,7 @@ fn a_start_on_a_full_volume_says_so_and_a_later_one_records_all() {
     assert!(refused.stderr.contains("No space left on device"), "{}", refused.stderr);
     assert!(refused.stderr.contains("make room there and start again"), "{}", refused.stderr);
     volume.make_room();
-    let _server = Server::start(&data, &["-c", config.to_str().unwrap()]);
+    let _server = Server::start_as(reserving_keytrail(), &data, &["-c", config.to_str().unwrap()]);
     until("the request is found", DEADLINE, || (data.status_of("events") == 1).then_some(()));
 }
 
@@ -151,7 +186,7 @@ fn a_real_openbao_on_the_same_volume_never_fails_by_keytrail() {
     let data = Data::at(&volume.path.join("data"));
     let config = config(&volume.path, &log, 64 * MEGABYTE);
     let config = config.to_str().unwrap();
-    let server = Server::start(&data, &["-c", config]);
+    let server = Server::start_as(reserving_keytrail(), &data, &["-c", config]);
     let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
 
     // A segment is sealed once the next one is begun; by then all of the rotated file is in it.
@@ -178,7 +213,7 @@ fn a_real_openbao_on_the_same_volume_never_fails_by_keytrail() {
     for file in safe() {
         fs::remove_file(file).unwrap();
     }
-    let server = Server::start(&data, &["-c", config]);
+    let server = Server::start_as(reserving_keytrail(), &data, &["-c", config]);
     data.run("verify", [""; 0]).expect(0);
     assert_eq!((data.count("", "path"), data.count("", "decision")), before);
     assert!(data.cat("c/n/file").starts_with(&lines), "the removed file is still there to be read");

@@ -73,7 +73,7 @@ fn a_node_without_lines_is_named_if_nodes_are_declared() {
     let sources: String = [1, 3].into_iter().zip(&logs).map(source).collect();
     let config = folder.path().join("keytrail.toml");
     let nodes = "[cluster.c]\nnodes = [\"node-1\", \"node-2\", \"node-3\"]\n";
-    fs::write(&config, format!("{sources}{nodes}[reserve]\nbytes = 1\npercent = 0\n")).unwrap();
+    fs::write(&config, format!("{sources}{nodes}")).unwrap();
     let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
     let events = imported.status_of("events");
     until("both files are indexed", DEADLINE, || {
@@ -174,10 +174,7 @@ fn a_gap_is_named() {
     let (data, log) = (Data::new(), folder.path().join("audit.log"));
     fs::write(&log, requests(20).concat()).unwrap();
     let config = folder.path().join("keytrail.toml");
-    let text = format!(
-        "[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n[reserve]\nbytes = 0\npercent = 0\n",
-        log.display()
-    );
+    let text = format!("[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n", log.display());
     fs::write(&config, text).unwrap();
     let server = Server::start(&data, &["-c", config.to_str().unwrap()]);
     until("it is read", DEADLINE, || (data.status_of("events") == 20).then_some(()));

@@ -27,10 +27,7 @@ fn run(data: &Data, folder: &Path, schedule: &str, clock: Option<Timestamp>) -> 
         fs::write(&log, fixture_text("openbao-2.7.2/audit.jsonl.gz")).unwrap();
     }
     // Whatever else is on the volume of the tests.
-    let text = format!(
-        "[reserve]\nbytes = 0\npercent = 0\n[[source]]\npath = \"{}\"\n{schedule}",
-        log.display()
-    );
+    let text = format!("[[source]]\npath = \"{}\"\n{schedule}", log.display());
     fs::write(&config, text).unwrap();
     let mut command = keytrail();
     if let Some(clock) = clock {

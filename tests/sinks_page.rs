@@ -34,7 +34,7 @@ fn refused_events_are_shown_in_the_receivers_words_and_sent_again_by_an_admin() 
     });
     let config = folder.path().join("keytrail.toml");
     let text = format!(
-        "[reserve]\nbytes = 0\npercent = 0\n[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n\
+        "[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n\
          [[sink]]\nname = \"soc\"\ntype = \"webhook\"\nurl = \"{}/in\"\nallow_private = true\nfilter = \"-action:token.lookup\"\n",
         log.display(),
         siem.url

@@ -25,7 +25,7 @@ mod wait;
 pub(crate) use bao::{Bao, real_servers_are_wanted};
 pub(crate) use browser::{Browser, DOWN, ENTER, ESCAPE, Scripts};
 pub(crate) use certificates::certificates;
-pub(crate) use command::{Data, Run, keytrail};
+pub(crate) use command::{Data, Run, keytrail, reserving_keytrail};
 pub(crate) use entry::{login_response, pair, request, response, with_error};
 pub(crate) use fake_server::FakeServer;
 pub(crate) use fixture::{

@@ -137,7 +137,7 @@ impl Room {
         (space.available < wanted).then(|| {
             format!(
                 "{} has {} bytes free of {}, and the last {} are left to the secrets server, whose audit file stands there: \
-                 make room, for instance by removing rotated files that `keytrail status` calls safe, or lower [reserve]",
+                 make room, for instance by removing rotated files that `keytrail status` calls safe, or leave less with --reserve or [reserve]",
                 self.data.display(),
                 space.available,
                 space.size,

@@ -66,7 +66,8 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     let mut present = (listen, config);
     let mut lasting = Lasting::default();
     loop {
-        let (listen, config) = present;
+        let (listen, mut config) = present;
+        config.reserve = args.reserve.or(config.reserve);
         match run_with(&runtime, &data, listen, config, file.as_deref(), &mut lasting)? {
             Ended::AsAsked => return Ok(()),
             Ended::Reload { bound, config } => present = (bound, *config),

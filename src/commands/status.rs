@@ -30,7 +30,7 @@ pub(crate) fn run(args: StatusArgs) -> Result<(), Failure> {
     let config = args.config.as_deref().map(Config::read).transpose()?;
     let trail = Trail::open(&data)?;
     let status = status(&data, &trail)?;
-    let disk = disk(&data, config.as_ref(), trail.ledger())?;
+    let disk = disk(&data, config.as_ref(), args.reserve, trail.ledger())?;
     let mut outside = Left::read(&data);
     // The notes are long, and stand outside anyway.
     outside.exported.values_mut().for_each(|last| last.note = None);

@@ -17,6 +17,15 @@ pub(crate) fn keytrail() -> Command {
         }
     }
     command.env_remove("XDG_STATE_HOME").env("NO_COLOR", "1").stdin(Stdio::null());
+    // How full the volume of the machine is that runs the tests is nothing to them.
+    command.env("KEYTRAIL_RESERVE", "0");
+    command
+}
+
+/// A command of the program that leaves what the configuration says to the secrets server, as users' commands do.
+pub(crate) fn reserving_keytrail() -> Command {
+    let mut command = keytrail();
+    command.env_remove("KEYTRAIL_RESERVE");
     command
 }
 

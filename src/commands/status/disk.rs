@@ -11,6 +11,7 @@ use ingest::safe::rotated;
 use ingest::tail::RotatedFile;
 use serde::Serialize;
 
+use crate::args::ReserveArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -35,10 +36,11 @@ pub(super) struct Disk {
 pub(super) fn disk(
     data: &Path,
     config: Option<&Config>,
+    reserve: ReserveArgs,
     ledger: &LedgerReader,
 ) -> Result<Disk, Failure> {
     let folders = config.map_or_else(Vec::new, |config| config.tail.folders());
-    let reserve = config.map_or_else(Reserve::default, |config| config.reserve);
+    let reserve = reserve.or(config.map_or_else(Reserve::default, |config| config.reserve));
     let space = Room::new(data, folders, reserve)
         .space()
         .with_context(|| format!("the volume of {} does not tell its size", data.display()))?;

@@ -112,7 +112,7 @@ fn send(program: &Path, data: &Path, place: &Path, sink: &str) -> Result<Sent> {
     fs::write(&config, format!("{source}[[sink]]\nname = \"bench\"\n{sink}"))?;
     let said = fs::File::create(place.join("keytrail.log"))?;
     let mut running = Command::new(program)
-        .args(["run", "--listen", "127.0.0.1:0", "-d"])
+        .args(["run", "--listen", "127.0.0.1:0", "--reserve", "0", "-d"])
         .arg(data)
         .arg("-c")
         .arg(&config)

@@ -159,7 +159,7 @@ fn drop_caches() -> bool {
 fn run_until_ready(program: &Path, data: &Path, followed: &Path) -> Result<((f64, f64), Cost)> {
     let start = Instant::now();
     let mut running = Command::new(program)
-        .arg("run")
+        .args(["run", "--reserve", "0"])
         .arg("-d")
         .arg(data)
         .args(["--listen", "127.0.0.1:0", "--cluster", "bench", "--node", "last", "--audit-log"])

@@ -62,7 +62,7 @@ pub(crate) fn storm(seconds: u64) -> Result<()> {
     let mut file = File::create(&live)?;
     let request = write_lines(&mut source, &mut file, BEFORE)?;
     let mut child = Command::new(&program)
-        .arg("run")
+        .args(["run", "--reserve", "0"])
         .arg("-d")
         .arg(&data)
         .args(["--listen", "127.0.0.1:0", "--cluster", "bench", "--node", "bench", "--audit-log"])

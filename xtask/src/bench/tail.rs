@@ -36,7 +36,7 @@ pub(crate) fn tail(lines: u64) -> Result<()> {
         fs::remove_dir_all(&data)?;
     }
     let mut following = Command::new(&program)
-        .arg("run")
+        .args(["run", "--reserve", "0"])
         .arg("-d")
         .arg(&data)
         .args(["--listen", "127.0.0.1:0", "--cluster", "bench", "--node", "bench", "--audit-log"])

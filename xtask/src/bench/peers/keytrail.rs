@@ -67,7 +67,11 @@ pub(super) fn running(bench: &Bench) -> Result<Peer> {
     fs::write(&followed, "")?;
     let port = free_port()?;
     let mut run = Command::new(&bench.program);
-    run.arg("run").arg("-d").arg(data(bench)).arg("--audit-log").arg(&followed);
+    run.args(["run", "--reserve", "0"])
+        .arg("-d")
+        .arg(data(bench))
+        .arg("--audit-log")
+        .arg(&followed);
     run.args(["--cluster", "bench", "--node", "bench", "--listen", &format!("127.0.0.1:{port}")]);
     let server = Server::start(&mut run, port, "/readyz", &bench.folder.join("keytrail.log"))?;
     server.settle()?;
