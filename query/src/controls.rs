@@ -9,6 +9,8 @@
 //! A verdict says what was found, never that somebody complies. What a rule needs and has not makes the verdict
 //! "no data", unless another rule of the control found something. Meaning: `docs/controls.md`.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::count::{Measures, measure_in};
@@ -73,7 +75,7 @@ struct Log {
     log: Span,
     /// The period, cut where the log ends.
     span: Span,
-    coverage: Coverage,
+    coverage: Arc<Coverage>,
     /// What keeps every control from saying that nothing was found.
     missing: Vec<String>,
 }

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ingest::coverage::{By, HOUR_NS, Record};
-use ingest::index::document::COVERAGE;
-use ingest::indexer::GrowingCoverage;
+use ingest::coverage::By;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,16 +14,15 @@ use utoipa::ToSchema;
 use crate::error::QueryError;
 use crate::history::View;
 use crate::period::rfc3339;
-use crate::question::exact;
-use crate::scan::Scan;
-use crate::texts::Texts;
 
 mod grade;
 mod halves;
 mod records;
+mod told;
 
 use self::grade::Span;
-use self::records::Records;
+use self::halves::LackingLines;
+pub(crate) use self::told::Told;
 
 /// What may be claimed. Ordered: the worst of several counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -194,12 +191,6 @@ pub struct Day {
     pub arrival: Option<Arrival>,
 }
 
-/// All records of an index.
-pub(crate) struct Told {
-    nodes: Option<Vec<String>>,
-    by_source: BTreeMap<String, Records>,
-}
-
 /// Reasons that a source gives before it only counts them.
 pub const WHY_MAX: usize = 20;
 /// Days of a source that are told one by one.
@@ -207,7 +198,7 @@ pub const DAYS_MAX: usize = 400;
 
 impl View {
     /// Returns how complete the trail is over [from, to), in nanoseconds since 1970; without an end, from the
-    /// first entry or up to the newest.
+    /// first entry or up to the newest. Of a view it is worked out once for the whole time, which most answers ask for.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -216,11 +207,18 @@ impl View {
         from: Option<i64>,
         to: Option<i64>,
         now: Timestamp,
-    ) -> Result<Coverage, QueryError> {
+    ) -> Result<Arc<Coverage>, QueryError> {
         // What is missing of the log may be missing of what a reader is bound to.
         let whole = self.whole();
         let (from, to) = self.bounds().map_or((from, to), |bounds| bounds.cut(from, to));
-        whole.coverage_of(from, to, now)
+        if from.is_some() || to.is_some() {
+            return whole.coverage_of(from, to, now).map(Arc::new);
+        }
+        if let Some(coverage) = whole.known_coverage().get() {
+            return Ok(coverage.clone());
+        }
+        let coverage = Arc::new(whole.coverage_of(None, None, now)?);
+        Ok(whole.known_coverage().get_or_init(|| coverage).clone())
     }
 
     fn coverage_of(
@@ -229,62 +227,18 @@ impl View {
         to: Option<i64>,
         now: Timestamp,
     ) -> Result<Coverage, QueryError> {
-        let growing = GrowingCoverage::of(&self.snapshot().payload);
-        let Told { nodes, by_source } = &**self.told(&growing)?;
+        let told = self.told()?;
         let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
         let span = Span { from, to: to.filter(|to| *to <= now) };
+        let lacking = LackingLines::read(self, from, to)?;
         let mut sources = Vec::new();
-        for (name, records) in by_source {
+        for (name, records) in told.sources() {
             let mut source = records.over(name, span);
-            self.add_halves(&mut source, from, to)?;
-            let waiting = growing.waiting.iter().find(|(of, _)| of.to_string() == *name);
-            source.heartbeat_missing_since = waiting.map(|(_, since)| rfc3339(*since));
+            lacking.tell(&mut source);
+            source.heartbeat_missing_since = told.waits_since(name).map(rfc3339);
             sources.push(source);
         }
-        Ok(Coverage::of(nodes.clone(), sources))
-    }
-
-    fn told(&self, growing: &GrowingCoverage) -> Result<&Arc<Told>, QueryError> {
-        if let Some(told) = self.known_told().get() {
-            return Ok(told);
-        }
-        let told = Arc::new(self.records(growing)?);
-        Ok(self.known_told().get_or_init(|| told))
-    }
-
-    fn records(&self, growing: &GrowingCoverage) -> Result<Told, QueryError> {
-        let mut by_source: BTreeMap<String, Records> = BTreeMap::new();
-        let mut declared: Option<(i64, Option<Vec<String>>)> = None;
-        let query = exact(self.fields().doc, COVERAGE);
-        for in_segment in Scan::new(self, &*query)?.segments() {
-            let mut documents = Vec::new();
-            in_segment.each(|document| documents.push(document))?;
-            let mut sources = Texts::open(in_segment.segment, "source")?;
-            let mut texts = Texts::open(in_segment.segment, "error")?;
-            for document in documents {
-                let text = texts.first(document).map_err(tantivy::TantivyError::from)?;
-                let source = sources.first(document).map_err(tantivy::TantivyError::from)?;
-                // Only another version's record cannot be read, and its index is made anew.
-                let Some(record) = text.and_then(|text| serde_json::from_str(&text).ok()) else {
-                    continue;
-                };
-                match (source, record) {
-                    (_, Record::Declared { at, nodes }) => {
-                        if declared.as_ref().is_none_or(|(last, _)| *last <= at) {
-                            declared = Some((at, nodes));
-                        }
-                    }
-                    (Some(source), record) => {
-                        by_source.entry(source.to_string()).or_default().add(record);
-                    }
-                    (None, _) => {}
-                }
-            }
-        }
-        for (source, record) in &growing.records {
-            by_source.entry(source.to_string()).or_default().add(record.clone());
-        }
-        Ok(Told { nodes: declared.and_then(|(_, nodes)| nodes), by_source })
+        Ok(Coverage::of(told.nodes(), sources))
     }
 }
 
@@ -357,11 +311,6 @@ fn devices(sources: &[Source]) -> Vec<Devices> {
                 .collect(),
         })
         .collect()
-}
-
-/// Returns the day of an hour.
-fn day(hour: i64) -> String {
-    rfc3339(hour.saturating_mul(HOUR_NS)).split('T').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use tantivy::{DocSet, InvertedIndexReader, Searcher, TERMINATED};
 
 use crate::abreast::abreast;
 use crate::bounds::{Bound, Bounds};
-use crate::coverage::Told;
+use crate::coverage::{Coverage, Told};
 use crate::error::QueryError;
 use crate::filter::{Glob, Sets, all};
 use crate::full::find;
@@ -53,7 +53,11 @@ struct Shared {
     twins: OnceLock<Twins>,
     probes: OnceLock<Probes>,
     /// What records tell of coverage.
-    told: OnceLock<Arc<Told>>,
+    told: OnceLock<Told>,
+    /// How complete the trail is over the whole time.
+    coverage: OnceLock<Arc<Coverage>>,
+    /// From where answers begin.
+    retention: OnceLock<Retention>,
     /// What was made of all lines.
     made: OnceLock<Made>,
     /// What is known of each segment.
@@ -120,6 +124,8 @@ impl View {
             twins: OnceLock::new(),
             probes: OnceLock::new(),
             told: OnceLock::new(),
+            coverage: OnceLock::new(),
+            retention: OnceLock::new(),
             made: OnceLock::new(),
             bound,
         };
@@ -219,8 +225,10 @@ impl View {
     }
 
     /// Returns what own lines say of retention: from where answers begin.
-    pub fn retention(&self) -> Retention {
-        Retention::of(&self.shared.snapshot.payload)
+    pub fn retention(&self) -> &Retention {
+        // The commit's payload holds what indexing goes on with, too, and is long.
+        let retention = || Retention::of(&self.shared.snapshot.payload);
+        self.shared.retention.get_or_init(retention)
     }
 
     /// Returns the texts that lines show for a hash; more than one only if lines contradict each other.
@@ -364,8 +372,13 @@ impl View {
     }
 
     /// Returns the place for what records tell of coverage.
-    pub(crate) fn known_told(&self) -> &OnceLock<Arc<Told>> {
+    pub(crate) fn known_told(&self) -> &OnceLock<Told> {
         &self.shared.told
+    }
+
+    /// Returns the place for how complete the trail is over the whole time.
+    pub(crate) fn known_coverage(&self) -> &OnceLock<Arc<Coverage>> {
+        &self.shared.coverage
     }
 
     fn probes(&self) -> Result<&Probes, QueryError> {

@@ -6,12 +6,14 @@ use std::sync::{Arc, OnceLock};
 use ingest::index::ColumnList;
 use ingest::index::class::NONE;
 use ingest::index::summary::Summary;
+use tantivy::columnar::StrColumn;
 use tantivy::index::SegmentId;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Opstamp, SegmentReader, TERMINATED, TantivyError, Term};
 
 use crate::classes::Classes;
 use crate::column::FirstValues;
+use crate::coverage::Told;
 use crate::error::QueryError;
 use crate::row::Columns;
 use crate::scan::{Places, TIME};
@@ -41,6 +43,10 @@ pub(crate) struct Part {
     pub(crate) last_leaf: u64,
     /// Where its documents stand in the order of answers, once that was asked for.
     places: OnceLock<Places>,
+    /// The column of its sources, once it was asked for.
+    sources: OnceLock<Option<StrColumn>>,
+    /// What it tells of sources, once that was asked for.
+    told: OnceLock<Told>,
     /// That all of its times were asked of the disk.
     times_asked: OnceLock<()>,
     /// The same of all columns.
@@ -68,6 +74,8 @@ impl Part {
             timeless,
             last_leaf,
             places: OnceLock::new(),
+            sources: OnceLock::new(),
+            told: OnceLock::new(),
             times_asked: OnceLock::new(),
             columns_asked: OnceLock::new(),
             columns: OnceLock::new(),
@@ -87,6 +95,8 @@ impl Part {
             classes,
             last_leaf: self.last_leaf,
             places: self.places.clone(),
+            sources: self.sources.clone(),
+            told: OnceLock::new(),
             times_asked: self.times_asked.clone(),
             columns_asked: self.columns_asked.clone(),
             columns: OnceLock::new(),
@@ -126,6 +136,36 @@ impl Part {
         Ok(self.places.get_or_init(|| places))
     }
 
+    /// Returns the sources of its documents.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub(crate) fn sources(
+        &self,
+        segment: &SegmentReader,
+    ) -> Result<Option<&StrColumn>, QueryError> {
+        if let Some(sources) = self.sources.get() {
+            return Ok(sources.as_ref());
+        }
+        let sources = ColumnList::read_for_few(segment)?.words("source")?;
+        Ok(self.sources.get_or_init(|| sources).as_ref())
+    }
+
+    /// Returns what it tells of sources, read once.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(crate) fn told(
+        &self,
+        read: impl FnOnce() -> Result<Told, QueryError>,
+    ) -> Result<&Told, QueryError> {
+        if let Some(told) = self.told.get() {
+            return Ok(told);
+        }
+        let told = read()?;
+        Ok(self.told.get_or_init(|| told))
+    }
+
     /// Has the disk bring all times, for who is about to read most of them: otherwise a page is brought when it is needed.
     pub(crate) fn ask_for_times(&self, segment: &SegmentReader) {
         // Without them they are read all the same, page by page.
@@ -156,6 +196,12 @@ impl Part {
         }
         let columns = Columns::open(segment, self.places(segment)?.clone())?;
         Ok(self.columns.get_or_init(|| columns))
+    }
+
+    /// Tells whether what it tells of sources was read.
+    #[cfg(test)]
+    pub(crate) fn has_told(&self) -> bool {
+        self.told.get().is_some()
     }
 
     /// Tells whether they are open.

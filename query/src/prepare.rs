@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use ingest::index::ColumnList;
+use jiff::Timestamp;
 
 use crate::abreast::abreast;
 use crate::error::QueryError;
@@ -18,7 +19,8 @@ const PAGE: usize = 50;
 
 /// Opens what terms are looked up and rows are read with, in the newest parts of the index, several at a time, so that nobody's
 /// first page waits for it: some 35 columns a part, of each the place of every 512 values. Columns of few bits a value, which
-/// rows from all over a part need most pages of, are brought whole. Then the newest rows are read.
+/// rows from all over a part need most pages of, are brought whole. Then the newest rows are read, and how complete the trail
+/// is, which every answer says.
 ///
 /// # Errors
 /// The index cannot be read.
@@ -48,7 +50,8 @@ pub fn prepare(view: &View) -> Result<(), QueryError> {
         view.part(number)?.columns(segment).map(|_| ())
     };
     abreast(parts, open).into_iter().collect::<Result<(), QueryError>>()?;
-    search_in(view, &Question::everything(), PAGE, None).map(|_| ())
+    search_in(view, &Question::everything(), PAGE, None)?;
+    view.coverage(None, None, Timestamp::now()).map(|_| ())
 }
 
 #[cfg(test)]
@@ -63,7 +66,10 @@ mod tests {
         let view = view_of(&events, 2);
         let parts = view.searcher().segment_readers().len();
         let open = |view: &View| {
-            let is_open = |number: u32| view.part(number).expect("a part").has_columns();
+            let is_open = |number: u32| {
+                let part = view.part(number).expect("a part");
+                part.has_columns() && part.has_told()
+            };
             (0..).take(parts).filter(|&number| is_open(number)).count()
         };
         let late = view.within(Turn::default());

@@ -3,7 +3,7 @@
 use ingest::index::ColumnList;
 use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Query, Weight};
-use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader};
+use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SegmentReader, TERMINATED};
 
 use crate::column::FirstValues;
 use crate::error::QueryError;
@@ -70,6 +70,11 @@ impl<'a> Scan<'a> {
 }
 
 impl InSegment<'_> {
+    /// Tells that the query has no document here, not even a deleted one.
+    pub(crate) fn is_empty(&self) -> Result<bool, QueryError> {
+        Ok(self.weight.scorer(self.segment, 1.0)?.doc() == TERMINATED)
+    }
+
     /// Gives each document of the query that is not deleted, in ascending order.
     ///
     /// # Errors

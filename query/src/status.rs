@@ -111,8 +111,8 @@ pub fn status(data: &Path, trail: &Trail) -> Result<Status, QueryError> {
         gaps: totals.gaps,
         least_leaf: retention.least_leaf,
         retained_until: retention.until.map(|until| until.to_string()),
-        holds: retention.holds,
-        coverage: view.coverage(None, None, jiff::Timestamp::now())?,
+        holds: retention.holds.clone(),
+        coverage: (*view.coverage(None, None, jiff::Timestamp::now())?).clone(),
         rules: view.snapshot().payload.rules.clone(),
         sources: sources.into_values().map(|(of_source, _)| of_source).collect(),
     })

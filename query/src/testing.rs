@@ -11,10 +11,13 @@ use crate::filter::{Filter, Sets};
 use crate::history::View;
 use crate::question::Question;
 
-/// What a line teaches beside its event: hashes and texts.
+/// What lines teach beside their event.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taught {
+    /// Hashes and texts.
     pub(crate) learned: Vec<(String, String)>,
+    /// That the request line never came.
+    pub(crate) is_response: bool,
 }
 
 /// Returns the view of an index that holds these events, in segments of `segment` documents.
@@ -32,8 +35,11 @@ pub(crate) fn view_taught(events: &[(AuditEvent, Taught)], segment: usize) -> Vi
     writer.commit(covering(1_000)).expect("a commit");
     for (number, part) in (1_001..).zip(events.chunks(segment)) {
         for (event, taught) in part {
-            let state =
-                if event.reason == Reason::Pending { State::Pending } else { State::Answered };
+            let state = match event.reason {
+                Reason::Pending => State::Pending,
+                _ if taught.is_response => State::ResponseOnly,
+                _ => State::Answered,
+            };
             writer.add(event, state, &taught.learned, false).expect("added");
         }
         writer.commit(covering(number)).expect("a commit");

@@ -4,6 +4,7 @@
 //! The yardstick is `zstd -3 -c FILE | sha256sum`, run turn by turn with the import on the same file in
 //! the same minute, so that a busy machine slows both. CPU time is compared, not the clock.
 
+mod api;
 mod forward;
 mod pack;
 mod pages;

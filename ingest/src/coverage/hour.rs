@@ -84,6 +84,12 @@ impl Hour {
 
     /// Adds what another part of the same hour, or another hour, has.
     pub fn merge(&mut self, other: &Hour) {
+        self.add_counts(other);
+        self.delays.merge(&other.delays);
+    }
+
+    /// Adds it without its delays, which take longer than all else.
+    pub fn add_counts(&mut self, other: &Hour) {
         self.lines += other.lines;
         self.bytes += other.bytes;
         self.undecodable += other.undecodable;
@@ -91,7 +97,6 @@ impl Hour {
         self.request_ids = self.request_ids.wrapping_add(other.request_ids);
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = [self.last, other.last].into_iter().flatten().max();
-        self.delays.merge(&other.delays);
     }
 }
 

@@ -96,7 +96,8 @@ fn what_only_other_lines_teach_is_not_known() {
     events[0].identity.token = Some(hash("3"));
     events[1].identity.token = Some(hash("3"));
     events[1].identity.name = Some("theirs".to_owned());
-    let taught = [own.clone(), other.clone()].map(|learned| Taught { learned: vec![learned] });
+    let taught = [own.clone(), other.clone()]
+        .map(|learned| Taught { learned: vec![learned], ..Taught::default() });
     let events: Vec<_> = events.into_iter().zip(taught).collect();
     let whole = view_taught(&events, 2);
     let view = bound(&whole, &asking("node:a"));

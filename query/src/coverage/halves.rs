@@ -1,16 +1,21 @@
 //! Requests of which one line of two came: what was taken out of a log, or never came into it, shows here.
 
+use std::collections::HashMap;
+
 use ingest::event::Reason;
 use ingest::index::document::state_word;
 use ingest::pairing::State;
-use tantivy::query::{BooleanQuery, Occur};
+use tantivy::query::{BooleanQuery, Occur, Query};
 
 use super::{Grade, Source};
 use crate::error::QueryError;
 use crate::history::View;
 use crate::period::rfc3339;
 use crate::question::{exact, within};
-use crate::scan::Scan;
+use crate::scan::{InSegment, Scan};
+
+/// Events that lack a line, by the source of the line that came.
+type BySource = HashMap<String, Halves>;
 
 /// Events of one source that lack a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,29 +25,43 @@ struct Halves {
     between: Option<(i64, i64)>,
 }
 
-impl View {
-    /// Adds to a source what it lacks a line of over [from, to), in nanoseconds since 1970. Requests that the server writes
-    /// one line of by design (a refusal by a quota, sealing, what a standby hands on) are not meant.
-    pub(super) fn add_halves(
-        &self,
-        source: &mut Source,
+/// What the sources lack a line of. Requests that the server writes one line of by design (a refusal by a quota, sealing,
+/// what a standby hands on) are not meant.
+pub(super) struct LackingLines {
+    responses: BySource,
+    unanswered: BySource,
+    pending: BySource,
+}
+
+impl LackingLines {
+    /// Reads them over [from, to), in nanoseconds since 1970.
+    pub(super) fn read(
+        view: &View,
         from: Option<i64>,
         to: Option<i64>,
-    ) -> Result<(), QueryError> {
-        let fields = self.fields();
+    ) -> Result<LackingLines, QueryError> {
+        let fields = view.fields();
         let reason = |occur, reason: Reason| (occur, exact(fields.reason, reason.as_str()));
-        let halves = |mut clauses: Vec<_>| {
-            clauses.push((Occur::Must, exact(fields.source, &source.source)));
+        let halves = |mut clauses: Vec<(Occur, Box<dyn Query>)>| {
             clauses.extend(within(fields.time, from, to).map(|query| (Occur::Must, query)));
-            self.halves(&BooleanQuery::new(clauses))
+            by_source(view, &BooleanQuery::new(clauses))
         };
-        let responses = halves(vec![
-            (Occur::Must, exact(fields.state, state_word(State::ResponseOnly))),
-            reason(Occur::MustNot, Reason::Forwarded),
-            reason(Occur::MustNot, Reason::System),
-        ])?;
-        let unanswered = halves(vec![reason(Occur::Must, Reason::Unanswered)])?;
-        let pending = halves(vec![reason(Occur::Must, Reason::Pending)])?;
+        Ok(LackingLines {
+            responses: halves(vec![
+                (Occur::Must, exact(fields.state, state_word(State::ResponseOnly))),
+                reason(Occur::MustNot, Reason::Forwarded),
+                reason(Occur::MustNot, Reason::System),
+            ])?,
+            unanswered: halves(vec![reason(Occur::Must, Reason::Unanswered)])?,
+            pending: halves(vec![reason(Occur::Must, Reason::Pending)])?,
+        })
+    }
+
+    /// Adds to a source what it lacks a line of.
+    pub(super) fn tell(&self, source: &mut Source) {
+        let of = |halves: &BySource| halves.get(&source.source).copied().unwrap_or_default();
+        let [responses, unanswered, pending] =
+            [&self.responses, &self.unanswered, &self.pending].map(of);
         source.without_request = responses.number;
         source.without_response = unanswered.number;
         source.pending = pending.number;
@@ -59,27 +78,52 @@ impl View {
         }
         // Their time is not over yet: nothing is said against the log.
         source.why.extend(pending.told("request line", "whose response line had not come yet"));
-        Ok(())
-    }
-
-    fn halves(&self, query: &BooleanQuery) -> Result<Halves, QueryError> {
-        let mut halves = Halves::default();
-        for in_segment in Scan::new(self, query)?.segments() {
-            // Kept open: every answer asks this of each source three times.
-            let places = self.part(in_segment.number)?.places(in_segment.segment)?;
-            in_segment.each(|document| {
-                halves.number += 1;
-                if let Some(time) = places.time(document) {
-                    let (first, last) = halves.between.unwrap_or((time, time));
-                    halves.between = Some((first.min(time), last.max(time)));
-                }
-            })?;
-        }
-        Ok(halves)
     }
 }
 
+/// Reads the events of a query for all sources at once: most parts of an index have none, and every answer asks.
+fn by_source(view: &View, query: &BooleanQuery) -> Result<BySource, QueryError> {
+    let mut by_source = BySource::new();
+    for in_segment in Scan::new(view, query)?.segments() {
+        if !in_segment.is_empty()? {
+            add_part(view, &in_segment, &mut by_source)?;
+        }
+    }
+    Ok(by_source)
+}
+
+fn add_part(
+    view: &View,
+    in_segment: &InSegment<'_>,
+    by_source: &mut BySource,
+) -> Result<(), QueryError> {
+    let part = view.part(in_segment.number)?;
+    let Some(sources) = part.sources(in_segment.segment)? else { return Ok(()) };
+    let places = part.places(in_segment.segment)?;
+    let mut by_ordinal = HashMap::new();
+    in_segment.each(|document| {
+        for ordinal in sources.term_ords(document) {
+            let halves: &mut Halves = by_ordinal.entry(ordinal).or_default();
+            halves.add(1, places.time(document).map(|time| (time, time)));
+        }
+    })?;
+    for (ordinal, Halves { number, between }) in by_ordinal {
+        let mut source = String::new();
+        sources.ord_to_str(ordinal, &mut source).map_err(tantivy::TantivyError::from)?;
+        by_source.entry(source).or_default().add(number, between);
+    }
+    Ok(())
+}
+
 impl Halves {
+    fn add(&mut self, number: u64, between: Option<(i64, i64)>) {
+        self.number += number;
+        if let Some((first, last)) = between {
+            let (earliest, latest) = self.between.unwrap_or((first, last));
+            self.between = Some((earliest.min(first), latest.max(last)));
+        }
+    }
+
     fn told(&self, line: &str, lacks: &str) -> Option<String> {
         let Halves { number, between } = *self;
         if number == 0 {
@@ -92,5 +136,60 @@ impl Halves {
             None => String::new(),
         };
         Some(format!("{number} {lines}{between} {lacks}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ingest::event::AuditEvent;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::filter::tests::events::ELEVEN_NS;
+    use crate::testing::{Taught, any_events, view_taught};
+
+    /// The halves of some of these events as they would be computed without an index.
+    fn computed<'a>(events: impl Iterator<Item = &'a AuditEvent>) -> BySource {
+        let mut by_source = BySource::new();
+        for event in events {
+            let time = event.time.as_ref().map(|time| (time.unix_ns, time.unix_ns));
+            by_source.entry(event.source.to_string()).or_default().add(1, time);
+        }
+        by_source
+    }
+
+    proptest! {
+        // Each writes an index.
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn what_lacks_a_line_is_told_of_its_source_and_time(
+            events in any_events(20),
+            are_responses in vec(any::<bool>(), 20),
+            seconds in proptest::option::of(0..4_i64),
+            segment in 4..12_usize,
+        ) {
+            let taught = |is_response| Taught { is_response, ..Taught::default() };
+            let taught: Vec<_> =
+                events.iter().cloned().zip(are_responses.into_iter().map(taught)).collect();
+            let view = view_taught(&taught, segment);
+            let from = seconds.map(|seconds| ELEVEN_NS + seconds * 1_000_000_000);
+            let since = |event: &AuditEvent| match &event.time {
+                Some(time) => from.is_none_or(|from| from <= time.unix_ns),
+                None => from.is_none(),
+            };
+            let of = |reason| {
+                computed(events.iter().filter(|event| event.reason == reason && since(event)))
+            };
+            let responses = taught.iter().filter(|(event, taught)| {
+                let by_design = [Reason::Pending, Reason::Forwarded, Reason::System];
+                taught.is_response && !by_design.contains(&event.reason) && since(event)
+            });
+            let read = LackingLines::read(&view, from, None).expect("read");
+            prop_assert_eq!(read.pending, of(Reason::Pending));
+            prop_assert_eq!(read.unanswered, of(Reason::Unanswered));
+            prop_assert_eq!(read.responses, computed(responses.map(|(event, _)| event)));
+        }
     }
 }

@@ -1,17 +1,19 @@
 //! The records of one source, put together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ingest::coverage::{Delays, HOUR_NS, Hour, Incident, Record, Stretch, What};
 
 use super::grade::{Judged, Span, judge, told};
-use super::{Arrival, DAYS_MAX, Day, Missing, Proven, Source, WHY_MAX, day};
+use super::{Arrival, DAYS_MAX, Day, Missing, Proven, Source, WHY_MAX};
 use crate::period::rfc3339;
 
 /// What the index holds of one source; the order in which it came has no meaning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Records {
-    pub(super) hours: Vec<Hour>,
+    /// Shared between a part and the views that have it.
+    pub(super) hours: Vec<Arc<Hour>>,
     pub(super) stretches: Vec<Stretch>,
     pub(super) incidents: Vec<Incident>,
     after_all: BTreeSet<(String, u64)>,
@@ -22,7 +24,7 @@ pub(super) struct Records {
 impl Records {
     pub(super) fn add(&mut self, record: Record) {
         match record {
-            Record::Hour(hour) => self.hours.push(hour),
+            Record::Hour(hour) => self.hours.push(Arc::new(hour)),
             Record::Stretch(stretch) => self.stretches.push(stretch),
             Record::Incident(incident) => self.incidents.push(incident),
             Record::FoundAfterAll { run, number } => {
@@ -33,6 +35,15 @@ impl Records {
             // Of the cluster, not of a source.
             Record::Declared { .. } => {}
         }
+    }
+
+    pub(super) fn add_all(&mut self, other: &Records) {
+        self.hours.extend_from_slice(&other.hours);
+        self.stretches.extend_from_slice(&other.stretches);
+        self.incidents.extend_from_slice(&other.incidents);
+        self.after_all.extend(other.after_all.iter().cloned());
+        self.followed.extend_from_slice(&other.followed);
+        self.stopped.extend_from_slice(&other.stopped);
     }
 
     /// Returns the incidents, less heartbeats that were found after all.
@@ -55,15 +66,15 @@ impl Records {
         let mut all = Hour::default();
         let mut live = Delays::default();
         let mut live_lines = 0;
-        let mut days: BTreeMap<String, (u64, u64, Delays)> = BTreeMap::new();
+        let mut days: BTreeMap<i64, (u64, u64, Delays)> = BTreeMap::new();
         for hour in self.hours.iter().filter(|hour| touches(hour, span)) {
-            all.merge(hour);
+            all.add_counts(hour);
             if hour.live {
                 live.merge(&hour.delays);
                 live_lines += hour.lines;
             }
             let Some(number) = hour.hour else { continue };
-            let of_day = days.entry(day(number)).or_default();
+            let of_day = days.entry(number.div_euclid(24)).or_default();
             of_day.0 += hour.lines;
             of_day.1 += if hour.live { hour.lines } else { 0 };
             of_day.2.merge(&hour.delays);
@@ -112,8 +123,8 @@ impl Records {
             days: days
                 .into_iter()
                 .skip(skipped)
-                .map(|(day, (lines, live_lines, delays))| Day {
-                    day,
+                .map(|(number, (lines, live_lines, delays))| Day {
+                    day: day(number),
                     lines,
                     live_lines,
                     arrival: arrival(&delays),
@@ -156,6 +167,12 @@ fn touches(hour: &Hour, span: Span) -> bool {
     let begins = number.saturating_mul(HOUR_NS);
     span.to.is_none_or(|to| begins < to)
         && span.from.is_none_or(|from| begins.saturating_add(HOUR_NS) > from)
+}
+
+/// Returns how a day is written, counted from the first of 1970.
+fn day(number: i64) -> String {
+    let begins = number.saturating_mul(24 * HOUR_NS);
+    rfc3339(begins).split('T').next().unwrap_or_default().to_owned()
 }
 
 fn arrival(delays: &Delays) -> Option<Arrival> {

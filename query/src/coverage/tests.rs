@@ -1,7 +1,8 @@
 //! Grades of sources that are told in records.
 
-use ingest::coverage::{Hour, Incident, Stretch, What};
+use ingest::coverage::{Hour, Incident, Record, Stretch, What};
 
+use super::records::Records;
 use super::*;
 
 const MINUTE: i64 = 60_000_000_000;

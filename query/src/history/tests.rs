@@ -20,7 +20,7 @@ fn set(texts: &[&str]) -> BTreeSet<String> {
 #[test]
 fn what_one_line_teaches_is_known_of_all() {
     let teach = |number, learned: Vec<(String, String)>| {
-        (on(number, "a", number.into()), Taught { learned })
+        (on(number, "a", number.into()), Taught { learned, ..Taught::default() })
     };
     let view = view_taught(
         &[
@@ -81,7 +81,10 @@ fn a_role_is_found_by_its_hash() {
         &[
             // The login that failed shows the hash alone; the one that succeeded, both.
             (named(1, None, Some("hmac-sha256:1")), Taught::default()),
-            (named(2, Some("my-app"), Some("hmac-sha256:1")), Taught { learned }),
+            (
+                named(2, Some("my-app"), Some("hmac-sha256:1")),
+                Taught { learned, ..Taught::default() },
+            ),
             (named(3, Some("other"), Some("hmac-sha256:3")), Taught::default()),
         ],
         2,

@@ -1,6 +1,7 @@
 //! Over what a report is made, and what it says of that.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ingest::index::class::LEFT_OUT;
 use jiff::Timestamp;
@@ -68,7 +69,7 @@ pub(super) struct Scope<'a> {
 /// What a scope borrows of a trail.
 pub(super) struct Ground {
     recorded: Recorded,
-    coverage: Coverage,
+    coverage: Arc<Coverage>,
     horizon: Option<String>,
     origin: String,
 }

@@ -149,7 +149,7 @@ fn removed_step_by_step(kept: &Kept, steps: impl Iterator<Item = u64>) -> usize 
         }
         kept.index();
         let trail = Trail::open(&kept.data()).expect("a trail");
-        let retention = trail.view().retention();
+        let retention = trail.view().retention().clone();
         assert!(retention.least_leaf > least);
         least = retention.least_leaf;
         assert!(retention.sentence().expect("a horizon").contains(&format!("leaf {least}")));

@@ -9,6 +9,8 @@
 //! A server that has started was started after the page cache gave up the whole folder, and is prepared, as `keytrail run` is; the clock runs
 //! from the question to the answer.
 //! With a name, only questions with that in theirs are asked, so many times, for a look by a profiler.
+//!
+//! `questions DATA --filters` prints the filter of each question for newest events, for who asks a server the same: the question, a tab, the filter.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -52,6 +54,9 @@ const OPEN: &str = "--open";
 /// The same of a folder that was opened and prepared before the clock runs.
 const STARTED: &str = "--started";
 
+/// Prints filters and asks nothing.
+const FILTERS: &str = "--filters";
+
 fn main() -> Fallible<()> {
     let mut arguments = std::env::args_os().skip(1);
     let data = arguments.next().ok_or("which data folder?")?;
@@ -62,9 +67,15 @@ fn main() -> Fallible<()> {
         let name = arguments.next().ok_or("which question?")?;
         return open(data, named == STARTED, &name, &Values(arguments.collect()));
     }
-    let rounds = arguments.next().map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     let mut out = std::io::stdout();
     let values = Values::of(&Trail::open(data)?.view())?;
+    if named == FILTERS {
+        for (name, [filter, _]) in newest(&values)? {
+            writeln!(out, "{name}\t{filter}")?;
+        }
+        return Ok(());
+    }
+    let rounds = arguments.next().map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     for (name, ask_another, ask) in questions(&values)? {
         if !name.contains(&named) {
             continue;
@@ -202,17 +213,15 @@ impl Values {
     }
 }
 
-/// Returns the questions.
-fn questions(values: &Values) -> Fallible<Vec<Asked>> {
-    let everything = Question::everything();
+/// Returns the questions for newest events: of each its filter, and another of the kind.
+fn newest(values: &Values) -> Fallible<Vec<(&'static str, [Filter; 2])>> {
     let parsed = |text: &str| Filter::parse(text, Timestamp::UNIX_EPOCH);
-    let mut all: Vec<Asked> = Vec::new();
     let exact = |key: &str, about: About| -> Fallible<[Filter; 2]> {
         let [one, another] = values.about(about)?;
         Ok([exactly(key, one)?, exactly(key, another)?])
     };
     let [word, another_word] = values.about(About::Word)?;
-    for (name, [filter, another]) in [
+    Ok(vec![
         ("newest 50 of everything", [Filter::everything(), parsed("decision:denied")?]),
         ("newest 50 of an identity", exact("identity", About::Identity)?),
         ("newest 50 of a path", exact("path", About::Path)?),
@@ -220,7 +229,14 @@ fn questions(values: &Values) -> Fallible<Vec<Asked>> {
         ("by request id", exact("request", About::Request)?),
         ("newest 50 of a token", exact("token", About::Token)?),
         ("newest 50 with an HMAC", exact("hash", About::Accessor)?),
-    ] {
+    ])
+}
+
+/// Returns the questions.
+fn questions(values: &Values) -> Fallible<Vec<Asked>> {
+    let everything = Question::everything();
+    let mut all: Vec<Asked> = Vec::new();
+    for (name, [filter, another]) in newest(values)? {
         let ask = |filter| -> Ask {
             let question = Question { filter, ..Question::everything() };
             Box::new(move |view| Ok(search_in(view, &question, 50, None)?.matched))

@@ -25,7 +25,7 @@ use super::{folder, generated, release};
 use crate::measure::{Cost, pipeline_to};
 
 pub(super) use self::opensearch::server as opensearch_server;
-pub(super) use self::server::free_port;
+pub(super) use self::server::{Server, free_port};
 
 /// What all peers are given.
 struct Bench {

@@ -1,7 +1,7 @@
 //! `cargo xtask bench query`: what questions cost on one million events and on ten.
 //!
 //! One generated log of a million lines, half a million events, is imported under two nodes and under as many as it takes.
-//! `xtask/questions` asks and measures.
+//! `xtask/questions` asks and measures; then a running keytrail is asked for the same newest events over HTTP.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use super::api::api;
 use super::restart::fill;
 use super::{MEBIBYTE, folder, folder_bytes, generated, release};
 use crate::step::target;
@@ -32,6 +33,7 @@ pub(crate) fn query(millions: u64) -> Result<()> {
     let mut names = Vec::new();
     let mut figures: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut sizes = Vec::new();
+    let mut served = String::new();
     let mut asked = vec![1];
     if millions > 1 {
         asked.push(millions);
@@ -53,6 +55,8 @@ pub(crate) fn query(millions: u64) -> Result<()> {
             let cells = figure.split('\t').map(str::to_owned);
             figures.entry(name.to_owned()).or_default().extend(cells);
         }
+        served +=
+            &format!("\n{millions} M events, over HTTP:\n\n{}", api(&program, &asking, &data)?);
     }
     let mut table = "| question |".to_owned();
     let mut rule = "\n|---|".to_owned();
@@ -67,6 +71,7 @@ pub(crate) fn query(millions: u64) -> Result<()> {
         table += &format!("\n| {name} | {} |", figures[name].join(" | "));
     }
     table.push('\n');
+    table += &served;
     let file = folder.join("query.md");
     fs::write(&file, &table).with_context(|| format!("{} cannot be written", file.display()))?;
     eprintln!("\n{table}\nalso in {}", file.display());

@@ -149,7 +149,7 @@ fn take_footer(segment: &Path) -> Result<()> {
 }
 
 /// Empties the page cache; false where this user may not.
-fn drop_caches() -> bool {
+pub(super) fn drop_caches() -> bool {
     let synced = Command::new("sync").status().is_ok_and(|status| status.success());
     synced && fs::write("/proc/sys/vm/drop_caches", "3").is_ok()
 }

@@ -1,6 +1,7 @@
 //! Whether everything is here: the sources, and the state of the ledger.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ingest::ledger::{GenerationInfo, OWN_SOURCE};
 use ingest::source::Reader;
@@ -66,7 +67,7 @@ fn generations(trail: &Trail) -> Result<Vec<GenerationInfo>, PageError> {
 }
 
 /// Returns how complete the trail is.
-pub(crate) fn coverage(view: &View) -> Result<Coverage, PageError> {
+pub(crate) fn coverage(view: &View) -> Result<Arc<Coverage>, PageError> {
     Ok(view.coverage(None, None, jiff::Timestamp::now())?)
 }
 

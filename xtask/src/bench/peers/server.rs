@@ -26,7 +26,7 @@ const RESTING_FOR: Duration = Duration::from_secs(6);
 const RESTING_WITHIN: Duration = Duration::from_secs(300);
 
 /// A running server. It ends when this goes, however that comes about.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     base: String,
     agent: Agent,
@@ -36,7 +36,7 @@ pub(super) struct Server {
 impl Server {
     /// Starts a server that was told this port, and waits until it answers `ready` with success. What it says goes
     /// into the file `said`.
-    pub(super) fn start(
+    pub(crate) fn start(
         command: &mut Command,
         port: u16,
         ready: &str,
@@ -75,7 +75,7 @@ impl Server {
         said.lines().last().unwrap_or("nothing").to_owned()
     }
 
-    pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<String> {
+    pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<String> {
         let request = self.agent.get(format!("{}{path}", self.base));
         let answer = request.query_pairs(query.iter().copied()).call();
         let answer = answer.with_context(|| format!("GET {path} failed"))?;
@@ -112,12 +112,12 @@ impl Server {
     }
 
     /// Returns the CPU time since the server was started, in seconds.
-    pub(super) fn cpu_s(&self) -> Result<f64> {
+    pub(crate) fn cpu_s(&self) -> Result<f64> {
         cpu_s(self.child.id()).context("the server has ended")
     }
 
     /// Waits until the server rests from what it does by itself, such as merging.
-    pub(super) fn settle(&self) -> Result<()> {
+    pub(crate) fn settle(&self) -> Result<()> {
         let start = Instant::now();
         loop {
             let before = self.cpu_s()?;
