@@ -113,7 +113,7 @@ pub(crate) struct DataArgs {
 /// How much room is left to the secrets server.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct ReserveArgs {
-    /// Bytes to leave free on a volume that holds a followed file, in place of the configuration's [reserve] [default: 1 GiB or a tenth of the volume, whichever is more]
+    /// Bytes to leave free on a volume that holds a followed file, in place of what the configuration reserves [default: 1 GiB or a tenth of the volume, whichever is more]
     #[arg(long, env = "KEYTRAIL_RESERVE", value_name = "BYTES")]
     reserve: Option<u64>,
 }

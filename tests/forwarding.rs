@@ -58,7 +58,6 @@ impl Setup {
     fn configure(&self, sinks: &str) -> PathBuf {
         let config = self.path("keytrail.toml");
         let log = self.path("audit.log");
-        // Whatever else is on the volume of the tests.
         let text = format!(
             "[[source]]\npath = \"{}\"\ncluster = \"c\"\nnode = \"n\"\n{sinks}",
             log.display()

@@ -82,25 +82,32 @@ fn what_the_command_line_leaves_goes_before_the_configuration() {
     let data = Data::at(&folder.path().join("data"));
     let config = config(folder.path(), &log, 1 << 60);
     let config = ["-c", config.to_str().unwrap()];
-    let left = |arguments: &[&str]| {
+    let disk = |arguments: &[&str]| {
         let mut command = reserving_keytrail();
         command.arg("status").arg("-d").arg(data.path()).args(["--format", "json"]);
         let status = Run::of(command.args(config).args(arguments)).expect(0).json();
-        status[0]["disk"]["reserve"].as_u64().unwrap()
+        let disk = &status[0]["disk"];
+        (disk["reserve"].as_u64().unwrap(), disk["hours_until_full"].as_f64())
     };
     let server = Server::start_as(reserving_keytrail(), &data, &config);
     server.says("recording stops for want of room");
     server.says("leave less with --reserve or [reserve]");
-    assert_eq!(left(&[]), 1 << 60);
+    assert_eq!(disk(&[]).0, 1 << 60);
     server.terminate();
 
     let arguments = [&config[..], &["--reserve", "4096"]].concat();
     let server = Server::start_as(reserving_keytrail(), &data, &arguments);
     until("the first is found", DEADLINE, || (data.status_of("events") == 1).then_some(()));
-    assert_eq!(left(&["--reserve", "4096"]), 4096);
+    let ((left, hours), (nothing, all_hours)) =
+        (disk(&["--reserve", "4096"]), disk(&["--reserve", "0"]));
+    assert_eq!((left, nothing), (4096, 0));
+    // Each line is there twice on this volume, whatever is left of it.
+    let longer = all_hours.unwrap() / hours.unwrap();
+    assert!((0.9..1.1).contains(&longer), "{all_hours:?} hours in place of {hours:?}");
     // The configuration that is read again does not go before it either.
     server.hang_up();
-    server.says("is in order, and is what holds now");
+    let is_again = || (server.said().matches("dashboard on").count() == 2).then_some(());
+    until("it follows by the configuration that was read again", DEADLINE, is_again);
     let mut audit = OpenOptions::new().append(true).open(&log).unwrap();
     audit.write_all(pair("second", "secret/data/a", -4).as_bytes()).unwrap();
     until("the second is found", DEADLINE, || (data.status_of("events") == 2).then_some(()));

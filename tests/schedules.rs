@@ -26,7 +26,6 @@ fn run(data: &Data, folder: &Path, schedule: &str, clock: Option<Timestamp>) -> 
     if !log.exists() {
         fs::write(&log, fixture_text("openbao-2.7.2/audit.jsonl.gz")).unwrap();
     }
-    // Whatever else is on the volume of the tests.
     let text = format!("[[source]]\npath = \"{}\"\n{schedule}", log.display());
     fs::write(&config, text).unwrap();
     let mut command = keytrail();

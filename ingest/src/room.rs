@@ -48,7 +48,9 @@ pub struct Space {
     pub size: u64,
     /// What of it keytrail's user can still write, in bytes.
     pub available: u64,
-    /// What keytrail leaves free, in bytes; 0 if no followed file stands on this volume.
+    /// A followed file stands on this volume.
+    pub is_shared: bool,
+    /// What keytrail leaves free, in bytes; 0 on a volume without a followed file.
     pub reserve: u64,
     /// Since when the ledger is not written, and why.
     pub paused: Option<Pause>,
@@ -99,10 +101,12 @@ impl Room {
         let device = std::fs::metadata(&self.data)?.dev();
         let on_volume =
             |folder: &PathBuf| std::fs::metadata(folder).is_ok_and(|folder| folder.dev() == device);
+        let is_shared = self.followed.iter().any(on_volume);
         Ok(Space {
             size,
+            is_shared,
             available: volume.f_bavail.saturating_mul(volume.f_frsize),
-            reserve: if self.followed.iter().any(on_volume) { self.reserve.of(size) } else { 0 },
+            reserve: if is_shared { self.reserve.of(size) } else { 0 },
             paused: self.pause().clone(),
         })
     }
@@ -116,9 +120,10 @@ impl Room {
         let reserve = self.reserve.of(space.size);
         (space.available < reserve.saturating_add(reserve / 2)).then(|| {
             let [free, size, reserve] = [space.available, space.size, reserve].map(|bytes| bytes >> 20);
-            let then = match space.reserve {
-                0 => "",
-                _ => ", which is left to the secrets server: recording stops there",
+            let then = if space.is_shared {
+                ", which is left to the secrets server: recording stops there"
+            } else {
+                ""
             };
             format!("{free} MiB of {size} MiB are free on the data folder's volume; the reserve is {reserve} MiB{then}")
         })
@@ -184,7 +189,12 @@ mod tests {
         assert_eq!(missing.refuses(1), None);
         let elsewhere = Room::new(data.path(), vec!["/proc".into()], all);
         assert_eq!(elsewhere.refuses(1), None);
-        assert_eq!(elsewhere.space().unwrap().reserve, 0);
+        let of_data = elsewhere.space().unwrap();
+        assert_eq!((of_data.is_shared, of_data.reserve), (false, 0));
+        let nothing = Reserve { bytes: 0, percent: 0 };
+        let shared = Room::new(data.path(), vec![data.path().to_owned()], nothing);
+        let of_data = shared.space().unwrap();
+        assert_eq!((of_data.is_shared, of_data.reserve), (true, 0));
     }
 
     #[test]
@@ -195,6 +205,7 @@ mod tests {
         let space = |available: u64, reserve| Space {
             size: 5000 << 20,
             available: available << 20,
+            is_shared: reserve > 0,
             reserve,
             paused: None,
         };

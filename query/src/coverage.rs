@@ -1,6 +1,6 @@
 //! How complete the trail is: source by source over a period, with a grade that says what may be claimed.
 //!
-//! The index holds [`Record`]s, which add up whatever their order; this module puts those of a period
+//! The index holds [records](ingest::coverage::Record), which add up whatever their order; this module puts those of a period
 //! together. What a grade means, and what it does not, is in `docs/coverage.md`.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ mod told;
 
 use self::grade::Span;
 use self::halves::LackingLines;
-pub(crate) use self::told::Told;
+pub(crate) use self::told::{AllRecords, Told};
 
 /// What may be claimed. Ordered: the worst of several counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]

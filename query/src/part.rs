@@ -13,7 +13,7 @@ use tantivy::{DocId, DocSet, Opstamp, SegmentReader, TERMINATED, TantivyError, T
 
 use crate::classes::Classes;
 use crate::column::FirstValues;
-use crate::coverage::Told;
+use crate::coverage::AllRecords;
 use crate::error::QueryError;
 use crate::row::Columns;
 use crate::scan::{Places, TIME};
@@ -45,8 +45,8 @@ pub(crate) struct Part {
     places: OnceLock<Places>,
     /// The column of its sources, once it was asked for.
     sources: OnceLock<Option<StrColumn>>,
-    /// What it tells of sources, once that was asked for.
-    told: OnceLock<Told>,
+    /// Its records of coverage, once they were asked for.
+    records: OnceLock<AllRecords>,
     /// That all of its times were asked of the disk.
     times_asked: OnceLock<()>,
     /// The same of all columns.
@@ -75,7 +75,7 @@ impl Part {
             last_leaf,
             places: OnceLock::new(),
             sources: OnceLock::new(),
-            told: OnceLock::new(),
+            records: OnceLock::new(),
             times_asked: OnceLock::new(),
             columns_asked: OnceLock::new(),
             columns: OnceLock::new(),
@@ -95,8 +95,8 @@ impl Part {
             classes,
             last_leaf: self.last_leaf,
             places: self.places.clone(),
-            sources: self.sources.clone(),
-            told: OnceLock::new(),
+            sources: OnceLock::new(),
+            records: OnceLock::new(),
             times_asked: self.times_asked.clone(),
             columns_asked: self.columns_asked.clone(),
             columns: OnceLock::new(),
@@ -151,19 +151,19 @@ impl Part {
         Ok(self.sources.get_or_init(|| sources).as_ref())
     }
 
-    /// Returns what it tells of sources, read once.
+    /// Returns its records of coverage, read once.
     ///
     /// # Errors
     /// Those of reading.
-    pub(crate) fn told(
+    pub(crate) fn records(
         &self,
-        read: impl FnOnce() -> Result<Told, QueryError>,
-    ) -> Result<&Told, QueryError> {
-        if let Some(told) = self.told.get() {
-            return Ok(told);
+        read: impl FnOnce() -> Result<AllRecords, QueryError>,
+    ) -> Result<&AllRecords, QueryError> {
+        if let Some(records) = self.records.get() {
+            return Ok(records);
         }
-        let told = read()?;
-        Ok(self.told.get_or_init(|| told))
+        let records = read()?;
+        Ok(self.records.get_or_init(|| records))
     }
 
     /// Has the disk bring all times, for who is about to read most of them: otherwise a page is brought when it is needed.
@@ -198,10 +198,10 @@ impl Part {
         Ok(self.columns.get_or_init(|| columns))
     }
 
-    /// Tells whether what it tells of sources was read.
+    /// Tells whether its records of coverage were read.
     #[cfg(test)]
-    pub(crate) fn has_told(&self) -> bool {
-        self.told.get().is_some()
+    pub(crate) fn has_records(&self) -> bool {
+        self.records.get().is_some()
     }
 
     /// Tells whether they are open.

@@ -68,7 +68,7 @@ mod tests {
         let open = |view: &View| {
             let is_open = |number: u32| {
                 let part = view.part(number).expect("a part");
-                part.has_columns() && part.has_told()
+                part.has_columns() && part.has_records()
             };
             (0..).take(parts).filter(|&number| is_open(number)).count()
         };

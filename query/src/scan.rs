@@ -71,7 +71,11 @@ impl<'a> Scan<'a> {
 
 impl InSegment<'_> {
     /// Tells that the query has no document here, not even a deleted one.
+    ///
+    /// # Errors
+    /// The index cannot be read, or the turn is over.
     pub(crate) fn is_empty(&self) -> Result<bool, QueryError> {
+        self.turn.check()?;
         Ok(self.weight.scorer(self.segment, 1.0)?.doc() == TERMINATED)
     }
 

@@ -11,10 +11,10 @@ use crate::filter::{Filter, Sets};
 use crate::history::View;
 use crate::question::Question;
 
-/// What lines teach beside their event.
+/// What an event does not hold of its lines.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taught {
-    /// Hashes and texts.
+    /// Hashes and texts that they taught.
     pub(crate) learned: Vec<(String, String)>,
     /// That the request line never came.
     pub(crate) is_response: bool,

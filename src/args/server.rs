@@ -99,6 +99,9 @@ pub(crate) struct DemoArgs {
     /// Address of the dashboard
     #[arg(long, default_value = "127.0.0.1:8088")]
     pub(crate) listen: SocketAddr,
+    /// Bytes to leave free on the volume of the demo's folder
+    #[arg(long, env = "KEYTRAIL_RESERVE", value_name = "BYTES", default_value_t = 256 << 20)]
+    pub(crate) reserve: u64,
     /// Install OpenBao into keytrail's cache without asking
     #[arg(long)]
     pub(crate) yes: bool,

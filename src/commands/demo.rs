@@ -73,7 +73,7 @@ async fn live(bao: &Path, folder: &Path, args: &DemoArgs) -> Result<(), Failure>
         server.audit_log.display()
     ));
     let data = folder.join("keytrail");
-    let following = follow(&server.audit_log, &data)?;
+    let following = follow(&server.audit_log, &data, args)?;
     let outcome = async {
         let walkthrough = server.set_up().await?;
         tell_questions(&data);
@@ -97,7 +97,7 @@ async fn replayed(folder: &Path, args: &DemoArgs) -> Result<(), Failure> {
     let log: PathBuf = folder.join("audit.log");
     std::fs::File::create(&log).context("no audit log for the replay")?;
     let data = folder.join("keytrail");
-    let following = follow(&log, &data)?;
+    let following = follow(&log, &data, args)?;
     tell_questions(&data);
     let (stop, stopped) = watch::channel(false);
     let replaying = tokio::spawn(async move { replay(&log, recorded_log(), PACE, stopped).await });
@@ -107,7 +107,7 @@ async fn replayed(folder: &Path, args: &DemoArgs) -> Result<(), Failure> {
     served
 }
 
-fn follow(log: &Path, data: &Path) -> Result<pipeline::Following, Failure> {
+fn follow(log: &Path, data: &Path, args: &DemoArgs) -> Result<pipeline::Following, Failure> {
     let config = Config::one_file(log, Some(CLUSTER), Some(NODE), Some("file"), false)?;
     let settings = FollowSettings {
         data: data.to_owned(),
@@ -116,7 +116,7 @@ fn follow(log: &Path, data: &Path) -> Result<pipeline::Following, Failure> {
         allow_raw: config.allow_raw,
         nodes: Some(vec![NODE.to_owned()]),
         // The demo's server is the demo's own, and a laptop is often fuller than a server.
-        reserve: Reserve { bytes: 256 << 20, percent: 0 },
+        reserve: Reserve { bytes: args.reserve, percent: 0 },
     };
     Ok(pipeline::follow(settings)?)
 }

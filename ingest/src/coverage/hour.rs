@@ -82,13 +82,7 @@ impl Hour {
         self.request_ids = self.request_ids.wrapping_add(hash(id));
     }
 
-    /// Adds what another part of the same hour, or another hour, has.
-    pub fn merge(&mut self, other: &Hour) {
-        self.add_counts(other);
-        self.delays.merge(&other.delays);
-    }
-
-    /// Adds it without its delays, which take longer than all else.
+    /// Adds what another part of the same hour, or another hour, has, but for its delays, which take longer than all else.
     pub fn add_counts(&mut self, other: &Hour) {
         self.lines += other.lines;
         self.bytes += other.bytes;

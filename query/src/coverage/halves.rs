@@ -143,6 +143,7 @@ impl Halves {
 mod tests {
     use ingest::event::AuditEvent;
     use proptest::collection::vec;
+    use proptest::option;
     use proptest::prelude::*;
 
     use super::*;
@@ -151,12 +152,19 @@ mod tests {
 
     /// The halves of some of these events as they would be computed without an index.
     fn computed<'a>(events: impl Iterator<Item = &'a AuditEvent>) -> BySource {
-        let mut by_source = BySource::new();
+        let mut of_sources: HashMap<String, Vec<Option<i64>>> = HashMap::new();
         for event in events {
-            let time = event.time.as_ref().map(|time| (time.unix_ns, time.unix_ns));
-            by_source.entry(event.source.to_string()).or_default().add(1, time);
+            let time = event.time.as_ref().map(|time| time.unix_ns);
+            of_sources.entry(event.source.to_string()).or_default().push(time);
         }
-        by_source
+        let halves = |(source, mut times): (String, Vec<Option<i64>>)| {
+            let number = times.len() as u64;
+            times.retain(Option::is_some);
+            times.sort_unstable();
+            let ends = (times.first().copied().flatten(), times.last().copied().flatten());
+            (source, Halves { number, between: ends.0.zip(ends.1) })
+        };
+        of_sources.into_iter().map(halves).collect()
     }
 
     proptest! {
@@ -167,26 +175,29 @@ mod tests {
         fn what_lacks_a_line_is_told_of_its_source_and_time(
             events in any_events(20),
             are_responses in vec(any::<bool>(), 20),
-            seconds in proptest::option::of(0..4_i64),
+            seconds in (option::of(0..4_i64), option::of(0..4_i64)),
             segment in 4..12_usize,
         ) {
             let taught = |is_response| Taught { is_response, ..Taught::default() };
             let taught: Vec<_> =
                 events.iter().cloned().zip(are_responses.into_iter().map(taught)).collect();
             let view = view_taught(&taught, segment);
-            let from = seconds.map(|seconds| ELEVEN_NS + seconds * 1_000_000_000);
-            let since = |event: &AuditEvent| match &event.time {
-                Some(time) => from.is_none_or(|from| from <= time.unix_ns),
-                None => from.is_none(),
+            let at = |seconds: i64| ELEVEN_NS + seconds * 1_000_000_000;
+            let (from, to) = (seconds.0.map(at), seconds.1.map(at));
+            let within = |event: &AuditEvent| match event.time.as_ref().map(|time| time.unix_ns) {
+                Some(time) => {
+                    from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to)
+                }
+                None => from.is_none() && to.is_none(),
             };
             let of = |reason| {
-                computed(events.iter().filter(|event| event.reason == reason && since(event)))
+                computed(events.iter().filter(|event| event.reason == reason && within(event)))
             };
             let responses = taught.iter().filter(|(event, taught)| {
                 let by_design = [Reason::Pending, Reason::Forwarded, Reason::System];
-                taught.is_response && !by_design.contains(&event.reason) && since(event)
+                taught.is_response && !by_design.contains(&event.reason) && within(event)
             });
-            let read = LackingLines::read(&view, from, None).expect("read");
+            let read = LackingLines::read(&view, from, to).expect("read");
             prop_assert_eq!(read.pending, of(Reason::Pending));
             prop_assert_eq!(read.unanswered, of(Reason::Unanswered));
             prop_assert_eq!(read.responses, computed(responses.map(|(event, _)| event)));

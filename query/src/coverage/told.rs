@@ -17,18 +17,24 @@ use crate::texts::Texts;
 
 /// All records of a part, or of an index.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct AllRecords {
     /// When nodes were declared last, and which.
     declared: Option<(i64, Option<Vec<String>>)>,
     by_source: BTreeMap<String, Records>,
-    /// Sources that lack a heartbeat, and since when, as of the last commit.
+}
+
+/// What a commit tells.
+#[derive(Debug)]
+pub(crate) struct Told {
+    records: AllRecords,
+    /// Sources that lack a heartbeat, and since when.
     waiting: BTreeMap<String, i64>,
 }
 
 impl Told {
     /// Returns the nodes that the operator declared last; none: not declared.
     pub(super) fn nodes(&self) -> Option<Vec<String>> {
-        self.declared.as_ref().and_then(|(_, nodes)| nodes.clone())
+        self.records.declared.as_ref().and_then(|(_, nodes)| nodes.clone())
     }
 
     /// Returns since when a source lacks a heartbeat.
@@ -38,24 +44,26 @@ impl Told {
 
     /// Returns the sources, by name.
     pub(super) fn sources(&self) -> impl Iterator<Item = (&str, &Records)> {
-        self.by_source.iter().map(|(name, records)| (&**name, records))
+        self.records.by_source.iter().map(|(name, records)| (&**name, records))
     }
+}
 
-    fn of_part(in_segment: &InSegment<'_>) -> Result<Told, QueryError> {
+impl AllRecords {
+    fn of_part(in_segment: &InSegment<'_>) -> Result<AllRecords, QueryError> {
         let mut documents = Vec::new();
         in_segment.each(|document| documents.push(document))?;
         let texts = |name| {
             let texts = Texts::open(in_segment.segment, name)?.first_of_each(&documents);
             texts.map_err(TantivyError::from)
         };
-        let mut told = Told::default();
+        let mut records = AllRecords::default();
         for (source, text) in texts("source")?.into_iter().zip(texts("error")?) {
             // Only another version's record cannot be read, and its index is made anew.
             if let Some(record) = text.and_then(|text| serde_json::from_str(&text).ok()) {
-                told.add(source, record);
+                records.add(source, record);
             }
         }
-        Ok(told)
+        Ok(records)
     }
 
     fn add(&mut self, source: Option<String>, record: Record) {
@@ -72,7 +80,7 @@ impl Told {
         }
     }
 
-    fn add_part(&mut self, part: &Told) {
+    fn add_part(&mut self, part: &AllRecords) {
         if let Some((at, nodes)) = &part.declared {
             self.declare(*at, nodes.clone());
         }
@@ -83,7 +91,7 @@ impl Told {
 }
 
 impl View {
-    /// Returns all records, those that still grow among them.
+    /// Returns what the commit tells.
     pub(super) fn told(&self) -> Result<&Told, QueryError> {
         if let Some(told) = self.known_told().get() {
             return Ok(told);
@@ -92,19 +100,19 @@ impl View {
         let scan = Scan::new(self, &*query)?;
         let of_part = |in_segment: InSegment<'_>| {
             let part = self.part(in_segment.number)?;
-            part.told(|| Told::of_part(&in_segment))
+            part.records(|| AllRecords::of_part(&in_segment))
         };
-        let mut told = Told::default();
+        let mut records = AllRecords::default();
         for part in abreast(scan.segments().collect(), of_part) {
-            told.add_part(part?);
+            records.add_part(part?);
         }
         let growing = GrowingCoverage::of(&self.snapshot().payload);
         for (source, record) in growing.records {
-            told.add(Some(source.to_string()), record);
+            records.add(Some(source.to_string()), record);
         }
         let waiting = growing.waiting.into_iter();
-        told.waiting = waiting.map(|(source, since)| (source.to_string(), since)).collect();
-        Ok(self.known_told().get_or_init(|| told))
+        let waiting = waiting.map(|(source, since)| (source.to_string(), since)).collect();
+        Ok(self.known_told().get_or_init(|| Told { records, waiting }))
     }
 }
 
@@ -152,7 +160,7 @@ mod tests {
         assert_eq!(told(&view), (0b11, node("last")));
         let next = view.next(commit(3, &[(Some(&source), hour(2))]));
         let parts = next.searcher().segment_readers().len() as u32;
-        let known = (0..parts).filter(|&number| next.part(number).expect("a part").has_told());
+        let known = (0..parts).filter(|&number| next.part(number).expect("a part").has_records());
         assert_eq!((known.count(), parts), (2, 3));
         assert_eq!(told(&next), (0b111, node("last")));
     }

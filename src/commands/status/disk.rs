@@ -51,7 +51,7 @@ pub(super) fn disk(
     let hours_until_full = ledger.arrived_within(now, RATE_NS)?.and_then(|(since, bytes)| {
         let hours = (now - since).clamp(HOUR_NS, RATE_NS) as f64 / HOUR_NS as f64;
         // With the audit files on the same volume each line is there twice: as it is, and as it is kept.
-        let of_a_byte = kept as f64 / raw.max(1) as f64 + f64::from(u8::from(space.reserve > 0));
+        let of_a_byte = kept as f64 / raw.max(1) as f64 + f64::from(u8::from(space.is_shared));
         let rate = bytes as f64 * of_a_byte / hours;
         (rate > 0.0).then(|| space.available.saturating_sub(space.reserve) as f64 / rate)
     });

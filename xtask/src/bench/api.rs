@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::peers::{Server, free_port};
 use super::restart::drop_caches;
 
-/// How often each question is asked, after once.
+/// How often each question is asked to be measured.
 const ROUNDS: u32 = 50;
 
 /// Asks a server that has just started, for each question another one; returns a table in Markdown. Where this user may not
@@ -43,8 +43,9 @@ pub(super) fn api(program: &Path, asking: &Path, data: &Path) -> Result<String> 
     Ok(table)
 }
 
-/// Asks many times; returns milliseconds: the median by the clock, and the server's CPU time of one.
+/// Asks many times, after once; returns milliseconds: the median by the clock, and the server's CPU time of one.
 fn median_and_cpu_ms(server: &Server, filter: &str, rows: &str) -> Result<(f64, f64)> {
+    asked(server, filter, rows)?;
     let before = server.cpu_s()?;
     let mut times = Vec::new();
     for _ in 0..ROUNDS {

@@ -38,12 +38,7 @@ pub(crate) fn pages() -> Result<()> {
     let last = last_day(&log)?;
     let mut server = Command::new("faketime");
     server.args(["--exclude-monotonic", &format!("{last} 20:00:00")]).arg(&program);
-    server
-        .arg("run")
-        .arg("-d")
-        .arg(&data)
-        .args(["--listen", "127.0.0.1:0", "--reserve", "0"])
-        .env("TZ", "UTC");
+    server.arg("run").arg("-d").arg(&data).args(["--listen", "127.0.0.1:0"]).env("TZ", "UTC");
     let mut child = server.stderr(Stdio::piped()).spawn().context("faketime: Debian has it")?;
     let table = measure(&program, &data, &mut child);
     // faketime waits for the server that it has started, and ends with it.
