@@ -1,16 +1,26 @@
 //! Where keytrail keeps its data when nobody says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
 use crate::args::DataArgs;
+use crate::config::Config;
 use crate::failure::Failure;
 
 impl DataArgs {
     /// Returns the folder named, or the default one.
     pub(crate) fn folder(&self) -> PathBuf {
         self.data.clone().unwrap_or_else(default_folder)
+    }
+
+    /// Returns the folder named, else the one that this configuration names, else the default one, if a ledger stands there.
+    pub(crate) fn existing_by(&self, config: Option<&Path>) -> Result<PathBuf, Failure> {
+        let data = match (&self.data, config) {
+            (None, Some(config)) => Config::read(config)?.data,
+            (data, _) => data.clone(),
+        };
+        DataArgs { data }.existing()
     }
 
     /// Returns the folder if a ledger stands there.

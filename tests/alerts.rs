@@ -10,11 +10,13 @@ use std::thread;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
 use serde_json::Value;
 use sha2::Sha256;
 
 use crate::util::{
-    DEADLINE, Data, Run, Server, files_below, keytrail, pair, request, reserving_keytrail, until,
+    DEADLINE, Data, Run, Server, files_below, get, keytrail, pair, request, reserving_keytrail,
+    response, until,
 };
 
 const KEY: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -122,6 +124,28 @@ fn a_gap_is_told_to_a_webhook_signed_and_tried_again() {
     until("the alarm is in the ledger", DEADLINE, || (own(&data) == 1).then_some(()));
     server.says("alarm not sent yet");
     drop(server);
+}
+
+#[test]
+fn a_line_that_was_taken_out_is_told_and_marks_its_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    let begin: Timestamp = "2026-10-05T08:00:00Z".parse().unwrap();
+    let now = Timestamp::now();
+    let milliseconds = i64::try_from(now.duration_since(begin).as_millis()).unwrap();
+    let (whole, lone) =
+        (pair("a", "secret/data/x", milliseconds), response("b", "secret/data/x", milliseconds));
+    fs::write(&log, whole + &lone).unwrap();
+    let (url, messages) = webhook(0);
+    let data = Data::new();
+    let alert = format!("[[alert]]\nname = \"a\"\non = [\"gap\"]\nwebhook = \"{url}\"\n");
+    let server = follow(&data, folder.path(), &alert);
+    let told = messages.recv_timeout(DEADLINE).expect("a message").json();
+    let day = now.strftime("%Y-%m-%d").to_string();
+    assert_eq!(told["data"]["text"], format!("1 request of {day} lacks one line of two"));
+    assert_eq!(told["data"]["subject"], "c/n/file");
+    let overview = get(&server.address, "/").body;
+    assert!(overview.contains(&format!("{day}: gap, ")), "{overview}");
 }
 
 #[test]

@@ -163,6 +163,35 @@ fn an_unknown_key_of_the_configuration_is_refused_with_a_suggestion() {
 }
 
 #[test]
+fn the_configurations_data_folder_holds_for_commands_that_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    fs::write(&log, pair("a", "secret/data/x", 0)).unwrap();
+    let data = Data::at(&folder.path().join("data"));
+    data.import([&log]);
+    let config = folder.path().join("keytrail.toml");
+    let text = format!(
+        "data = {:?}\n[[source]]\npath = {log:?}\n\
+         [[sink]]\nname = \"soc\"\ntype = \"file\"\npath = {:?}\n",
+        data.path(),
+        folder.path().join("events")
+    );
+    fs::write(&config, text).unwrap();
+    let by = |arguments: &[&str]| {
+        let mut command = keytrail();
+        command.args(arguments).arg("-c").arg(&config).args(["--format", "json"]);
+        // Where the default folder would be.
+        Run::of(command.env("XDG_STATE_HOME", folder.path().join("state")))
+    };
+    assert_eq!(by(&["status"]).expect(0).json()[0]["events"], 1);
+    let plan = by(&["forward", "plan", "soc", "--to", "2026-10-06T00:00:00Z"]).expect(0);
+    assert_eq!(plan.json()[0]["events"], 1, "{}", plan.text());
+    // What is named on the command line goes before it.
+    let elsewhere = by(&["status", "-d", "/nowhere"]).expect(3);
+    assert!(elsewhere.stderr.contains("no ledger in /nowhere"), "{}", elsewhere.stderr);
+}
+
+#[test]
 fn shells_complete_every_command() {
     let help = Run::of(keytrail().arg("--help")).expect(0);
     let commands: Vec<&str> = help

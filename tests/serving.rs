@@ -26,6 +26,15 @@ fn only_the_loopback_is_listened_on() {
 }
 
 #[test]
+fn a_server_prepares_the_index_before_anybody_asks() {
+    let data = Data::new();
+    data.import([fixture("openbao-2.7.2/ha/node-3.audit.jsonl.gz")]);
+    let mut command = keytrail();
+    command.env("KEYTRAIL_LOG", "web=debug");
+    Server::start_as(command, &data, &[]).says("the index is prepared");
+}
+
+#[test]
 fn pages_are_served_to_this_machines_browser_only() {
     let data = Data::new();
     data.import([fixture("openbao-2.7.2/ha/node-3.audit.jsonl.gz")]);

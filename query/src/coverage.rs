@@ -187,6 +187,8 @@ pub struct Day {
     pub lines: u64,
     /// Those of them that a tail brought.
     pub live_lines: u64,
+    /// Requests of which one line of two came, less those whose time is not over yet.
+    pub halves: u64,
     /// How long all of them took to arrive.
     pub arrival: Option<Arrival>,
 }

@@ -26,7 +26,7 @@ pub(crate) fn run(args: StatusArgs) -> Result<(), Failure> {
         };
         return Running::new(url, args.running.token_file.as_deref())?.print_status(suffix);
     }
-    let data = args.data.existing()?;
+    let data = args.data.existing_by(args.config.as_deref())?;
     let config = args.config.as_deref().map(Config::read).transpose()?;
     let trail = Trail::open(&data)?;
     let status = status(&data, &trail)?;

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use forward::standing::Standing;
-use query::coverage::Source;
+use jiff::Timestamp;
+use query::coverage::{Day, Source};
 use query::status::Status;
 
 use crate::alarm::{Condition, On};
 use crate::metrics::Seen;
 
+const DAY_NS: i64 = 24 * 3_600_000_000_000;
 /// A gap is told while it is no older than this: after a restart it is told again, later it is history.
-const GAP_NEWS_NS: i64 = 24 * 3_600_000_000_000;
+const GAP_NEWS_NS: i64 = DAY_NS;
 /// A heartbeat may be so late.
 const HEARTBEAT_LATE_NS: i64 = 60_000_000_000;
 
@@ -79,17 +81,34 @@ fn sink_stands(sink: &Standing) -> Option<(Option<i64>, String)> {
     Some((i64::try_from(since.as_nanosecond()).ok(), text))
 }
 
+/// What is or may be missing: each incident by itself, and requests that lack a line a day together.
 fn gaps(source: &Source, now: i64) -> impl Iterator<Item = Condition> {
-    let news =
-        source.incidents.iter().filter(move |incident| now - incident.to_unix_ns <= GAP_NEWS_NS);
-    news.map(|incident| Condition {
+    let condition = |which, text| Condition {
         on: On::Gap,
         subject: source.source.clone(),
-        which: incident.to_unix_ns.to_string(),
-        text: incident.text.clone(),
+        which,
+        text,
         since: None,
         measure: None,
-    })
+    };
+    let is_news = move |until: i64| now - until <= GAP_NEWS_NS;
+    let incidents = source.incidents.iter().filter(move |incident| is_news(incident.to_unix_ns));
+    let incidents = incidents
+        .map(move |incident| condition(incident.to_unix_ns.to_string(), incident.text.clone()));
+    let begins = |day: &Day| format!("{}T00:00:00Z", day.day).parse::<Timestamp>().ok();
+    let is_of_news = move |day: &&Day| {
+        let begins = begins(day).and_then(|at| i64::try_from(at.as_nanosecond()).ok());
+        day.halves > 0 && begins.is_some_and(|begins| is_news(begins.saturating_add(DAY_NS)))
+    };
+    let halves = source.days.iter().filter(is_of_news).map(move |day| {
+        let (requests, lack) = match day.halves {
+            1 => ("request", "lacks"),
+            _ => ("requests", "lack"),
+        };
+        let text = format!("{} {requests} of {} {lack} one line of two", day.halves, day.day);
+        condition(format!("halves of {}", day.day), text)
+    });
+    incidents.chain(halves)
 }
 
 /// Sharp by a heartbeat; else by the time since the last line of a source that is followed, which each alert

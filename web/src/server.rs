@@ -79,9 +79,10 @@ pub async fn serve(
     let door = Door::new(host.data(), reach, listening.oidc, signed_in, Arc::new(Timestamp::now));
     let view = trail.view();
     tokio::task::spawn_blocking(move || {
-        // Whoever asks first waits then, or is told.
-        if let Err(error) = query::prepare::prepare(&view) {
-            debug!(%error, "the index could not be prepared");
+        match query::prepare::prepare(&view) {
+            Ok(()) => debug!("the index is prepared"),
+            // Whoever asks first waits then, or is told.
+            Err(error) => debug!(%error, "the index could not be prepared"),
         }
     });
     let app = App::new(trail, host, door);

@@ -1,12 +1,14 @@
 //! Requests of which one line of two came: what was taken out of a log, or never came into it, shows here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use ingest::coverage::HOUR_NS;
 use ingest::event::Reason;
 use ingest::index::document::state_word;
 use ingest::pairing::State;
 use tantivy::query::{BooleanQuery, Occur, Query};
 
+use super::records::day;
 use super::{Grade, Source};
 use crate::error::QueryError;
 use crate::history::View;
@@ -18,11 +20,13 @@ use crate::scan::{InSegment, Scan};
 type BySource = HashMap<String, Halves>;
 
 /// Events of one source that lack a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Halves {
     number: u64,
     /// The times of the first and the last, in nanoseconds since 1970.
     between: Option<(i64, i64)>,
+    /// How many there are of each day (UTC), counted from the first of 1970.
+    days: BTreeMap<i64, u64>,
 }
 
 /// What the sources lack a line of. Requests that the server writes one line of by design (a refusal by a quota, sealing,
@@ -59,9 +63,9 @@ impl LackingLines {
 
     /// Adds to a source what it lacks a line of.
     pub(super) fn tell(&self, source: &mut Source) {
-        let of = |halves: &BySource| halves.get(&source.source).copied().unwrap_or_default();
-        let [responses, unanswered, pending] =
-            [&self.responses, &self.unanswered, &self.pending].map(of);
+        let none = Halves::default();
+        let [responses, unanswered, pending] = [&self.responses, &self.unanswered, &self.pending]
+            .map(|halves| halves.get(&source.source).unwrap_or(&none));
         source.without_request = responses.number;
         source.without_response = unanswered.number;
         source.pending = pending.number;
@@ -72,6 +76,12 @@ impl LackingLines {
                 "without a response line, which is missing or which the server ended before",
             ),
         ];
+        for (&number, of_day) in responses.days.iter().chain(&unanswered.days) {
+            let name = day(number);
+            if let Some(day) = source.days.iter_mut().find(|day| day.day == name) {
+                day.halves += of_day;
+            }
+        }
         for why in told.into_iter().flatten() {
             source.grade = Grade::Incomplete;
             source.why.push(why);
@@ -104,28 +114,43 @@ fn add_part(
     in_segment.each(|document| {
         for ordinal in sources.term_ords(document) {
             let halves: &mut Halves = by_ordinal.entry(ordinal).or_default();
-            halves.add(1, places.time(document).map(|time| (time, time)));
+            halves.add(places.time(document));
         }
     })?;
-    for (ordinal, Halves { number, between }) in by_ordinal {
+    for (ordinal, halves) in by_ordinal {
         let mut source = String::new();
         sources.ord_to_str(ordinal, &mut source).map_err(tantivy::TantivyError::from)?;
-        by_source.entry(source).or_default().add(number, between);
+        by_source.entry(source).or_default().merge(&halves);
     }
     Ok(())
 }
 
 impl Halves {
-    fn add(&mut self, number: u64, between: Option<(i64, i64)>) {
-        self.number += number;
-        if let Some((first, last)) = between {
-            let (earliest, latest) = self.between.unwrap_or((first, last));
-            self.between = Some((earliest.min(first), latest.max(last)));
+    fn add(&mut self, time: Option<i64>) {
+        self.number += 1;
+        if let Some(time) = time {
+            self.reach(time, time);
+            *self.days.entry(time.div_euclid(24 * HOUR_NS)).or_default() += 1;
         }
     }
 
+    fn merge(&mut self, other: &Halves) {
+        self.number += other.number;
+        if let Some((first, last)) = other.between {
+            self.reach(first, last);
+        }
+        for (day, number) in &other.days {
+            *self.days.entry(*day).or_default() += number;
+        }
+    }
+
+    fn reach(&mut self, first: i64, last: i64) {
+        let (earliest, latest) = self.between.unwrap_or((first, last));
+        self.between = Some((earliest.min(first), latest.max(last)));
+    }
+
     fn told(&self, line: &str, lacks: &str) -> Option<String> {
-        let Halves { number, between } = *self;
+        let Halves { number, between, .. } = *self;
         if number == 0 {
             return None;
         }
@@ -162,7 +187,11 @@ mod tests {
             times.retain(Option::is_some);
             times.sort_unstable();
             let ends = (times.first().copied().flatten(), times.last().copied().flatten());
-            (source, Halves { number, between: ends.0.zip(ends.1) })
+            let mut days = BTreeMap::new();
+            for time in times.into_iter().flatten() {
+                *days.entry(time.div_euclid(86_400_000_000_000)).or_default() += 1;
+            }
+            (source, Halves { number, between: ends.0.zip(ends.1), days })
         };
         of_sources.into_iter().map(halves).collect()
     }

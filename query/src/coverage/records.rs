@@ -127,6 +127,7 @@ impl Records {
                     day: day(number),
                     lines,
                     live_lines,
+                    halves: 0,
                     arrival: arrival(&delays),
                 })
                 .collect(),
@@ -170,7 +171,7 @@ fn touches(hour: &Hour, span: Span) -> bool {
 }
 
 /// Returns how a day is written, counted from the first of 1970.
-fn day(number: i64) -> String {
+pub(super) fn day(number: i64) -> String {
     let begins = number.saturating_mul(24 * HOUR_NS);
     rfc3339(begins).split('T').next().unwrap_or_default().to_owned()
 }

@@ -16,6 +16,27 @@ fn parse(text: &str) -> Result<Filter, FilterError> {
 }
 
 #[test]
+fn the_page_of_the_grammar_has_every_key_and_word_and_only_filters_that_are_read() {
+    let page = include_str!("../../../docs/filter.md");
+    let codes: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
+    for key in Key::ALL {
+        assert!(codes.contains(&key.name()), "{} is not on the page", key.name());
+        for word in key.words() {
+            let shown = match key {
+                Key::Is | Key::Has => format!("{}:{word}", key.name()),
+                _ => word.to_owned(),
+            };
+            assert!(codes.contains(&&*shown), "{shown} is not on the page");
+        }
+    }
+    for filter in codes.iter().filter(|code| code.contains(':')) {
+        if let Err(error) = parse(filter) {
+            panic!("{filter}: {error}");
+        }
+    }
+}
+
+#[test]
 fn canonical_text() {
     for (text, canonical) in [
         ("", ""),

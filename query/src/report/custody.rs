@@ -93,7 +93,7 @@ pub(super) fn auditor_access(making: &Making<'_>) -> Result<Document, ReportErro
         rows: vec![("events of all sources", sources.rows.iter().map(|row| row.count).sum())],
     };
     let notes = vec![
-        "counted are keytrail's own lines; what somebody does with a copy of the ledger, or with an answer that he took away, leaves none".to_owned(),
+        "counted are keytrail's own lines; what somebody reads of its files on its own machine, or does with a copy of the ledger or an answer that he took away, leaves none".to_owned(),
         "os:user@host is what the operating system told: claimed, not proven".to_owned(),
         "a role is the one that the last line before the leaf gave".to_owned(),
     ];

@@ -27,7 +27,7 @@ struct Priced {
 
 /// Runs the command.
 pub(super) fn run(args: &PlanArgs) -> Result<(), Failure> {
-    let data = args.data.existing()?;
+    let data = args.data.existing_by(args.sink.as_ref().map(|_| &*args.config))?;
     let priced = priced(args)?;
     let trail = Trail::open(&data)?;
     let plan = Plan::of(&trail, &priced.filter, &priced.encoding, stretch(args)?, args.sample)?;

@@ -57,7 +57,7 @@ impl Side {
 
 /// Runs the command.
 pub(super) fn run(args: &ReconcileArgs) -> Result<(), Failure> {
-    let data = args.data.existing()?;
+    let data = args.data.existing_by(args.uids.is_none().then_some(&*args.config))?;
     let (folder, state) = begun(&data, &args.sink)?;
     let side = side(args)?;
     // Before the receiver is asked: what is sent meanwhile is not missing there.

@@ -23,7 +23,9 @@ fn day(source: &Source, from: i64, last: i64) -> CoverageDay {
         |_| String::new(),
         |at| jiff::tz::TimeZone::UTC.to_datetime(at).strftime("%Y-%m-%d").to_string(),
     );
-    let lines = source.days.iter().find(|day| day.day == name).map_or(0, |day| day.lines);
+    let of_day = source.days.iter().find(|day| day.day == name);
+    let lines = of_day.map_or(0, |day| day.lines);
+    let has_halves = of_day.is_some_and(|day| day.halves > 0);
     // Of a beginning that is not known only the end is drawn: the days before are no more suspect than others.
     let is_missing = source.incidents.iter().any(|missing| {
         let since = missing.from_unix_ns.unwrap_or(missing.to_unix_ns);
@@ -35,7 +37,7 @@ fn day(source: &Source, from: i64, last: i64) -> CoverageDay {
         let ends = nanoseconds(&proven.from).zip(nanoseconds(&proven.to));
         ends.is_some_and(|(since, until)| since <= first.max(from) && until >= last.min(to))
     });
-    let state = match (is_missing, is_proven, lines) {
+    let state = match (is_missing || has_halves, is_proven, lines) {
         (true, _, _) => DayState::Gap,
         (false, true, 1..) => DayState::Proven,
         (false, false, 1..) => DayState::NotProven,
