@@ -1,6 +1,6 @@
 //! Where keytrail keeps its data when nobody says.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 
@@ -15,12 +15,9 @@ impl DataArgs {
     }
 
     /// Returns the folder named, else the one that this configuration names, else the default one, if a ledger stands there.
-    pub(crate) fn existing_by(&self, config: Option<&Path>) -> Result<PathBuf, Failure> {
-        let data = match (&self.data, config) {
-            (None, Some(config)) => Config::read(config)?.data,
-            (data, _) => data.clone(),
-        };
-        DataArgs { data }.existing()
+    pub(crate) fn existing_by(&self, config: Option<&Config>) -> Result<PathBuf, Failure> {
+        let configured = config.and_then(|config| config.data.clone());
+        DataArgs { data: self.data.clone().or(configured) }.existing()
     }
 
     /// Returns the folder if a ledger stands there.

@@ -141,9 +141,9 @@ fn write_text(shown: &Shown, out: &mut dyn Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads a sink's configuration.
-fn configured(config: &Path, name: &str) -> Result<SinkConfig, Failure> {
-    let sinks = Config::read(config)?.beside.sinks;
+/// Returns a sink's configuration.
+fn configured(config: Config, name: &str) -> Result<SinkConfig, Failure> {
+    let sinks = config.beside.sinks;
     let names: Vec<String> = sinks.iter().map(|sink| sink.name.clone()).collect();
     sinks.into_iter().find(|sink| sink.name == name).ok_or_else(|| {
         Failure::Usage(format!(
@@ -180,7 +180,7 @@ fn assets(receiver: &str, folder: &Path) -> Result<(), Failure> {
 }
 
 fn test(config: &Path, name: &str) -> Result<(), Failure> {
-    let sink = configured(config, name)?;
+    let sink = configured(Config::read(config)?, name)?;
     let seen = runtime()?.block_on(async {
         let transport = Transport::new(name, &sink.transport);
         transport.map_err(|error| error.to_string())?.try_out().await

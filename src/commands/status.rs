@@ -26,8 +26,8 @@ pub(crate) fn run(args: StatusArgs) -> Result<(), Failure> {
         };
         return Running::new(url, args.running.token_file.as_deref())?.print_status(suffix);
     }
-    let data = args.data.existing_by(args.config.as_deref())?;
     let config = args.config.as_deref().map(Config::read).transpose()?;
+    let data = args.data.existing_by(config.as_ref())?;
     let trail = Trail::open(&data)?;
     let status = status(&data, &trail)?;
     let disk = disk(&data, config.as_ref(), args.reserve, trail.ledger())?;

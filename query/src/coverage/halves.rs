@@ -76,11 +76,12 @@ impl LackingLines {
                 "without a response line, which is missing or which the server ended before",
             ),
         ];
-        for (&number, of_day) in responses.days.iter().chain(&unanswered.days) {
-            let name = day(number);
-            if let Some(day) = source.days.iter_mut().find(|day| day.day == name) {
-                day.halves += of_day;
-            }
+        let mut of_days: HashMap<String, u64> = HashMap::new();
+        for (&number, halves) in responses.days.iter().chain(&unanswered.days) {
+            *of_days.entry(day(number)).or_default() += halves;
+        }
+        for day in &mut source.days {
+            day.halves = of_days.get(&day.day).copied().unwrap_or_default();
         }
         for why in told.into_iter().flatten() {
             source.grade = Grade::Incomplete;

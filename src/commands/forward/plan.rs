@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::configured;
 use crate::args::{PlanArgs, StatusFormat};
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::{form, stdout};
 
@@ -27,8 +28,9 @@ struct Priced {
 
 /// Runs the command.
 pub(super) fn run(args: &PlanArgs) -> Result<(), Failure> {
-    let data = args.data.existing_by(args.sink.as_ref().map(|_| &*args.config))?;
-    let priced = priced(args)?;
+    let config = args.sink.as_ref().map(|_| Config::read(&args.config)).transpose()?;
+    let data = args.data.existing_by(config.as_ref())?;
+    let priced = priced(args, config)?;
     let trail = Trail::open(&data)?;
     let plan = Plan::of(&trail, &priced.filter, &priced.encoding, stretch(args)?, args.sample)?;
     match args.format {
@@ -37,8 +39,9 @@ pub(super) fn run(args: &PlanArgs) -> Result<(), Failure> {
     }
 }
 
-fn priced(args: &PlanArgs) -> Result<Priced, Failure> {
-    let sink = args.sink.as_ref().map(|name| configured(&args.config, name)).transpose()?;
+fn priced(args: &PlanArgs, config: Option<Config>) -> Result<Priced, Failure> {
+    let named = args.sink.as_ref().zip(config);
+    let sink = named.map(|(name, config)| configured(config, name)).transpose()?;
     let mut encoding = match &sink {
         Some(sink) => Encoding::of(sink),
         None => {

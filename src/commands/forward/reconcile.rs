@@ -22,6 +22,7 @@ use query::trail::Trail;
 use super::{ask_for, begun, configured};
 use crate::args::{ReconcileArgs, StatusFormat};
 use crate::commands::run::runtime;
+use crate::config::Config;
 use crate::deed;
 use crate::failure::Failure;
 use crate::output::stdout;
@@ -57,9 +58,10 @@ impl Side {
 
 /// Runs the command.
 pub(super) fn run(args: &ReconcileArgs) -> Result<(), Failure> {
-    let data = args.data.existing_by(args.uids.is_none().then_some(&*args.config))?;
+    let config = args.uids.is_none().then(|| Config::read(&args.config)).transpose()?;
+    let data = args.data.existing_by(config.as_ref())?;
     let (folder, state) = begun(&data, &args.sink)?;
-    let side = side(args)?;
+    let side = side(args, config)?;
     // Before the receiver is asked: what is sent meanwhile is not missing there.
     let (has, held) = read(args, &side)?;
     let trail = Trail::open(&data)?;
@@ -109,11 +111,11 @@ pub(super) fn run(args: &ReconcileArgs) -> Result<(), Failure> {
     }
 }
 
-fn side(args: &ReconcileArgs) -> Result<Side, Failure> {
-    if args.uids.is_some() {
+fn side(args: &ReconcileArgs, config: Option<Config>) -> Result<Side, Failure> {
+    let Some(config) = config else {
         return Ok(Side::Uids);
-    }
-    let sink = configured(&args.config, &args.sink)?;
+    };
+    let sink = configured(config, &args.sink)?;
     let encoding = Encoding::of_documents(&sink);
     if args.documents.is_some() {
         return Ok(Side::File(encoding));
